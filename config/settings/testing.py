@@ -1,0 +1,22 @@
+"""Settings of the test run: a fresh folder, a fast password hash, tasks run where they are called."""
+
+import os
+import tempfile
+
+# Set before anything reads it: each test process gets a folder of its own.
+os.environ["PARFOCAL_DATA"] = tempfile.mkdtemp(prefix="parfocal-test-")
+
+from config.settings.base import *  # noqa: E402, F403
+from config.settings.base import DATA_FOLDER, MIDDLEWARE, STORAGES  # noqa: E402
+
+DEBUG = False
+SECRET_KEY = "only for tests, where nothing is secret"
+ALLOWED_HOSTS = ["*"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+WHITENOISE_AUTOREFRESH = True
+CELERY_TASK_ALWAYS_EAGER = True
+CELERY_TASK_EAGER_PROPAGATES = True
+MEDIA_ROOT = DATA_FOLDER / "files"
+AXES_ENABLED = False
+MIDDLEWARE = [name for name in MIDDLEWARE if not name.startswith("axes.")]

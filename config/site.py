@@ -1,0 +1,39 @@
+"""Which processes make a one-machine site, and how they are started."""
+
+import os
+import sys
+from pathlib import Path
+
+from config.broker import EmbeddedBroker
+from config.supervisor import Child
+
+THREADS = {"OMP_WAIT_POLICY": "passive", "OMP_NUM_THREADS": "1"}
+
+
+def children(broker: EmbeddedBroker, address: str, port: int) -> list[Child]:
+    """The embedded broker, the web server, one CPU worker, one beat and the ranking worker."""
+    environment = {"PARFOCAL_BROKER_URL": broker.url, "PYTHONUNBUFFERED": "1"}
+    python = sys.executable
+    manage = str(Path(sys.argv[0]).resolve())
+    celery = [python, "-m", "celery", "-A", "config"]
+    threads = environment | {"OMP_WAIT_POLICY": "passive", "OMP_NUM_THREADS": str(_half_the_cores())}
+    return [
+        Child("broker", broker.command()),
+        Child("web", _web_server(address, port), environment | THREADS),
+        Child("worker", [*celery, "worker", "-Q", "short,long", "-c", "1", "-l", "INFO"], threads),
+        Child("beat", [*celery, "beat", "-l", "WARNING", "--pidfile="], environment | THREADS),
+        Child("ranking", [python, manage, "rank_worker"], threads),
+    ]
+
+
+def _web_server(address: str, port: int) -> list[str]:
+    return [
+        sys.executable,
+        *("-m", "granian", "--interface", "wsgi", "--host", address, "--port", str(port)),
+        *("--workers", "1", "--blocking-threads", "4", "--no-access-log", "--log-level", "warning"),
+        "config.wsgi:application",
+    ]
+
+
+def _half_the_cores() -> int:
+    return max(1, (os.cpu_count() or 1) // 2)

@@ -1,0 +1,200 @@
+"""What an image is: experiments, samples, images, their quality, and crops."""
+
+from django.db import models
+from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
+
+
+class ExperimentQuerySet(models.QuerySet["Experiment"]):
+    """Filters that pages and commands share."""
+
+    def with_counts(self) -> "ExperimentQuerySet":
+        """Adds `image_count`, `crop_count` and `rejected_count`."""
+        return self.annotate(
+            image_count=Count("samples__images", distinct=True),
+            crop_count=Count("samples__images__crops", distinct=True),
+            rejected_count=Count(
+                "samples__images", distinct=True, filter=Q(samples__images__verdict=Verdict.REJECT)
+            ),
+        )
+
+
+class Verdict(models.TextChoices):
+    """What quality control says of an image."""
+
+    USE = "use", "use"
+    USE_PART = "use_part", "use part"
+    REJECT = "reject", "reject"
+
+
+class Experiment(models.Model):
+    """The unit that is held out: one batch, run, plate set or slide series.
+
+    Identified by its name. Written by `imaging.worker.ingest`, in one transaction with all that belongs to it.
+    `channels` is a list of {name, color, low, high}: the display window is the same for the whole experiment.
+    """
+
+    class Modality(models.TextChoices):
+        BRIGHTFIELD = "brightfield", "bright field, RGB"
+        MULTICHANNEL = "multichannel", "multi-channel"
+
+    name = models.CharField(max_length=200, unique=True)
+    modality = models.CharField(max_length=20, choices=Modality)
+    channels = models.JSONField(default=list)
+    pixel_size_um = models.FloatField(null=True, blank=True)
+    bit_depth = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="significant bits of the camera"
+    )
+    crop_size_px = models.PositiveSmallIntegerField()
+    crop_field_px = models.FloatField(help_text="side of a crop's field in full-resolution pixels")
+    source = models.CharField(max_length=1000, help_text="the folder or manifest that it was read from")
+    content_digest = models.CharField(max_length=64)
+    is_simulated = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects = ExperimentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            # A name is how people and commands speak of an experiment: it is never empty.
+            models.CheckConstraint(condition=~Q(name=""), name="experiment_named"),
+            # A pixel has a positive size, or none that is known.
+            models.CheckConstraint(
+                condition=Q(pixel_size_um__isnull=True) | Q(pixel_size_um__gt=0), name="experiment_pixel_size"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Sample(models.Model):
+    """A well on a plate, or a slide of a case.
+
+    Identified by experiment and name. `subject` is the patient, donor or animal and `site` the lab or scanner,
+    where known: subjects never cross a split. Written with its experiment.
+    """
+
+    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="samples")
+    name = models.CharField(max_length=200)
+    condition = models.CharField(max_length=200, blank=True)
+    is_control = models.BooleanField(default=False)
+    subject = models.CharField(max_length=200, blank=True)
+    site = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["experiment", "name"]
+        constraints = [
+            # One row per well or slide.
+            models.UniqueConstraint(fields=["experiment", "name"], name="sample_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.experiment} {self.name}"
+
+
+class Image(models.Model):
+    """One field of view, or one slide: immutable pixels in one or several files (a file per channel or z plane).
+
+    Identified within its sample by its digest. `files` lists {name, uri, sha256, channel, z}; `name` is relative
+    to the folder or manifest it came from and never shows where it is stored. Written with its experiment; only
+    `verdict` follows the newest quality report.
+    """
+
+    sample = models.ForeignKey(Sample, on_delete=models.CASCADE, related_name="images")
+    name = models.CharField(max_length=500)
+    files = models.JSONField()
+    sha256 = models.CharField(max_length=64, db_index=True)
+    axes = models.CharField(max_length=10)
+    shape = models.JSONField(help_text="z, channel, height, width")
+    dtype = models.CharField(max_length=10)
+    site = models.CharField(max_length=200, blank=True)
+    object_source = models.CharField(max_length=20)
+    verdict = models.CharField(max_length=10, choices=Verdict, default=Verdict.USE)
+
+    class Meta:
+        ordering = ["sample", "name"]
+        constraints = [
+            # The same pixels twice in a sample would count twice in every figure.
+            models.UniqueConstraint(fields=["sample", "sha256"], name="image_pixels_once"),
+            # A relative name finds one image.
+            models.UniqueConstraint(fields=["sample", "name"], name="image_name_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class QualityReport(models.Model):
+    """What one version of the quality rules measured and decided for an image.
+
+    Identified by image and rule digest; written by `imaging.worker`. `files` holds the same per file.
+    """
+
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="quality_reports")
+    verdict = models.CharField(max_length=10, choices=Verdict)
+    reasons = models.JSONField(default=list)
+    metrics = models.JSONField(default=dict)
+    rule_digest = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["image", "created_at"]
+        constraints = [
+            # The same rules on the same pixels say the same: one report.
+            models.UniqueConstraint(fields=["image", "rule_digest"], name="quality_report_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.image}: {self.verdict}"
+
+
+class CropQuerySet(models.QuerySet["Crop"]):
+    """Filters that pages and commands share."""
+
+    def usable(self) -> "CropQuerySet":
+        """Crops of images that quality control did not reject."""
+        return self.exclude(image__verdict=Verdict.REJECT)
+
+    def of_experiments(self, experiments: QuerySet[Experiment]) -> "CropQuerySet":
+        """Crops of these experiments."""
+        return self.filter(image__sample__experiment__in=experiments)
+
+
+class Crop(models.Model):
+    """A small picture around one object.
+
+    Identified by `key` = image digest + position, which survives re-segmentation. Its pixels are row `row` of
+    the shard named by digest. Boxes and centroids are in full-resolution pixels. Written with its experiment.
+    """
+
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="crops")
+    key = models.CharField(max_length=64, db_index=True)
+    x = models.FloatField()
+    y = models.FloatField()
+    x0 = models.FloatField()
+    y0 = models.FloatField()
+    x1 = models.FloatField()
+    y1 = models.FloatField()
+    contour = models.JSONField(null=True, blank=True)
+    shard = models.CharField(max_length=64)
+    row = models.PositiveIntegerField()
+
+    objects = CropQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            # One crop per object position: an answer never meets two rows for one cell.
+            models.UniqueConstraint(fields=["image", "key"], name="crop_key_once"),
+            # A row of a shard shows one crop.
+            models.UniqueConstraint(fields=["shard", "row"], name="crop_row_once"),
+            # Boxes have an area.
+            models.CheckConstraint(
+                condition=Q(x1__gt=models.F("x0")) & Q(y1__gt=models.F("y0")), name="crop_box_has_area"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.key

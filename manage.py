@@ -1,0 +1,19 @@
+#!/usr/bin/env python
+"""Runs Parfocal's commands; `manage.py help` lists them, `manage.py up` starts the whole site."""
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command named on the command line."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
+    # PyTorch's and NumPy's thread pools must sleep between calls: several processes share the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""From answers to model versions: what was learned from, how, and which version is in production."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from imaging.models import Experiment
+from labeling.models import Study
+
+
+class EmbeddingSet(models.Model):
+    """The embeddings of an experiment's crops by one encoder: a memory-mapped file named by digest.
+
+    Identified by encoder digest and experiment, so that two encoders are never mixed. Row i belongs to the
+    experiment's i-th crop in order of id. Written by `training.worker.embedding`.
+    """
+
+    encoder = models.CharField(max_length=64)
+    encoder_name = models.CharField(max_length=40)
+    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="embedding_sets")
+    file_digest = models.CharField(max_length=64)
+    count = models.PositiveIntegerField()
+    dimension = models.PositiveIntegerField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            # Computed once per encoder and experiment.
+            models.UniqueConstraint(fields=["encoder", "experiment"], name="embedding_set_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.experiment} by {self.encoder_name}"
+
+
+class LabelSnapshot(models.Model):
+    """Every answer that a training run learns from, frozen, with its split; immutable.
+
+    Identified by the digest of its content. `content` lists [crop key, crop id, class index, weight];
+    `split` tells the level, the reason and the fold of each row.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="snapshots")
+    digest = models.CharField(max_length=64)
+    classes = models.JSONField()
+    content = models.JSONField()
+    split = models.JSONField()
+    last_annotation = models.PositiveBigIntegerField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            # The same answers with the same split are the same snapshot.
+            models.UniqueConstraint(fields=["study", "digest"], name="snapshot_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.study} {self.digest[:8]}"
+
+
+class Status(models.TextChoices):
+    """The life of a piece of long work; `FINAL` states are never left."""
+
+    QUEUED = "queued", "queued"
+    RUNNING = "running", "running"
+    DONE = "done", "done"
+    REFUSED = "refused", "refused"
+    FAILED = "failed", "failed"
+    CANCELLED = "cancelled", "cancelled"
+
+
+FINAL = (Status.DONE, Status.REFUSED, Status.FAILED, Status.CANCELLED)
+
+
+class LongWork(models.Model):
+    """A piece of long work: claimed by a conditional update, so that delivering it twice runs it once.
+
+    `heartbeat_at` shows that it lives; `progress` and `stage` are what pages show; `problem` says in plain words
+    why it was refused or failed. Written by `training.services.work`.
+    """
+
+    status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED, db_index=True)
+    progress = models.FloatField(default=0.0)
+    stage = models.CharField(max_length=100, blank=True)
+    problem = models.TextField(blank=True)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL
+    )
+    cancel_requested = models.BooleanField(default=False)
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+        ordering = ["-id"]
+        constraints = [
+            # Progress is a share of the whole.
+            models.CheckConstraint(
+                condition=Q(progress__gte=0.0) & Q(progress__lte=1.0), name="%(class)s_progress_share"
+            ),
+        ]
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it will never change again."""
+        return self.status in FINAL
+
+
+class TrainingRun(LongWork):
+    """One fit of a model from a study's answers; identified by its number; written by `training.services`."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="training_runs")
+    recipe = models.JSONField(default=dict)
+    snapshot = models.ForeignKey(LabelSnapshot, null=True, blank=True, on_delete=models.PROTECT)
+
+    def __str__(self) -> str:
+        return f"training {self.pk} of {self.study}: {self.status}"
+
+
+class ModelVersion(models.Model):
+    """A model with its weights (safetensors), preprocessing, label list, report and card; immutable.
+
+    Identified by the digest of its file. Written once, at the end of a training run.
+    """
+
+    run = models.OneToOneField(TrainingRun, on_delete=models.PROTECT, related_name="model")
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="models")
+    digest = models.CharField(max_length=64, unique=True)
+    kind = models.CharField(max_length=20)
+    classes = models.JSONField()
+    channels = models.JSONField()
+    report = models.JSONField()
+    gate = models.JSONField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.study} {self.kind} {self.digest[:8]}"
+
+
+class Promotion(models.Model):
+    """One entry in the history of "in production": the newest one of a study is the pointer.
+
+    Identified by its number; append-only; written by `training.services.promote`.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="promotions")
+    model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="promotions")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT)
+    reason = models.TextField()
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.model} since {self.at}"
+
+
+class Ranking(models.Model):
+    """One ranking of a study's pool that the ranking worker made; identified by study and digest.
+
+    The scores of the whole pool are the file named by the digest; the worker keeps the newest few.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="rankings")
+    digest = models.CharField(max_length=64)
+    strategy = models.CharField(max_length=20)
+    encoder = models.CharField(max_length=64)
+    answers = models.PositiveIntegerField()
+    pool_size = models.PositiveIntegerField()
+    seconds = models.FloatField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.study} by {self.digest[:8]}"
