@@ -1,5 +1,6 @@
 """What an image is: experiments, samples, images, their quality, and crops."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
@@ -32,6 +33,7 @@ class Experiment(models.Model):
 
     Identified by its name. Written by `imaging.worker.ingest`, in one transaction with all that belongs to it.
     `channels` is a list of {name, color, low, high}: the display window is the same for the whole experiment.
+    `pixel_size_um` is empty where it is unknown or differs between images.
     """
 
     class Modality(models.TextChoices):
@@ -45,11 +47,10 @@ class Experiment(models.Model):
     bit_depth = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="significant bits of the camera"
     )
-    crop_size_px = models.PositiveSmallIntegerField()
-    crop_field_px = models.FloatField(help_text="side of a crop's field in full-resolution pixels")
     source = models.CharField(max_length=1000, help_text="the folder or manifest that it was read from")
     content_digest = models.CharField(max_length=64)
     is_simulated = models.BooleanField(default=False)
+    viewers = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
 
     objects = ExperimentQuerySet.as_manager()
@@ -109,6 +110,9 @@ class Image(models.Model):
     axes = models.CharField(max_length=10)
     shape = models.JSONField(help_text="z, channel, height, width")
     dtype = models.CharField(max_length=10)
+    channels = models.JSONField(default=list, help_text="names, in the order of the pixels")
+    pixel_size_um = models.FloatField(null=True, blank=True)
+    crop_field_px = models.FloatField(help_text="side of a crop's field in full-resolution pixels")
     site = models.CharField(max_length=200, blank=True)
     object_source = models.CharField(max_length=20)
     verdict = models.CharField(max_length=10, choices=Verdict, default=Verdict.USE)
@@ -188,8 +192,8 @@ class Crop(models.Model):
         constraints = [
             # One crop per object position: an answer never meets two rows for one cell.
             models.UniqueConstraint(fields=["image", "key"], name="crop_key_once"),
-            # A row of a shard shows one crop.
-            models.UniqueConstraint(fields=["shard", "row"], name="crop_row_once"),
+            # A row of a shard shows one crop of an image.
+            models.UniqueConstraint(fields=["image", "shard", "row"], name="crop_row_once"),
             # Boxes have an area.
             models.CheckConstraint(
                 condition=Q(x1__gt=models.F("x0")) & Q(y1__gt=models.F("y0")), name="crop_box_has_area"

@@ -1,0 +1,124 @@
+"""Writes audit events in the transaction of the change they tell of, and signs the head of the chain."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Model
+from django.utils import timezone
+
+from audit.chain import checkpoints, events
+from audit.models import AuditEvent, Checkpoint
+
+ORIGIN = "parfocal"
+# Any number serves, as long as nothing else in this database locks it.
+CHAIN_LOCK = 0x70617266
+
+
+def actor_of(user: Any) -> str:
+    """Pseudonym of a user for the chain; names live in the user table alone."""
+    return f"user:{user.pk}" if user is not None and user.pk else "anonymous"
+
+
+def record(
+    action: str, target: Model, *, actor: str, detail: dict[str, Any] | None = None, reason: str = ""
+) -> None:
+    """Append one event; must be called inside the transaction that makes the change.
+
+    Raises TransactionManagementError outside of one: a change without its event must be impossible.
+    """
+    _require_transaction()
+    _lock_chain()
+    last = AuditEvent.objects.order_by("-sequence").first()
+    row = AuditEvent(
+        sequence=last.sequence + 1 if last else events.FIRST_SEQ,
+        at=timezone.now(),
+        actor=actor,
+        action=action,
+        object_type=target._meta.label_lower,
+        object_id=str(target.pk),
+        detail=detail or {},
+        reason=reason,
+        previous_hash=last.hash if last else events.GENESIS_HASH,
+    )
+    row.hash = events.event_hash(row.previous_hash, _as_event(row).fields)
+    row.save()
+
+
+def chain() -> Iterator[events.Event]:
+    """Every event in order, as the pure chain knows it."""
+    for row in AuditEvent.objects.order_by("sequence").iterator(chunk_size=2000):
+        yield _as_event(row)
+
+
+def signed_checkpoints() -> list[checkpoints.SignedCheckpoint]:
+    """Every signed head in order of the sequence it covers."""
+    return [
+        checkpoints.SignedCheckpoint(
+            checkpoints.Checkpoint(ORIGIN, row.sequence, row.head_hash, events.timestamp(row.at)),
+            row.signature,
+            row.public_key,
+        )
+        for row in Checkpoint.objects.order_by("sequence")
+    ]
+
+
+def write_checkpoint() -> Checkpoint | None:
+    """The signed head of the chain; None when nothing was added since the last one. May run twice."""
+    last = AuditEvent.objects.order_by("-sequence").first()
+    if last is None or Checkpoint.objects.filter(sequence=last.sequence).exists():
+        return None
+    now = timezone.now()
+    signed = checkpoints.sign_checkpoint(
+        checkpoints.Checkpoint(ORIGIN, last.sequence, last.hash, events.timestamp(now)), signing_key()
+    )
+    row, _ = Checkpoint.objects.get_or_create(
+        sequence=last.sequence,
+        defaults={
+            "head_hash": last.hash,
+            "at": now,
+            "signature": signed.signature,
+            "public_key": signed.public_key,
+        },
+    )
+    with (settings.DATA_FOLDER / "audit_checkpoints.jsonl").open("a", encoding="utf-8") as file:
+        # A copy outside the database: who rewrites the tables does not reach it.
+        file.write(checkpoints.checkpoint_line(signed) + "\n")
+    return row
+
+
+def signing_key() -> bytes:
+    """The private key that signs checkpoints: made at first use in the data folder, mode 0600."""
+    path = settings.DATA_FOLDER / "audit_key"
+    try:
+        path.touch(mode=0o600, exist_ok=False)
+        path.write_bytes(os.urandom(checkpoints.KEY_BYTES))
+    except FileExistsError:
+        pass
+    return bytes(path.read_bytes())
+
+
+def _as_event(row: AuditEvent) -> events.Event:
+    details = {
+        "actor": row.actor,
+        "action": row.action,
+        "object_type": row.object_type,
+        "object_id": row.object_id,
+        "detail": row.detail,
+        "reason": row.reason,
+    }
+    return events.Event(row.sequence, events.timestamp(row.at), details, row.previous_hash, row.hash)
+
+
+def _require_transaction() -> None:
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("audit.record needs the transaction of the change.")
+
+
+def _lock_chain() -> None:
+    # SQLite's immediate transactions already let one writer in at a time.
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CHAIN_LOCK])

@@ -1,0 +1,49 @@
+"""Where big arrays live: files named by digest, behind Django's storage API, opened as memory maps."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import default_storage
+from numpy.typing import NDArray
+
+from imaging.pixels.crops_store import open_shard
+
+CROPS = "crops"
+
+
+def local_folder(kind: str) -> Path:
+    """The local folder where files of this kind are made before they are kept."""
+    folder = Path(settings.DATA_FOLDER) / "files" / kind
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def keep(kind: str, path: Path) -> None:
+    """Hand a finished local file to the storage; on one machine it already lies there."""
+    name = f"{kind}/{path.name}"
+    if not default_storage.exists(name):
+        with path.open("rb") as stream:
+            default_storage.save(name, File(stream))
+
+
+def fetch(kind: str, file_name: str) -> Path:
+    """A local path of a kept file; with a remote storage it is downloaded once. FileNotFoundError if absent."""
+    path = local_folder(kind) / file_name
+    if path.exists():
+        return path
+    partial = path.with_suffix(path.suffix + ".part")
+    with default_storage.open(f"{kind}/{file_name}") as source, partial.open("wb") as target:
+        for chunk in source.chunks():
+            target.write(chunk)
+    partial.replace(path)
+    return path
+
+
+@lru_cache(maxsize=64)
+def shard(digest: str) -> NDArray[Any]:
+    """The crops of a shard as a memory map, (crop, channel, size, size)."""
+    path = fetch(CROPS, f"{digest}.npy")
+    return open_shard(path.parent, digest)

@@ -1,0 +1,1 @@
+"""The long work of the imaging app: files in, rows and shards out."""

@@ -1,0 +1,118 @@
+"""Takes a folder or a manifest in: every readable field becomes an image with its crops and its quality.
+
+An experiment is stored in one transaction, so that nothing half-written stays. What cannot be read is
+reported with its reason and the rest goes on.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from imaging.models import Crop, Experiment
+from imaging.pixels.digest import mapping_digest
+from imaging.pixels.errors import ImageError
+from imaging.pixels.listing import FieldEntry, Listing
+from imaging.pixels.manifest import read_manifest
+from imaging.pixels.scanning import scan_folder
+from imaging.worker.measuring import FieldFacts, read_field
+from imaging.worker.storing import StoreOptions, store
+
+Progress = Callable[[str], None]
+
+
+class IngestRefused(ValueError):
+    """Nothing can be taken in; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user says about the images."""
+
+    experiment: str = ""
+    pattern: str = ""
+    pixel_size_um: float | None = None
+    channels: tuple[str, ...] = ()
+    store: StoreOptions = field(default_factory=StoreOptions)
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of each file; paths are relative to the folder or manifest."""
+
+    experiments: list[str] = field(default_factory=list)
+    images: int = 0
+    accepted: int = 0
+    refused: list[dict[str, str]] = field(default_factory=list)
+    duplicates: list[dict[str, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    crops: int = 0
+
+
+def list_source(path: Path, manifest: Path | None, pattern: str = "") -> Listing:
+    """The fields of a manifest, or of a folder; a folder's own `manifest.csv` is used where there is one."""
+    if manifest is None and path.is_dir() and (path / "manifest.csv").is_file() and not pattern:
+        manifest = path / "manifest.csv"
+    if manifest is None and path.is_file():
+        manifest = path
+    if manifest is not None:
+        return read_manifest(manifest)
+    if not path.is_dir():
+        raise IngestRefused(f"{path.name}: there is no such folder or manifest. Check the path.")
+    return scan_folder(path, pattern or None)
+
+
+def ingest(listing: Listing, options: Options, progress: Progress = lambda _: None) -> Report:
+    """Store every experiment of the listing; what is refused stands in the report with its reason."""
+    report = Report(warnings=list(listing.warnings))
+    report.refused += [{"path": item.path, "reason": item.reason} for item in listing.refused]
+    report.duplicates += [{"path": name, "same_as": same} for name, same in listing.duplicates]
+    groups: dict[str, list[FieldEntry]] = defaultdict(list)
+    for entry in listing.fields:
+        groups[options.experiment or entry.experiment or listing.root.name].append(entry)
+    for name, entries in groups.items():
+        progress(f"{name}: reading {len(entries)} fields")
+        _ingest_experiment(name, entries, options, report, progress)
+    report.images = report.accepted + len(report.refused)
+    return report
+
+
+def _ingest_experiment(
+    name: str, entries: Sequence[FieldEntry], options: Options, report: Report, progress: Progress
+) -> None:
+    facts = _read_all(entries, options, report, progress)
+    if not facts:
+        return
+    content = mapping_digest({"images": sorted(item.digest for item in facts)})
+    standing = Experiment.objects.filter(name=name).first()
+    if standing is None:
+        standing = store(name, facts, content, options.store)
+    elif standing.content_digest != content:
+        reason = f"experiment '{name}' exists with other images: give another name with --experiment"
+        report.refused += [{"path": file["name"], "reason": reason} for item in facts for file in item.files]
+        return
+    report.experiments.append(name)
+    report.accepted += sum(len(item.files) for item in facts)
+    report.crops += Crop.objects.filter(image__sample__experiment=standing).count()
+
+
+def _read_all(
+    entries: Sequence[FieldEntry], options: Options, report: Report, progress: Progress
+) -> list[FieldFacts]:
+    facts: list[FieldFacts] = []
+    seen: dict[str, str] = {}
+    for number, entry in enumerate(entries, start=1):
+        try:
+            item = read_field(entry, options.channels, options.pixel_size_um, options.store.bit_depth)
+        except ImageError as error:
+            report.refused += [{"path": file.name, "reason": str(error)} for file in entry.files]
+            continue
+        if item.digest in seen:
+            report.duplicates.append({"path": entry.name, "same_as": seen[item.digest]})
+            report.accepted += len(item.files)
+            continue
+        seen[item.digest] = entry.name
+        facts.append(item)
+        if number % 25 == 0:
+            progress(f"{number} of {len(entries)} fields read")
+    return facts

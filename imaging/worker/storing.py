@@ -1,0 +1,186 @@
+"""Writes an experiment that was read: shards first, then all rows in one transaction."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.db import transaction
+
+from audit import services as audit
+from imaging.models import Crop, Experiment, Image, QualityReport, Sample
+from imaging.pixels import display
+from imaging.pixels.crops_store import write_shard
+from imaging.pixels.digest import crop_key
+from imaging.pixels.listing import FieldEntry
+from imaging.pixels.quality import QualityRules, Verdict, judge
+from imaging.services.storage import CROPS, keep, local_folder
+from imaging.worker.measuring import FieldFacts
+
+SHARD_ROWS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """What is written besides the pixels: the camera's significant bits, who ingests, and whether it is simulated."""
+
+    bit_depth: int | None = None
+    actor: str = "process:ingest"
+    is_simulated: bool = False
+
+
+def store(name: str, facts: Sequence[FieldFacts], content: str, options: StoreOptions) -> Experiment:
+    """The experiment with its samples, images, verdicts and crops, all or nothing."""
+    rules = QualityRules()
+    verdicts = judge([item.metrics for item in facts], rules)
+    rows = _write_shards(facts)
+    with transaction.atomic():
+        experiment = _create_experiment(name, facts, content, options)
+        samples = _create_samples(experiment, facts)
+        for item, verdict, places in zip(facts, verdicts, rows):
+            image = _create_image(samples[_sample_name(experiment, item.entry)], item, verdict)
+            _create_report(image, item, verdict, rules)
+            _create_crops(image, item, places)
+        audit.record(
+            "experiment.ingested",
+            experiment,
+            actor=options.actor,
+            detail={"images": len(facts), "content": content, "quality_rules": rules.digest},
+        )
+    return experiment
+
+
+def _write_shards(facts: Sequence[FieldFacts]) -> list[list[tuple[str, int]]]:
+    """For each field the (shard, row) of its crops; crops of one layout share shards."""
+    places: list[list[tuple[str, int]]] = [[] for _ in facts]
+    groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for index, item in enumerate(facts):
+        groups[(item.info.channel_names, str(item.crops.dtype), item.crops.shape[1:])].append(index)
+    for indices in groups.values():
+        pending: list[int] = []
+        for index in indices:
+            pending.append(index)
+            if sum(len(facts[i].crops) for i in pending) >= SHARD_ROWS:
+                _write_shard(facts, pending, places)
+                pending = []
+        _write_shard(facts, pending, places)
+    return places
+
+
+def _write_shard(
+    facts: Sequence[FieldFacts], indices: list[int], places: list[list[tuple[str, int]]]
+) -> None:
+    crops = [facts[i].crops for i in indices]
+    if not sum(map(len, crops)):
+        return
+    folder = local_folder(CROPS)
+    # The fields' digests go into the name through the pixels; equal shards of two experiments are one file.
+    digest = write_shard(folder, np.concatenate(crops))
+    keep(CROPS, folder / f"{digest}.npy")
+    row = 0
+    for index in indices:
+        for _ in range(len(facts[index].crops)):
+            places[index].append((digest, row))
+            row += 1
+
+
+def _create_experiment(
+    name: str, facts: Sequence[FieldFacts], content: str, options: StoreOptions
+) -> Experiment:
+    is_rgb = all(item.info.is_rgb for item in facts)
+    sizes = {item.info.pixel_size_um for item in facts}
+    return Experiment.objects.create(
+        name=name,
+        modality=Experiment.Modality.BRIGHTFIELD if is_rgb else Experiment.Modality.MULTICHANNEL,
+        channels=_channels(facts, is_rgb),
+        pixel_size_um=sizes.pop() if len(sizes) == 1 else None,
+        bit_depth=options.bit_depth or facts[0].info.bit_depth,
+        source=str(facts[0].entry.files[0].path.parent),
+        content_digest=content,
+        is_simulated=options.is_simulated,
+    )
+
+
+def _channels(facts: Sequence[FieldFacts], is_rgb: bool) -> list[dict[str, Any]]:
+    """Name, colour and display window of each channel; one window for the whole experiment."""
+    names = list(dict.fromkeys(name for item in facts for name in item.info.channel_names))
+    colors = display.default_colors(len(names), is_rgb)
+    windows = {}
+    for name in names:
+        having = [item for item in facts if name in item.info.channel_names]
+        values = [item.samples[:, [item.info.channel_names.index(name)]] for item in having]
+        windows[name] = display.display_window(np.concatenate(values, axis=2), is_rgb)[0]
+    return [
+        {"name": name, "color": color, "low": windows[name][0], "high": windows[name][1]}
+        for name, color in zip(names, colors)
+    ]
+
+
+def _sample_name(experiment: Experiment, entry: FieldEntry) -> str:
+    return entry.well or experiment.name
+
+
+def _create_samples(experiment: Experiment, facts: Sequence[FieldFacts]) -> dict[str, Sample]:
+    samples: dict[str, Sample] = {}
+    for item in facts:
+        name = _sample_name(experiment, item.entry)
+        if name not in samples:
+            samples[name] = Sample.objects.create(experiment=experiment, name=name, site=item.entry.batch)
+    return samples
+
+
+def _create_image(sample: Sample, item: FieldFacts, verdict: Verdict) -> Image:
+    return Image.objects.create(
+        sample=sample,
+        name=item.entry.name,
+        files=item.files,
+        sha256=item.digest,
+        axes=item.info.axes,
+        shape=list(item.info.shape),
+        dtype=item.info.dtype,
+        channels=list(item.info.channel_names),
+        pixel_size_um=item.info.pixel_size_um,
+        crop_field_px=item.plan.field_px,
+        site=item.entry.site,
+        object_source=item.source,
+        verdict=verdict.verdict,
+    )
+
+
+def _create_report(image: Image, item: FieldFacts, verdict: Verdict, rules: QualityRules) -> None:
+    QualityReport.objects.create(
+        image=image,
+        verdict=verdict.verdict,
+        reasons=[
+            {
+                "code": reason.code,
+                "channel": reason.channel,
+                "metric": reason.metric,
+                "value": reason.value,
+                "limit": reason.limit,
+                "advice": reason.advice,
+            }
+            for reason in verdict.reasons
+        ],
+        metrics=item.metrics,
+        rule_digest=rules.digest,
+    )
+
+
+def _create_crops(image: Image, item: FieldFacts, places: Sequence[tuple[str, int]]) -> None:
+    rows: dict[str, Crop] = {}
+    for index, (shard, row) in enumerate(places):
+        x, y = (float(value) for value in item.objects.centroids[index])
+        x0, y0, x1, y1 = (float(value) for value in item.objects.boxes[index])
+        contour = item.objects.contours[index]
+        key = crop_key(image.sha256, x, y)
+        # Two objects on one pixel cannot be told apart by place: the first stands.
+        rows.setdefault(
+            key,
+            Crop(
+                image=image, key=key, x=x, y=y, x0=x0, y0=y0, x1=x1, y1=y1, shard=shard, row=row,
+                contour=None if contour is None else np.round(contour, 1).tolist(),
+            ),
+        )  # fmt: skip
+    Crop.objects.bulk_create(rows.values(), batch_size=500)

@@ -1,0 +1,1 @@
+"""The labeling app over HTTP: translates, calls services, answers with JSON."""

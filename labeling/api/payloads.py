@@ -1,0 +1,95 @@
+"""Crops and rankings as the reading room wants them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.urls import reverse
+from django.utils import timezone
+
+from imaging.models import Crop, Experiment
+from imaging.services.pixels import CONTEXT_PX
+from imaging.services.storage import shard
+from labeling.models import Ranked, Study
+from labeling.services.progress import own_progress
+from labeling.services.queue import Candidate, newer_answers, next_crops
+
+CONTEXT_SCALE = 4
+PREFETCH = 12
+MOST_AT_ONCE = 50
+
+
+def room_state(study: Study, user: Any, count: int) -> dict[str, Any]:
+    """The next crops, the ranking they come from, and the user's progress."""
+    candidates = next_crops(study, user, max(1, min(count, MOST_AT_ONCE)))
+    progress = own_progress(study, user)
+    return {
+        "crops": crop_payloads(study, candidates),
+        "ranking": ranking_payload(study),
+        "progress": {"answered": progress.answered, "total": progress.total, "today": progress.today},
+    }
+
+
+def crop_payloads(study: Study, candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
+    """The candidates with all that a page needs to draw them, in the same order."""
+    wanted = [candidate.crop_id for candidate in candidates]
+    rows = Crop.objects.select_related("image__sample__experiment").in_bulk(wanted)
+    return [crop_payload(study, rows[candidate.crop_id], candidate) for candidate in candidates]
+
+
+def crop_payload(study: Study, crop: Crop, candidate: Candidate | None = None) -> dict[str, Any]:
+    """One crop: where its pixels are, how to show them, and, unless the study is blind, why it is asked."""
+    experiment = crop.image.sample.experiment
+    shape = shard(crop.shard).shape[1:]
+    to_crop_px = shape[1] / crop.image.crop_field_px
+    shown = candidate is not None and not study.is_blind
+    return {
+        "id": crop.pk,
+        # The key tells image and place apart, which a blind reader must not see.
+        "key": None if study.is_blind else crop.key,
+        "pixels": reverse("labeling-api:study-crop-pixels", args=[study.pk, crop.pk]),
+        "context": _context_url(study, crop),
+        "box_in_context": _box_in_context(),
+        "dtype": str(shard(crop.shard).dtype),
+        "shape": list(shape),
+        "channels": [row for row in experiment.channels if row["name"] in crop.image.channels],
+        "um_per_px": crop.image.pixel_size_um / to_crop_px if crop.image.pixel_size_um else None,
+        "is_rgb": experiment.modality == Experiment.Modality.BRIGHTFIELD,
+        "why": candidate.why if shown and candidate else None,
+        "experiment": experiment.name if not study.is_blind else None,
+        "contour": _contour(crop, to_crop_px),
+    }
+
+
+def ranking_payload(study: Study) -> dict[str, Any] | None:
+    """Which state ranked, when, over how many crops, and how many answers are newer; None before the first."""
+    ranked = Ranked.objects.filter(study=study).first()
+    if ranked is None:
+        return None
+    return {
+        "digest": ranked.digest,
+        "ranked_at": ranked.ranked_at.isoformat(),
+        "age_s": round((timezone.now() - ranked.ranked_at).total_seconds(), 1),
+        "pool": ranked.pool_size,
+        "strategy": ranked.strategy,
+        "newer_answers": newer_answers(study, ranked.last_annotation),
+    }
+
+
+def _context_url(study: Study, crop: Crop) -> str | None:
+    if crop.image.object_source == "whole":
+        return None
+    return reverse("labeling-api:study-crop-context", args=[study.pk, crop.pk]) + f"?scale={CONTEXT_SCALE}"
+
+
+def _box_in_context() -> list[float]:
+    side = CONTEXT_PX / CONTEXT_SCALE
+    start = (CONTEXT_PX - side) / 2
+    return [start, start, start + side, start + side]
+
+
+def _contour(crop: Crop, to_crop_px: float) -> list[list[float]] | None:
+    if not crop.contour:
+        return None
+    field_px = crop.image.crop_field_px
+    left, top = crop.x - field_px / 2, crop.y - field_px / 2
+    return [[round((x - left) * to_crop_px, 2), round((y - top) * to_crop_px, 2)] for x, y in crop.contour]

@@ -1,0 +1,170 @@
+"""Studies, the reading room and answers over HTTP."""
+
+from typing import Any
+
+import numpy as np
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from numpy.typing import NDArray
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ReadOnlyModelViewSet
+
+from imaging.models import Crop
+from imaging.services.pixels import context_pixels, crop_pixels
+from labeling.api import serializers
+from labeling.api.payloads import PREFETCH, crop_payload, room_state
+from labeling.models import Annotation, Study
+from labeling.services import access, answers
+from labeling.services.queue import release
+from labeling.services.summary import agreement_of
+
+LARGEST_SCALE = 16
+
+
+class Conflict(APIException):
+    """Something else was stored meanwhile."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "conflict"
+
+
+class StudyViewSet(ReadOnlyModelViewSet[Study]):
+    """Studies that the user takes part in, and their reading room."""
+
+    serializer_class = serializers.StudySerializer
+    lookup_value_converter = "int"
+    queryset = Study.objects.none()
+
+    def get_queryset(self) -> QuerySet[Study]:
+        return access.studies_of(self.request.user).prefetch_related("classes", "experiments").order_by("id")
+
+    @extend_schema(
+        responses=serializers.RoomOut,
+        parameters=[OpenApiParameter("count", int, description="1 to 50")],
+        filters=False,
+    )
+    @action(detail=True, pagination_class=None)
+    def next(self, request: Request, pk: int) -> Response:
+        """The next crops for the user, best first; the first few are leased to them for five minutes."""
+        study = access.study_for(request.user, pk)
+        return Response(room_state(study, request.user, _whole_number(request, "count", PREFETCH)))
+
+    @extend_schema(methods=["GET"], responses=serializers.AnnotationSerializer(many=True))
+    @extend_schema(methods=["POST"], request=serializers.AnswerIn, responses={201: serializers.AnswerOut})
+    @action(detail=True, methods=["get", "post"])
+    def answers(self, request: Request, pk: int) -> Response:
+        """GET: every answer (leads: all annotators', else one's own). POST: store one and get the next crops."""
+        if request.method == "GET":
+            return self._list_answers(request, access.study_for(request.user, pk))
+        study = access.study_for(request.user, pk)
+        given = serializers.AnswerIn(data=request.data)
+        given.is_valid(raise_exception=True)
+        annotation, is_new = _submit(study, request.user, given.validated_data)
+        state = room_state(study, request.user, PREFETCH)
+        body = {
+            "annotation": annotation.pk,
+            "saved_at": annotation.received_at.isoformat(),
+            "next": state,
+            "ranking": state["ranking"],
+            "progress": state["progress"],
+        }
+        return Response(body, status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK)
+
+    @extend_schema(request=serializers.UndoIn, responses=serializers.UndoOut)
+    @action(detail=True, methods=["post"])
+    def undo(self, request: Request, pk: int) -> Response:
+        """Take back the user's newest standing answer; may be repeated without end."""
+        study = access.study_for(request.user, pk)
+        given = serializers.UndoIn(data=request.data)
+        given.is_valid(raise_exception=True)
+        try:
+            withdrawal = answers.undo(study, request.user, given.validated_data["client_id"])
+        except answers.AnswerConflict as error:
+            raise Conflict(str(error)) from error
+        state = room_state(study, request.user, 1)
+        body = {"crop": crop_payload(study, withdrawal.crop), "withdrawn": withdrawal.supersedes_id}
+        return Response(body | {"progress": state["progress"]})
+
+    @extend_schema(request=None, responses={204: None})
+    @action(detail=True, methods=["post"])
+    def leave(self, request: Request, pk: int) -> Response:
+        """Give back the crops that the user holds."""
+        release(access.study_for(request.user, pk), request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(responses=OpenApiTypes.OBJECT, filters=False)
+    @action(detail=True, pagination_class=None)
+    def agreement(self, request: Request, pk: int) -> Response:
+        """How far the annotators agree, with intervals; for leads."""
+        return Response(agreement_of(access.led_study_for(request.user, pk)))
+
+    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY}, filters=False)
+    @action(detail=True, url_path="crops/<int:crop>/pixels", url_name="crop-pixels", pagination_class=None)
+    def crop_pixels(self, request: Request, pk: int, crop: int) -> HttpResponse:
+        """Raw little-endian pixels of a crop, channel by channel; X-Shape and X-Dtype tell their layout."""
+        return _raw(crop_pixels(_crop(access.study_for(request.user, pk), crop)))
+
+    @extend_schema(
+        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
+        parameters=[OpenApiParameter("scale", int, description="1 to 16 times as wide as the crop")],
+        filters=False,
+    )
+    @action(detail=True, url_path="crops/<int:crop>/context", url_name="crop-context", pagination_class=None)
+    def crop_context(self, request: Request, pk: int, crop: int) -> HttpResponse:
+        """Raw pixels of the surroundings of a crop, in the same form."""
+        row = _crop(access.study_for(request.user, pk), crop)
+        scale = min(LARGEST_SCALE, max(1, _whole_number(request, "scale", 4)))
+        return _raw(context_pixels(row, scale))
+
+    def _list_answers(self, request: Request, study: Study) -> Response:
+        rows = (
+            Annotation.objects.filter(study=study)
+            .select_related("crop")
+            .prefetch_related("labels__label_class")
+        )
+        if not access.is_lead(request.user, study):
+            rows = rows.filter(annotator=request.user)
+        page = self.paginate_queryset(rows.order_by("id"))
+        return self.get_paginated_response(serializers.AnnotationSerializer(page, many=True).data)
+
+
+def _submit(study: Study, user: Any, given: dict[str, Any]) -> tuple[Annotation, bool]:
+    fields = dict(given)
+    submission = answers.Submission(
+        crop_id=fields.pop("crop"), classes=tuple(fields.pop("classes")), **fields
+    )
+    try:
+        return answers.submit(study, user, submission)
+    except answers.AnswerRefused as error:
+        raise ValidationError({"answer": str(error)}) from error
+    except answers.AnswerConflict as error:
+        raise Conflict(str(error)) from error
+
+
+def _crop(study: Study, pk: int) -> Crop:
+    pool = Crop.objects.filter(image__sample__experiment__studies=study)
+    return get_object_or_404(pool.select_related("image__sample__experiment"), pk=pk)
+
+
+def _whole_number(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name, str(default))
+    if not text.isascii() or not text.isdigit() or len(text) > 6:
+        raise ValidationError({name: f"'{text}' is not a whole number."})
+    return int(text)
+
+
+def _raw(pixels: NDArray[Any]) -> HttpResponse:
+    little = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
+    response = HttpResponse(np.ascontiguousarray(little).tobytes(), content_type="application/octet-stream")
+    response["X-Shape"] = ",".join(map(str, pixels.shape))
+    response["X-Dtype"] = str(pixels.dtype)
+    # A crop's pixels never change under its number; other people's browsers must not share them.
+    response["Cache-Control"] = "private, max-age=86400, immutable"
+    return response

@@ -1,0 +1,1 @@
+"""Short transactions of the labeling app: access, studies, the queue, answers, progress."""

@@ -1,0 +1,48 @@
+"""Who may see and change a study; everything that is not allowed here is denied."""
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404
+
+from imaging.services.access import grant_view
+from labeling.models import Membership, Study
+
+
+def studies_of(user: Any) -> QuerySet[Study]:
+    """Studies that the user takes part in; administrators see all."""
+    if user.is_superuser:
+        return Study.objects.all()
+    return Study.objects.filter(memberships__user=user).distinct()
+
+
+def study_for(user: Any, pk: int) -> Study:
+    """The study, or Http404: to a stranger a study that exists looks like one that does not."""
+    study = studies_of(user).filter(pk=pk).first()
+    if study is None:
+        raise Http404("No such study, or you take no part in it.")
+    return study
+
+
+def is_lead(user: Any, study: Study) -> bool:
+    """Whether the user leads the study."""
+    return user.is_superuser or study.memberships.filter(user=user, role=Membership.Role.LEAD).exists()
+
+
+def led_study_for(user: Any, pk: int) -> Study:
+    """The study when the user leads it; PermissionDenied for its annotators, Http404 for strangers."""
+    study = study_for(user, pk)
+    if not is_lead(user, study):
+        raise PermissionDenied("Only leads of this study may do this.")
+    return study
+
+
+def join(study: Study, user: Any, role: str, *, is_simulated: bool = False) -> Membership:
+    """Make the user a member, and let them see the study's experiments; may be called twice."""
+    membership, _ = Membership.objects.update_or_create(
+        study=study, user=user, defaults={"role": role, "is_simulated": is_simulated}
+    )
+    for experiment in study.experiments.all():
+        grant_view(experiment, user)
+    return membership

@@ -1,0 +1,172 @@
+"""Takes answers: one transaction for the answer, its classes, its lease and its audit event."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from audit import services as audit
+from imaging.models import Crop
+from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, Study
+
+
+class AnswerRefused(ValueError):
+    """The answer does not fit the study; the message says which rule and what to do."""
+
+
+class AnswerConflict(ValueError):
+    """Something else was stored meanwhile; `standing` is what stands now."""
+
+    def __init__(self, message: str, standing: Annotation | None = None) -> None:
+        super().__init__(message)
+        self.standing = standing
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """An answer as it comes from a browser, a program or a simulated annotator."""
+
+    client_id: UUID
+    crop_id: int
+    answer: str
+    answered_at: datetime
+    classes: tuple[str, ...] = ()
+    reason: str = ""
+    shown_at: datetime | None = None
+    window: list[Any] = field(default_factory=list)
+    ranking: str = ""
+    source: str = Annotation.Source.ROOM
+
+
+def submit(study: Study, user: Any, submission: Submission) -> tuple[Annotation, bool]:
+    """Store the answer; returns it and whether it is new. Sending the same `client_id` again stores nothing.
+
+    A second answer of the same person to the same crop supersedes the first. AnswerRefused names the broken
+    rule; AnswerConflict says that the same id came with another answer, or that two edits crossed.
+    """
+    seen = Annotation.objects.filter(client_id=submission.client_id).first()
+    if seen is not None:
+        return _same(seen, study, user, submission), False
+    classes = _classes(study, submission)
+    crop = _crop(study, submission.crop_id)
+    try:
+        with transaction.atomic():
+            return _store(study, user, crop, submission, classes), True
+    except IntegrityError as error:
+        again = Annotation.objects.filter(client_id=submission.client_id).first()
+        if again is not None:
+            return _same(again, study, user, submission), False
+        standing = standing_answer(study, user, crop.pk)
+        raise AnswerConflict(
+            "Your answer to this crop was changed elsewhere; look at it again.", standing
+        ) from error
+
+
+def undo(study: Study, user: Any, client_id: UUID) -> Annotation:
+    """Withdraw the user's newest standing answer; returns the withdrawal. AnswerConflict when none stands."""
+    seen = Annotation.objects.filter(client_id=client_id, annotator=user, study=study).first()
+    if seen is not None:
+        return seen
+    with transaction.atomic():
+        newest = Annotation.objects.current().filter(study=study, annotator=user).order_by("-id").first()
+        if newest is None:
+            raise AnswerConflict("There is no answer of yours to take back.")
+        withdrawal = Annotation.objects.create(
+            study=study,
+            crop=newest.crop,
+            annotator=user,
+            answer=Annotation.Answer.WITHDRAWN,
+            source=newest.source,
+            client_id=client_id,
+            answered_at=timezone.now(),
+            supersedes=newest,
+        )
+        _write_event(withdrawal, ())
+    return withdrawal
+
+
+def standing_answer(study: Study, user: Any, crop_id: int) -> Annotation | None:
+    """The user's answer to a crop that stands now."""
+    return Annotation.objects.current().filter(study=study, annotator=user, crop_id=crop_id).first()
+
+
+def _same(seen: Annotation, study: Study, user: Any, submission: Submission) -> Annotation:
+    same = (seen.study_id, seen.annotator_id, seen.crop_id, seen.answer) == (
+        study.pk,
+        user.pk,
+        submission.crop_id,
+        submission.answer,
+    )
+    if not same:
+        raise AnswerConflict("This client_id was used for another answer: make a new one for each answer.")
+    return seen
+
+
+def _classes(study: Study, submission: Submission) -> list[LabelClass]:
+    if submission.answer not in Annotation.Answer.values or submission.answer == Annotation.Answer.WITHDRAWN:
+        raise AnswerRefused(
+            f"'{submission.answer}' is not an answer: send label, not_sure, bad_crop or wrong_object."
+        )
+    wanted = 1 if submission.answer == Annotation.Answer.LABEL else 0
+    if len(submission.classes) != wanted:
+        raise AnswerRefused(
+            f"The answer '{submission.answer}' takes {wanted} class(es), not {len(submission.classes)}."
+        )
+    found = list(study.classes.filter(key__in=submission.classes, retired_at__isnull=True))
+    if len(found) != wanted:
+        raise AnswerRefused(f"This study has no open class '{submission.classes[0]}': load the page again.")
+    return found
+
+
+def _crop(study: Study, crop_id: int) -> Crop:
+    crop = Crop.objects.filter(pk=crop_id, image__sample__experiment__studies=study).first()
+    if crop is None:
+        raise AnswerRefused(f"Crop {crop_id} is not in the pool of this study.")
+    return crop
+
+
+def _store(
+    study: Study, user: Any, crop: Crop, submission: Submission, classes: list[LabelClass]
+) -> Annotation:
+    lease = Lease.objects.filter(study=study, crop=crop, user=user).first()
+    annotation = Annotation.objects.create(
+        study=study,
+        crop=crop,
+        annotator=user,
+        answer=submission.answer,
+        reason=submission.reason[:200],
+        source=submission.source,
+        why_asked=lease.why if lease else "",
+        probability_asked=lease.probability if lease else None,
+        ranking=lease.ranking if lease else submission.ranking[:64],
+        window=submission.window,
+        client_id=submission.client_id,
+        shown_at=submission.shown_at,
+        answered_at=submission.answered_at,
+        supersedes=standing_answer(study, user, crop.pk),
+    )
+    AnnotationLabel.objects.bulk_create(
+        AnnotationLabel(annotation=annotation, label_class=row) for row in classes
+    )
+    if lease:
+        lease.delete()
+    _write_event(annotation, tuple(row.key for row in classes))
+    return annotation
+
+
+def _write_event(annotation: Annotation, classes: tuple[str, ...]) -> None:
+    audit.record(
+        f"answer.{annotation.answer}",
+        annotation,
+        actor=audit.actor_of(annotation.annotator),
+        detail={
+            "study": annotation.study_id,
+            "crop": annotation.crop.key,
+            "classes": list(classes),
+            "supersedes": annotation.supersedes_id,
+        },
+        reason=annotation.reason,
+    )

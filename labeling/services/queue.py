@@ -1,0 +1,181 @@
+"""Who reads which crop next: leases of minutes over the newest ranking.
+
+Not in charge of the order: the ranking worker writes it through `replace_queue`.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from imaging.models import Crop
+from labeling.models import Annotation, Lease, QueueEntry, Ranked, Study
+from labeling.services.reads import STREAM, reads_needed
+
+LEASE = timedelta(minutes=5)
+# The crop on screen and the two after it are leased: the next one is painted before the server has answered.
+LEASED_AHEAD = 3
+CHUNK = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A crop that may be shown, and why it is asked."""
+
+    crop_id: int
+    why: str
+    probability: float | None
+    ranking: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """A queue entry as the ranking worker hands it in; a higher score means: ask a person first."""
+
+    crop_id: int
+    score: float
+    why: str
+    probability: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RankingInfo:
+    """Which state made a ranking, over how many crops, up to which answer."""
+
+    digest: str
+    strategy: str
+    encoder: str
+    pool_size: int
+    last_annotation: int
+
+
+def next_crops(study: Study, user: Any, count: int) -> list[Candidate]:
+    """Up to `count` crops for the user, best first; the first few are leased to them for some minutes.
+
+    Crops that the user answered, that others hold, or that need no further read are left out.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        _lock(study)
+        held = _renewed_leases(study, user, now)
+        fresh = _open_entries(study, user, count - len(held), now, {lease.crop_id for lease in held})
+        to_lease = fresh[: max(0, LEASED_AHEAD - len(held))]
+        _lease(study, user, to_lease, now)
+    return [Candidate(row.crop_id, row.why, row.probability, row.ranking) for row in (*held, *fresh)]
+
+
+def release(study: Study, user: Any) -> None:
+    """Give back everything that the user holds: they left."""
+    Lease.objects.filter(study=study, user=user).delete()
+
+
+def replace_queue(study: Study, entries: Sequence[NewEntry], info: RankingInfo) -> None:
+    """Put a new ranking in place of the old one, in one short transaction."""
+    now = timezone.now()
+    rows = [
+        QueueEntry(
+            study=study,
+            crop_id=entry.crop_id,
+            rank=rank,
+            score=entry.score,
+            why=entry.why,
+            probability=entry.probability,
+            ranking=info.digest,
+            ranked_at=now,
+        )
+        for rank, entry in enumerate(entries)
+    ]
+    with transaction.atomic():
+        QueueEntry.objects.filter(study=study).delete()
+        QueueEntry.objects.bulk_create(rows)
+        Ranked.objects.update_or_create(
+            study=study,
+            defaults={
+                "digest": info.digest,
+                "strategy": info.strategy,
+                "encoder": info.encoder,
+                "pool_size": info.pool_size,
+                "last_annotation": info.last_annotation,
+                "ranked_at": now,
+            },
+        )
+
+
+def newer_answers(study: Study, last_annotation: int) -> int:
+    """How many answers the ranking on screen does not know yet."""
+    return Annotation.objects.filter(study=study, id__gt=last_annotation).count()
+
+
+def _lock(study: Study) -> None:
+    # Two annotators who ask at the same moment must not be handed the same crop. SQLite's immediate
+    # transactions let one in at a time already; on PostgreSQL the study's row is the gate.
+    Study.objects.select_for_update().get(pk=study.pk)
+
+
+def _renewed_leases(study: Study, user: Any, now: datetime) -> list[Lease]:
+    mine = Lease.objects.filter(study=study, user=user, expires_at__gt=now)
+    mine.update(expires_at=now + LEASE)
+    return list(mine.order_by("id"))
+
+
+def _open_entries(study: Study, user: Any, count: int, now: datetime, skip: set[int]) -> list[QueueEntry]:
+    found: list[QueueEntry] = []
+    start = 0
+    while len(found) < count:
+        chunk = list(QueueEntry.objects.filter(study=study, rank__gte=start).order_by("rank")[:CHUNK])
+        if not chunk:
+            break
+        start = chunk[-1].rank + 1
+        blocked = skip | _blocked(study, user, chunk, now)
+        found += [entry for entry in chunk if entry.crop_id not in blocked]
+    return found[:count]
+
+
+def _blocked(study: Study, user: Any, entries: Sequence[QueueEntry], now: datetime) -> set[int]:
+    """Crops among the entries that this user must not get now."""
+    crops = [entry.crop_id for entry in entries]
+    reads, mine = _reads(study, user, crops)
+    keys = dict(Crop.objects.filter(pk__in=crops).values_list("pk", "key"))
+    others: dict[int, int] = defaultdict(int)
+    for crop_id in (
+        Lease.objects.filter(study=study, crop__in=crops, expires_at__gt=now)
+        .exclude(user=user)
+        .values_list("crop_id", flat=True)
+    ):
+        others[crop_id] += 1
+    return mine | {
+        entry.crop_id
+        for entry in entries
+        if len(reads[entry.crop_id]) + others[entry.crop_id]
+        >= reads_needed(study, keys[entry.crop_id], reads[entry.crop_id], in_stream=entry.why == STREAM)
+    }
+
+
+def _reads(study: Study, user: Any, crops: Sequence[int]) -> tuple[dict[int, list[str]], set[int]]:
+    reads: dict[int, list[str]] = defaultdict(list)
+    mine: set[int] = set()
+    standing = Annotation.objects.current().filter(study=study, crop__in=crops)
+    for crop_id, annotator_id, answer in standing.values_list("crop_id", "annotator_id", "answer"):
+        reads[crop_id].append(answer)
+        if annotator_id == user.pk:
+            mine.add(crop_id)
+    return reads, mine
+
+
+def _lease(study: Study, user: Any, entries: Sequence[QueueEntry], now: datetime) -> None:
+    for entry in entries:
+        Lease.objects.update_or_create(
+            study=study,
+            crop_id=entry.crop_id,
+            user=user,
+            defaults={
+                "why": entry.why,
+                "probability": entry.probability,
+                "ranking": entry.ranking,
+                "expires_at": now + LEASE,
+            },
+        )

@@ -1,0 +1,23 @@
+"""How far the readers of a study agree, kept until the next answer."""
+
+from functools import lru_cache
+from typing import Any
+
+from django.db.models import Max
+
+from labeling.agreement.summary import summarise
+from labeling.agreement.table import from_long
+from labeling.models import Annotation, Study
+from labeling.services.progress import NOT_SURE_LABEL, reads_table
+
+
+def agreement_of(study: Study) -> dict[str, Any]:
+    """The agreement report over all standing reads of the study; "not sure" is shown three ways."""
+    newest = Annotation.objects.filter(study=study).aggregate(newest=Max("id"))["newest"] or 0
+    return _agreement(study.pk, newest)
+
+
+@lru_cache(maxsize=32)
+def _agreement(study_id: int, newest_annotation: int) -> dict[str, Any]:
+    study = Study.objects.get(pk=study_id)
+    return summarise(from_long(reads_table(study), not_sure=NOT_SURE_LABEL))

@@ -1,0 +1,1 @@
+"""Short transactions of the training app: long work, snapshots, models, promotions."""

@@ -1,0 +1,71 @@
+"""Registers model versions and moves the pointer "in production", each in one transaction with its event."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from audit import services as audit
+from labeling.models import Study
+from training.models import LabelSnapshot, ModelVersion, Promotion, Status, TrainingRun
+from training.services.work import Refused, finish
+
+
+@dataclass(frozen=True, slots=True)
+class NewModel:
+    """What a training run hands in at its end."""
+
+    digest: str
+    kind: str
+    classes: list[str]
+    channels: list[dict[str, Any]]
+    report: dict[str, Any]
+    gate: dict[str, Any]
+
+
+def request_training(study: Study, user: Any, recipe: dict[str, Any]) -> TrainingRun:
+    """A run that waits for a worker."""
+    with transaction.atomic():
+        run = TrainingRun.objects.create(study=study, recipe=recipe, requested_by=user)
+        audit.record("trainingrun.requested", run, actor=audit.actor_of(user), detail={"study": study.pk})
+    return run
+
+
+def register(run: TrainingRun, snapshot: LabelSnapshot, new: NewModel) -> ModelVersion | None:
+    """The model version, its run closed with it; None when the run was closed meanwhile (it ran twice)."""
+    with transaction.atomic():
+        TrainingRun.objects.filter(pk=run.pk).update(snapshot=snapshot)
+        if not finish(run, Status.DONE):
+            return None
+        return ModelVersion.objects.create(
+            run=run,
+            study=run.study,
+            digest=new.digest,
+            kind=new.kind,
+            classes=new.classes,
+            channels=new.channels,
+            report=new.report,
+            gate=new.gate,
+        )
+
+
+def in_production(study: Study) -> ModelVersion | None:
+    """The study's model in production: the newest entry of its promotions."""
+    newest = Promotion.objects.filter(study=study).select_related("model").first()
+    return newest.model if newest else None
+
+
+def promote(model: ModelVersion, user: Any, reason: str) -> Promotion:
+    """Put the model into production. Refused where its gate is closed, unless a lead gives a reason."""
+    if not model.gate.get("passed") and not reason.strip():
+        raise Refused(f"The gate is closed for {model}: give a reason to overrule it. {model.gate.get('text', '')}")
+    with transaction.atomic():
+        promotion = Promotion.objects.create(study=model.study, model=model, by=user, reason=reason)
+        audit.record(
+            "model.promoted",
+            model,
+            actor=audit.actor_of(user),
+            detail={"digest": model.digest, "gate_passed": bool(model.gate.get("passed"))},
+            reason=reason,
+        )
+    return promotion

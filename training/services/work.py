@@ -1,0 +1,88 @@
+"""The life of long work: claimed once, alive while it beats, finished in one short transaction.
+
+Not in charge of what the work is: training runs and inference runs both live by these rules.
+"""
+
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from audit import services as audit
+from training.models import FINAL, LongWork, Status
+
+Work = TypeVar("Work", bound=LongWork)
+# A worker beats every few seconds; one that has been silent this long is dead.
+SILENT = timedelta(minutes=5)
+
+
+class Cancelled(Exception):
+    """Somebody asked for the end of this work."""
+
+
+class Refused(ValueError):
+    """The work cannot be done; the message says why and what to do."""
+
+
+def claim(kind: type[Work], pk: int) -> Work | None:
+    """The work, now running and ours; None when another worker has it or it is finished."""
+    now = timezone.now()
+    taken = kind._default_manager.filter(pk=pk, status=Status.QUEUED).update(
+        status=Status.RUNNING, started_at=now, heartbeat_at=now, progress=0.0
+    )
+    return kind._default_manager.get(pk=pk) if taken else None
+
+
+def beat(work: LongWork, progress: float, stage: str) -> None:
+    """Tell that the work lives and how far it is; raises Cancelled when somebody asked for its end."""
+    rows = type(work)._default_manager.filter(pk=work.pk, status=Status.RUNNING)
+    alive = rows.update(heartbeat_at=timezone.now(), progress=min(max(progress, 0.0), 1.0), stage=stage[:100])
+    if not alive or rows.filter(cancel_requested=True).exists():
+        raise Cancelled(f"{work} was ended.")
+
+
+def finish(work: LongWork, status: str, problem: str = "") -> bool:
+    """Close the work and write its event; False when it was closed already. Part of the caller's transaction."""
+    with transaction.atomic():
+        closed = type(work)._default_manager.filter(pk=work.pk, status=Status.RUNNING).update(
+            status=status,
+            problem=problem,
+            finished_at=timezone.now(),
+            progress=1.0 if status == Status.DONE else models.F("progress"),
+        )
+        if closed:
+            audit.record(
+                f"{work._meta.model_name}.{status}",
+                work,
+                actor=audit.actor_of(work.requested_by),
+                reason=problem,
+            )
+    return bool(closed)
+
+
+def request_cancel(work: LongWork) -> None:
+    """Ask for the end: work that waits ends at once, work that runs ends at its next beat."""
+    rows = type(work)._default_manager.filter(pk=work.pk)
+    rows.exclude(status__in=FINAL).update(cancel_requested=True)
+    rows.filter(status=Status.QUEUED).update(status=Status.CANCELLED, finished_at=timezone.now())
+
+
+def bury_the_silent(kind: type[LongWork]) -> list[int]:
+    """Put work whose worker went silent back into the queue; returns the numbers of what waits now."""
+    kind._default_manager.filter(status=Status.RUNNING, heartbeat_at__lt=timezone.now() - SILENT).update(
+        status=Status.QUEUED, stage="waiting again: its worker went silent"
+    )
+    return list(kind._default_manager.filter(status=Status.QUEUED).values_list("pk", flat=True))
+
+
+def as_progress(work: LongWork) -> dict[str, Any]:
+    """What pages show of work under way."""
+    return {
+        "id": work.pk,
+        "status": work.status,
+        "progress": work.progress,
+        "stage": work.stage,
+        "problem": work.problem,
+        "is_final": work.is_final,
+    }

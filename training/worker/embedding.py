@@ -1,0 +1,93 @@
+"""Embeddings of crops: computed once per encoder and experiment, kept as memory-mapped files."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging.models import Crop, Experiment, Image
+from imaging.pixels.digest import file_digest
+from imaging.services.storage import fetch, keep, local_folder, shard
+from training.learning.encoders import Encoder, make_encoder
+from training.models import EmbeddingSet
+from training.services.work import Refused
+
+EMBEDDINGS = "embeddings"
+CHUNK = 1024
+
+
+def layout_of(experiment: Experiment) -> list[dict[str, Any]]:
+    """Name, colour and window of each channel; Refused when the experiment's images differ in their channels."""
+    layouts = {tuple(names) for names in Image.objects.filter(sample__experiment=experiment).values_list("channels", flat=True)}
+    if len(layouts) != 1:
+        shown = "; ".join("+".join(names) for names in sorted(layouts))
+        raise Refused(
+            f"The images of '{experiment}' differ in their channels ({shown}): ingest them as experiments of their own."
+        )
+    by_name = {channel["name"]: channel for channel in experiment.channels}
+    return [by_name[name] for name in layouts.pop()]
+
+
+def windows_of(channels: list[dict[str, Any]]) -> list[tuple[float, float]]:
+    """The display windows that scale pixels to [0, 1], the same for the whole experiment."""
+    return [(channel["low"], channel["high"]) for channel in channels]
+
+
+def crops_of(experiment: Experiment) -> Iterator[NDArray[Any]]:
+    """The experiment's crops in order of id, in chunks (n, channel, size, size)."""
+    places = list(
+        Crop.objects.filter(image__sample__experiment=experiment).order_by("id").values_list("shard", "row")
+    )
+    for digest, group in groupby(places, key=lambda place: place[0]):
+        rows = [row for _, row in group]
+        for start in range(0, len(rows), CHUNK):
+            yield np.asarray(shard(digest)[rows[start : start + CHUNK]])
+
+
+def embeddings(experiment: Experiment, encoder_name: str) -> NDArray[np.float32]:
+    """Embeddings (crops, dimension) as a memory map; computed at the first call, read afterwards."""
+    channels = layout_of(experiment)
+    encoder = make_encoder(encoder_name, len(channels))
+    standing = EmbeddingSet.objects.filter(encoder=encoder.digest, experiment=experiment).first()
+    if standing is None:
+        standing = _compute(experiment, encoder, windows_of(channels))
+    loaded: NDArray[np.float32] = np.load(
+        fetch(EMBEDDINGS, f"{standing.file_digest}.npy"), mmap_mode="r", allow_pickle=False
+    )
+    return loaded
+
+
+def _compute(experiment: Experiment, encoder: Encoder, windows: list[tuple[float, float]]) -> EmbeddingSet:
+    parts = [encoder.encode(crops, windows) for crops in crops_of(experiment)]
+    rows = np.concatenate(parts) if parts else np.empty((0, encoder.dimension), np.float32)
+    digest = _write(rows)
+    # Two workers may compute the same set at once: both make the same bytes, and the first row stands.
+    standing, _ = EmbeddingSet.objects.get_or_create(
+        encoder=encoder.digest,
+        experiment=experiment,
+        defaults={
+            "encoder_name": encoder.name,
+            "file_digest": digest,
+            "count": len(rows),
+            "dimension": rows.shape[1],
+        },
+    )
+    return standing
+
+
+def _write(rows: NDArray[np.float32]) -> str:
+    folder = local_folder(EMBEDDINGS)
+    handle, name = tempfile.mkstemp(dir=folder, suffix=".tmp")
+    with os.fdopen(handle, "wb") as stream:
+        np.save(stream, rows, allow_pickle=False)
+    temporary = Path(name)
+    digest = file_digest(temporary)
+    final = folder / f"{digest}.npy"
+    temporary.replace(final)
+    keep(EMBEDDINGS, final)
+    return digest
