@@ -1,0 +1,39 @@
+/* What the reading room says of its own state. Pure: state in, words out. */
+import { age, clock, count } from "../shared/text.js";
+
+/** {text, tone, kind} of the outbox; a quiet tone as long as nothing is wrong. */
+export function saveState({ waiting, trouble, savedAt, retryAt }, now) {
+  if (waiting && trouble === "auth") {
+    return { kind: "auth", tone: "bad", text: `log in again: your ${waiting === 1 ? "answer is" : "answers are"} kept` };
+  }
+  if (waiting && trouble === "offline") return { kind: "offline", tone: "warn", text: `${count(waiting)} waiting, offline` };
+  if (waiting && trouble) {
+    const seconds = Math.max(1, Math.ceil(((retryAt ?? now) - now) / 1000));
+    return { kind: "server", tone: "warn", text: `${count(waiting)} waiting, server trouble: next try in ${seconds} s` };
+  }
+  if (waiting > 3) return { kind: "saving", tone: "quiet", text: `${count(waiting)} on their way` };
+  if (savedAt) return { kind: "saved", tone: "quiet", text: `saved ${clock(savedAt)}` };
+  return { kind: "none", tone: "quiet", text: "nothing to save yet" };
+}
+
+/** "ranked 4 s ago by 0f3a over 98,212 crops, 2 newer answers". */
+export function rankingLine(ranking, now) {
+  if (!ranking?.ranked_at) return "not ranked yet: crops come in a spread-out order";
+  const newer = ranking.newer_answers ?? 0;
+  const tail = newer ? `, ${count(newer)} newer ${newer === 1 ? "answer" : "answers"}` : "";
+  const by = ranking.digest ? ` by ${ranking.digest.slice(0, 4)}` : "";
+  return `ranked ${age(ranking.ranked_at, now)} ago${by} over ${count(ranking.pool)} crops${tail}`;
+}
+
+/** "412 of 1,500 · today 138", with the answers that are still on their way counted in. */
+export function progressLine(progress, waiting) {
+  const answered = progress.answered + waiting;
+  const today = progress.today === undefined ? "" : ` · today ${count(progress.today + waiting)}`;
+  return { answered, text: `${count(answered)} of ${count(progress.total)}${today}` };
+}
+
+/** Name of an answer as people say it. */
+export function answerName({ answer, classes }, classNames) {
+  if (answer === "label") return classes.map((key) => classNames.get(key) ?? key).join(", ");
+  return { not_sure: "not sure", bad_crop: "bad crop", wrong_object: "wrong object" }[answer] ?? answer;
+}

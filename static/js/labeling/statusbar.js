@@ -1,0 +1,127 @@
+/* Writes the state of the room onto the page, at most once a frame. */
+import { count } from "../shared/text.js";
+import { answerName, progressLine, rankingLine, saveState } from "./status.js";
+
+const MAY_PASS = new Set(["offline", "server", "auth"]);
+const RETRY_MS = 3000;
+const LOOK_AGAIN_MS = 20000;
+
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+export class StatusBar {
+  constructor({ find, main, session, outbox, pool, classNames }) {
+    Object.assign(this, { find, main, session, outbox, pool, classNames });
+    this.due = false;
+    this.told = "";
+    this.triedAt = Date.now();
+  }
+
+  refresh() {
+    this.main.dataset.waiting = String(this.outbox.waiting);
+    if (this.due) return;
+    this.due = true;
+    requestAnimationFrame(() => {
+      this.due = false;
+      this.write();
+    });
+  }
+
+  /** Says something once: on the page, and to screen readers. */
+  tell(text) {
+    this.told = text;
+    setText(this.find("trouble"), text);
+    this.refresh();
+    setTimeout(() => {
+      if (this.told === text) this.told = "";
+      this.refresh();
+    }, 6000);
+  }
+
+  write() {
+    const now = Date.now();
+    this.writeSaved(now);
+    this.writeProgress();
+    setText(this.find("ranking"), rankingLine(this.session.ranking, now));
+    this.writeFacts();
+    if (this.main.dataset.state !== "ready" || !this.session.current) this.writeCurtain();
+  }
+
+  writeSaved(now) {
+    const state = saveState(this.outbox, now);
+    const line = this.find("save-state");
+    setText(line, this.told && state.tone === "quiet" ? this.told : state.text);
+    line.dataset.tone = this.told && state.tone === "quiet" ? "warn" : state.tone;
+    this.find("login-again").hidden = state.kind !== "auth" && this.session.problem?.kind !== "auth";
+    if (state.tone !== "quiet" && state.kind !== this.lastKind) setText(this.find("trouble"), state.text);
+    this.lastKind = state.kind;
+  }
+
+  writeProgress() {
+    const { items } = this.outbox;
+    const undone = items.filter(({ kind }) => kind === "undo").length;
+    const { answered, text } = progressLine(this.session.progress, items.length - 2 * undone);
+    setText(this.find("progress-text"), text);
+    this.find("progress").max = Math.max(1, this.session.progress.total);
+    this.find("progress").value = answered;
+  }
+
+  writeFacts() {
+    const { current, history } = this.session;
+    setText(this.find("why"), current ? (current.why ?? "hidden: this study is blind") : "");
+    setText(this.find("experiment"), current ? (current.experiment ?? "hidden: this study is blind") : "");
+    const last = history.at(-1);
+    setText(this.find("last"), last ? answerName(last, this.classNames) : "none yet");
+  }
+
+  writeCurtain() {
+    const { current, ended, problem } = this.session;
+    const broken = current && this.pool.problem(current.pixels);
+    const [state, text] = this.curtain(current, ended, problem, broken);
+    this.main.dataset.state = state;
+    setText(this.find("curtain-text"), text);
+    this.find("curtain-actions").hidden = state !== "end";
+  }
+
+  curtain(current, ended, problem, broken) {
+    if (broken && !MAY_PASS.has(broken.kind)) {
+      return ["broken", `This crop's pixels cannot be shown: ${broken.message}.\nPress x to mark it as a bad crop and go on.`];
+    }
+    const kind = broken?.kind ?? problem?.kind;
+    if (kind === "auth") return ["loading", "You are logged out. Log in again in the other tab; this page goes on by itself."];
+    if (kind === "refused") return ["loading", `The server gave no crops: ${problem?.message ?? broken.message}.`];
+    if (kind) return ["loading", "The server cannot be reached. Your answers are kept; this page tries again by itself."];
+    if (current) return ["loading", "Fetching the crop …"];
+    if (!ended) return ["loading", "Fetching crops …"];
+    const { answered } = this.session.progress;
+    const done = `Nothing left to read: every open crop of this study has its answers (${count(answered)} read).`;
+    return ["end", `${done}\nNew crops appear when experiments are added or another reader's turn ends.`];
+  }
+
+  /** Once a second: ages grow, and what failed is tried again. */
+  tick() {
+    const { session, pool } = this;
+    this.refresh();
+    const idle = Date.now() - this.triedAt;
+    if (idle < RETRY_MS) return;
+    pool.retry((error) => MAY_PASS.has(error.kind));
+    const hungry = !session.current && !session.queue.length;
+    const starved = session.problem && session.queue.length < 3;
+    if ((hungry && (!session.ended || idle > LOOK_AGAIN_MS)) || starved) session.refill();
+    if (!session.ended || idle > LOOK_AGAIN_MS) this.triedAt = Date.now();
+  }
+
+  /** The classes at the top of the key sheet. */
+  listKeys(classes, keyOf) {
+    const rows = classes.map(({ name, description }, index) => {
+      const row = document.createElement("tr");
+      const key = document.createElement("kbd");
+      key.textContent = keyOf(index);
+      row.insertCell().append(key);
+      row.insertCell().textContent = description ? `${name}: ${description}` : name;
+      return row;
+    });
+    this.find("key-rows").prepend(...rows);
+  }
+}

@@ -1,0 +1,55 @@
+/* From raw pixels to what the eye sees. Pure: arrays in, bytes out. The WebGL painter computes the same. */
+
+/** [red, green, blue] in 0..1 from "#rrggbb". */
+export function parseColor(hex) {
+  const value = /^#([0-9a-f]{6})$/i.exec(hex ?? "");
+  if (!value) return [1, 1, 1];
+  const number = parseInt(value[1], 16);
+  return [(number >> 16) / 255, ((number >> 8) & 255) / 255, (number & 255) / 255];
+}
+
+/**
+ * What every painter needs to know of the channels: colour (black when off), low end and factor to 0..1.
+ * A colour photograph (isRgb) is shown as it is: its three planes are red, green and blue over the full range.
+ */
+export function channelTable(channels, shape, { isRgb = false, dtype = "uint16" } = {}) {
+  if (isRgb) {
+    const full = dtype === "uint8" ? 255 : dtype === "uint16" ? 65535 : 1;
+    return [[1, 0, 0], [0, 1, 0], [0, 0, 1]].map((color) => ({ color, low: 0, factor: 1 / full }));
+  }
+  return Array.from({ length: shape[0] }, (_, index) => {
+    const { color, low = 0, high = 1, on = true } = channels[index] ?? {};
+    return { color: on ? parseColor(color) : [0, 0, 0], low, factor: 1 / (high > low ? high - low : 1) };
+  });
+}
+
+/** RGBA bytes (height, width, 4): each channel stretched from low..high, coloured, and added up. */
+export function renderRGBA(pixels, shape, channels, options = {}) {
+  const [, height, width] = shape;
+  const size = height * width;
+  const sum = new Float32Array(size * 3);
+  channelTable(channels, shape, options).forEach(({ color, low, factor }, index) => {
+    const [red, green, blue] = color;
+    if (red + green + blue === 0) return;
+    const offset = index * size;
+    for (let at = 0; at < size; at += 1) {
+      const light = Math.min(1, Math.max(0, (pixels[offset + at] - low) * factor));
+      sum[at * 3] += light * red;
+      sum[at * 3 + 1] += light * green;
+      sum[at * 3 + 2] += light * blue;
+    }
+  });
+  return toBytes(sum, size, options.invert);
+}
+
+function toBytes(sum, size, invert) {
+  const rgba = new Uint8ClampedArray(size * 4);
+  for (let at = 0; at < size; at += 1) {
+    for (let band = 0; band < 3; band += 1) {
+      const light = Math.min(1, sum[at * 3 + band]);
+      rgba[at * 4 + band] = Math.round(255 * (invert ? 1 - light : light));
+    }
+    rgba[at * 4 + 3] = 255;
+  }
+  return rgba;
+}

@@ -1,0 +1,93 @@
+/* WebGL2 painter: the same picture as render.js, computed on the graphics card from one float texture per image. */
+import { channelTable } from "./render.js";
+
+const MOST_CHANNELS = 16;
+
+const VERTEX = `#version 300 es
+void main() {
+  vec2 corner = vec2(gl_VertexID == 1 ? 3.0 : -1.0, gl_VertexID == 2 ? 3.0 : -1.0);
+  gl_Position = vec4(corner, 0.0, 1.0);
+}`;
+
+const FRAGMENT = `#version 300 es
+precision highp float;
+precision highp sampler2DArray;
+uniform sampler2DArray image;
+uniform int count;
+uniform int height;
+uniform vec3 colors[${MOST_CHANNELS}];
+uniform vec2 windows[${MOST_CHANNELS}];
+uniform bool inverted;
+out vec4 shade;
+void main() {
+  ivec2 at = ivec2(int(gl_FragCoord.x), height - 1 - int(gl_FragCoord.y));
+  vec3 sum = vec3(0.0);
+  for (int channel = 0; channel < count; channel++) {
+    float light = (texelFetch(image, ivec3(at, channel), 0).r - windows[channel].x) * windows[channel].y;
+    sum += clamp(light, 0.0, 1.0) * colors[channel];
+  }
+  sum = min(sum, vec3(1.0));
+  shade = vec4(inverted ? vec3(1.0) - sum : sum, 1.0);
+}`;
+
+function compile(gl, type, source) {
+  const shader = gl.createShader(type);
+  gl.shaderSource(shader, source);
+  gl.compileShader(shader);
+  return shader;
+}
+
+function link(gl) {
+  const program = gl.createProgram();
+  gl.attachShader(program, compile(gl, gl.VERTEX_SHADER, VERTEX));
+  gl.attachShader(program, compile(gl, gl.FRAGMENT_SHADER, FRAGMENT));
+  gl.linkProgram(program);
+  return gl.getProgramParameter(program, gl.LINK_STATUS) ? program : null;
+}
+
+function upload(gl, { pixels, shape: [channels, height, width] }) {
+  const texture = gl.createTexture();
+  gl.bindTexture(gl.TEXTURE_2D_ARRAY, texture);
+  for (const side of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) {
+    gl.texParameteri(gl.TEXTURE_2D_ARRAY, side, gl.NEAREST);
+  }
+  const values = pixels instanceof Float32Array ? pixels : Float32Array.from(pixels);
+  gl.texImage3D(gl.TEXTURE_2D_ARRAY, 0, gl.R32F, width, height, channels, 0, gl.RED, gl.FLOAT, values);
+  return texture;
+}
+
+function setUniforms(gl, program, table, height, invert) {
+  const at = (name) => gl.getUniformLocation(program, name);
+  gl.uniform1i(at("count"), table.length);
+  gl.uniform1i(at("height"), height);
+  gl.uniform1i(at("inverted"), invert ? 1 : 0);
+  gl.uniform3fv(at("colors"), table.flatMap(({ color }) => color));
+  gl.uniform2fv(at("windows"), table.flatMap(({ low, factor }) => [low, factor]));
+}
+
+/** A function draw(image, channels, options) -> whether it could, or null where WebGL2 is not to be had. */
+export function createGlPainter(canvas) {
+  // The buffer is kept, so that a screenshot or a test can read the picture at any time.
+  const gl = canvas.getContext("webgl2", { alpha: false, antialias: false, preserveDrawingBuffer: true });
+  const program = gl && link(gl);
+  if (!program) return null;
+  gl.useProgram(program);
+  gl.bindVertexArray(gl.createVertexArray());
+  let held = null;
+  let texture = null;
+
+  return function draw(image, channels, options) {
+    const [count, height, width] = image.shape;
+    if (gl.isContextLost() || count > MOST_CHANNELS) return false;
+    if (held !== image) {
+      gl.deleteTexture(texture);
+      texture = upload(gl, image);
+      held = image;
+    }
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    gl.viewport(0, 0, width, height);
+    setUniforms(gl, program, channelTable(channels, image.shape, options), height, options.invert);
+    gl.drawArrays(gl.TRIANGLES, 0, 3);
+    return true;
+  };
+}
