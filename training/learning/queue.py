@@ -1,0 +1,159 @@
+"""Fills the queue slot by slot: cold start, the strategy's picks, coverage queries and random checks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.learning.acquisition.scores import Scores, margin
+from training.learning.acquisition.strategies import HERDING_CURRENCY, PoolView, top_open
+
+Index = NDArray[np.int64]
+
+COVERAGE_CURRENCY = 1
+# Picks beyond this depth are replaced by the next ranking long before anybody meets them.
+EXACT_PICKS = 48
+GOLDEN = (5**0.5 - 1) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSettings:
+    """Strategy, shares of coverage queries and random checks, seed and length of a queue."""
+
+    strategy: str
+    coverage_share: float
+    random_share: float
+    seed: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Crops in the order to ask, why each is asked, and the probability with which a random check was drawn."""
+
+    order: Index
+    why: tuple[str, ...]
+    probability: NDArray[np.float64]
+
+
+def slot_kind(settings: QueueSettings, slot: int) -> str:
+    """Kind of the query number `slot` of a study: "random", "coverage" or "strategy".
+
+    Slots follow an additive recurrence with the golden ratio, so every stretch of queries has its shares, also when the
+    queue is made anew after each answer and only its head is ever asked.
+    """
+    if settings.strategy == "random":
+        return "random"
+    offset = np.random.default_rng([settings.seed, 3]).random()
+    phase = (offset + slot * GOLDEN) % 1
+    if phase < settings.random_share:
+        return "random"
+    return "coverage" if phase < settings.random_share + settings.coverage_share else "strategy"
+
+
+class RandomStream:
+    """Open crops in an order drawn once, one experiment after the other: the unbiased checks.
+
+    An order fixed beforehand makes the next open crop a uniform draw from the open crops of its experiment, and the
+    same draw in every later ranking until it is asked.
+    """
+
+    def __init__(self, open_mask: NDArray[np.bool_], experiment: Index, seed: int, stratified: bool) -> None:
+        rng = np.random.default_rng([seed, 4])
+        order = rng.permutation(len(open_mask))
+        crops = order[open_mask[order]]
+        stratum = experiment[crops] if stratified else np.zeros(len(crops), dtype=np.int64)
+        names = rng.permutation(np.unique(experiment)) if stratified else [0]
+        self._left = {int(name): list(crops[stratum == name][::-1]) for name in names}
+        self._names = [int(name) for name in names]
+
+    def draw(self, turn: int, taken: set[int]) -> tuple[int, float] | None:
+        """Next crop and the probability of drawing it: one over experiments times open crops; None when all are gone."""
+        live = []
+        for name in self._names:
+            left = self._left[name]
+            while left and int(left[-1]) in taken:
+                left.pop()
+            if left:
+                live.append(name)
+        if not live:
+            return None
+        left = self._left[live[turn % len(live)]]
+        probability = 1 / (len(live) * len(left))
+        return int(left.pop()), probability
+
+
+class Picks:
+    """The strategy's picks and the coverage picks, best first, each crop once."""
+
+    def __init__(self, settings: QueueSettings, view: PoolView, scores: Scores) -> None:
+        self._view = view
+        self._currency = HERDING_CURRENCY.get(settings.strategy)
+        self._position = {int(crop): place for place, crop in enumerate(view.candidates)}
+        self._ranked = iter(top_open(scores, view.open_mask, 2 * settings.length))
+        self.taken: set[int] = set()
+
+    def mark(self, crop: int) -> None:
+        """Count a crop as queued, whoever picked it; its neighbourhood is covered."""
+        self.taken.add(crop)
+        if crop in self._position:
+            self._view.herd.cover(self._position[crop], len(self.taken) <= EXACT_PICKS)
+
+    def coverage(self, currency: int = COVERAGE_CURRENCY) -> int | None:
+        """Candidate that covers most; None when no candidate is left."""
+        position = self._view.herd.take(currency, len(self.taken) < EXACT_PICKS)
+        return None if position is None else int(self._view.candidates[position])
+
+    def strategy(self) -> int | None:
+        """The strategy's best crop that is not queued yet; None when the pool is used up."""
+        crop = None if self._currency is None else self.coverage(self._currency)
+        if crop is None:
+            crop = next((int(c) for c in self._ranked if int(c) not in self.taken), None)
+        return crop
+
+
+def reasons(view: PoolView) -> NDArray[np.str_]:
+    """Why each candidate of the strategy is asked: its variance or its margin, whichever ranks higher in the pool."""
+    unsure = margin(view.probabilities)
+    sample = slice(None, None, max(len(unsure) // 2048, 1))
+    share = [np.searchsorted(np.sort(v[sample]), v) for v in (unsure, view.variance)]
+    return np.where(share[1] > share[0], "little labelled near here", "uncertain")
+
+
+def _entries(
+    settings: QueueSettings, picks: Picks, stream: RandomStream, cold: Iterator[int], first: int
+) -> Iterator[tuple[int, str, float]]:
+    """Crop, why and draw probability of every slot from number `first` on, until the pool is used up."""
+    for slot in count(first):
+        kind = slot_kind(settings, slot)
+        entry: tuple[int | None, str, float] = (None, "", np.nan)
+        if kind == "random":
+            drawn = stream.draw(slot, picks.taken)
+            entry = entry if drawn is None else (drawn[0], "random check", drawn[1])
+        elif (crop := next((c for c in cold if c not in picks.taken), None)) is not None:
+            entry = (crop, "cold start", np.nan)
+        elif kind == "coverage":
+            entry = (picks.coverage(), "coverage", np.nan)
+        if entry[0] is None:
+            entry = (picks.strategy(), "", np.nan)
+        if entry[0] is None:
+            return
+        picks.mark(entry[0])
+        yield entry[0], entry[1], entry[2]
+
+
+def fill_queue(
+    settings: QueueSettings, view: PoolView, scores: Scores, experiment: Index, start: tuple[int, list[int]]
+) -> Queue:
+    """The queue of open crops. start: number of queries asked so far, which numbers the slots, and the cold-start crops."""
+    asked, cold = start
+    picks = Picks(settings, view, scores)
+    stream = RandomStream(view.open_mask, experiment, settings.seed, settings.strategy != "random")
+    waiting = iter([crop for crop in cold if view.open_mask[crop]])
+    entries = [e for e, _ in zip(_entries(settings, picks, stream, waiting, asked), range(settings.length))]
+    why_model = reasons(view)
+    order = np.array([crop for crop, _, _ in entries], dtype=np.int64)
+    why = tuple(text or str(why_model[crop]) for crop, text, _ in entries)
+    return Queue(order, why, np.array([p for _, _, p in entries], dtype=np.float64))
