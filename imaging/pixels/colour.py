@@ -15,7 +15,7 @@ def is_colour(field: NDArray[Any]) -> bool:
         return False
     if (sample.std(axis=1) == 0).any():
         return bool(np.median(sample) > 128)
-    correlation = np.corrcoef(sample)
+    correlation = np.asarray(np.corrcoef(sample))
     return bool(correlation[0, 1] > 0.4 and correlation[1, 2] > 0.4)
 
 

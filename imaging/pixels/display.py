@@ -51,9 +51,7 @@ def default_colors(n: int, is_rgb: bool = False) -> list[str]:
     return [CHANNEL_COLORS[i % len(CHANNEL_COLORS)] for i in range(n)]
 
 
-def thumbnail(
-    field: NDArray[Any], windows: Sequence[Window], colors: Sequence[str], size: int
-) -> NDArray[np.uint8]:
+def thumbnail(field: NDArray[Any], windows: Sequence[Window], colors: Sequence[str], size: int) -> NDArray[np.uint8]:
     """Picture (h, w, 3) with the longer side `size` px; channels are tinted, added and clipped."""
     channels, height, width = field.shape
     if len(windows) != channels or len(colors) != channels:

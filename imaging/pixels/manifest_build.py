@@ -150,9 +150,7 @@ def _attach(fields: list[FieldEntry], extras: list[Row]) -> list[FieldEntry]:
 def _with_extras(
     entry: FieldEntry, by_stem: dict[str, list[Row]], by_place: dict[tuple[str, ...], list[Row]]
 ) -> FieldEntry:
-    rows = by_stem.get(PurePosixPath(entry.name).stem) or by_place.get(
-        (entry.experiment, entry.well, entry.site), []
-    )
+    rows = by_stem.get(PurePosixPath(entry.name).stem) or by_place.get((entry.experiment, entry.well, entry.site), [])
     mask = next((row.path for row in rows if row.kind == "mask"), None)
     objects = next(
         (

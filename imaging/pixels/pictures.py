@@ -26,10 +26,8 @@ def read_picture(path: Path, name: str) -> tuple[NDArray[Any], ImageInfo]:
         depth, colour_type, significant = _png_header(stream.read(65_536))
     with Image.open(path, formats=["PNG", "JPEG"]) as image:
         _guard(image, name)
-        if depth == 16 and colour_type in PNG_RGB_TYPES:
-            pixels = _decode_deep_png(path)
-        else:
-            pixels = _decode(image, name)
+        is_deep = depth == 16 and colour_type in PNG_RGB_TYPES
+        pixels = _decode_deep_png(path) if is_deep else _decode(image, name)
     is_rgb = pixels.ndim == 3
     planes = np.moveaxis(pixels, 2, 0) if is_rgb else pixels[None]
     stack = np.ascontiguousarray(planes)[None]
@@ -76,9 +74,7 @@ def _is_grey(image: Image.Image) -> bool:
 
 def _narrow(pixels: NDArray[Any], name: str) -> NDArray[np.uint16]:
     if pixels.min() < 0 or pixels.max() > 65_535:
-        raise UnreadableImage(
-            name, "it holds 32-bit integers; uint8, uint16 and float32 are read", "Export it"
-        )
+        raise UnreadableImage(name, "it holds 32-bit integers; uint8, uint16 and float32 are read", "Export it")
     return pixels.astype(np.uint16)
 
 

@@ -28,7 +28,7 @@ def power_log_log_slope(plane: NDArray[Any]) -> float:
     power = np.abs(np.fft.rfft2(centred)) ** 2
     power[:, 1 : (width + 1) // 2] *= 2
     rows = np.minimum(np.arange(height), height - np.arange(height))[:last, None]
-    low = np.concatenate([power[:last, :last], power[-1 : -last : -1, :last]])
+    low = np.concatenate([power[:last, :last], power[-1:-last:-1, :last]])
     radius_rows = np.concatenate([rows, np.arange(1, last)[:, None]])
     rings = np.floor(np.hypot(radius_rows, np.arange(last)[None])).astype(np.int64) + 1
     sums = np.bincount(rings.ravel(), weights=low.ravel(), minlength=last + 1)
@@ -59,9 +59,7 @@ def laplacian_variance_ratio(plane: NDArray[Any]) -> float:
     variance = float(values.var(dtype=np.float64))
     if variance <= 0:
         return 0.0
-    laplacian = (
-        values[2:, 1:-1] + values[:-2, 1:-1] + values[1:-1, 2:] + values[1:-1, :-2] - 4 * values[1:-1, 1:-1]
-    )
+    laplacian = values[2:, 1:-1] + values[:-2, 1:-1] + values[1:-1, 2:] + values[1:-1, :-2] - 4 * values[1:-1, 1:-1]
     return float(laplacian.var(dtype=np.float64) / variance)
 
 
@@ -111,12 +109,17 @@ def illumination_surface(plane: NDArray[Any]) -> NDArray[np.float64]:
     """Smooth background on a grid (rows, columns): a robust second-order surface through tile backgrounds."""
     rows = max(3, min(ILLUMINATION_TILES, plane.shape[0] // 8))
     columns = max(3, min(ILLUMINATION_TILES, plane.shape[1] // 8))
-    strips = np.array_split(plane, rows, axis=0)
-    tiles = [[np.percentile(tile, BACKGROUND_PERCENTILE) for tile in np.array_split(s, columns, axis=1)] for s in strips]
-    values = np.array(tiles, dtype=np.float64)
+    height, width = plane.shape[0] // rows, plane.shape[1] // columns
+    if height == 0 or width == 0:
+        return np.full((rows, columns), float(np.median(plane)))
+    # The few rows and columns left over by equal tiles do not change a smooth surface.
+    tiles = plane[: rows * height, : columns * width].reshape(rows, height, columns, width)
+    flat = tiles.swapaxes(1, 2).reshape(rows * columns, height * width)
+    rank = int(flat.shape[1] * BACKGROUND_PERCENTILE / 100)
+    values = np.partition(flat, rank, axis=1)[:, rank].astype(np.float64)
     y, x = np.meshgrid(np.linspace(-1, 1, rows), np.linspace(-1, 1, columns), indexing="ij")
     terms = np.stack([np.ones_like(x), x, y, x * y, x * x, y * y], axis=-1).reshape(-1, 6)
-    return np.asarray((terms @ _robust_fit(terms, values.ravel())).reshape(rows, columns), dtype=np.float64)
+    return np.asarray((terms @ _robust_fit(terms, values)).reshape(rows, columns), dtype=np.float64)
 
 
 def _robust_fit(terms: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -133,9 +136,8 @@ def _robust_fit(terms: NDArray[np.float64], values: NDArray[np.float64]) -> NDAr
     return np.asarray(solution, dtype=np.float64)
 
 
-def illumination(plane: NDArray[Any]) -> tuple[float, float]:
+def illumination(plane: NDArray[Any], surface: NDArray[np.float64]) -> tuple[float, float]:
     """Ratio max/min (1 = even) of the background, and the share of the plane's own range it takes up."""
-    surface = illumination_surface(plane)
     low, high = (float(v) for v in np.percentile(plane, (0.2, 99.8)))
     floor = max(float(surface.min()), 1e-3 * max(high, 1e-12))
     ratio = max(1.0, float(surface.max()) / floor)
@@ -143,18 +145,38 @@ def illumination(plane: NDArray[Any]) -> tuple[float, float]:
     return ratio, 0.0 if high <= low else min(1.0, amplitude / (high - low))
 
 
-def object_contrast(plane: NDArray[Any]) -> tuple[float, float]:
-    """Contrast of the brightest or darkest structures over the noise, and the share of pixels in them.
+def object_contrast(plane: NDArray[Any], surface: NDArray[np.float64]) -> tuple[float, float]:
+    """Contrast of the structures over the noise, and the share of pixels (0 to 1) in them.
 
-    The plane is smoothed by 2 px and levelled first; pure noise gives about 0.5.
+    The plane is smoothed by 2 px and levelled first; pure noise gives about 0.5. Darker structures count
+    a third, because the shaded rim of a field is dark too.
     """
     smooth = ndimage.gaussian_filter(plane.astype(np.float32), 2.0)
-    surface = illumination_surface(plane)
-    zoom = (plane.shape[0] / surface.shape[0], plane.shape[1] / surface.shape[1])
-    level = ndimage.zoom(surface, zoom, order=1, mode="nearest", grid_mode=True)
-    residual = smooth - level[: smooth.shape[0], : smooth.shape[1]]
-    low, middle, high = (float(v) for v in np.percentile(residual, (0.2, 50, 99.8)))
-    noise = max(noise_sigma(plane), 1e-6 * max(1.0, abs(high)), 0.29 if plane.dtype.kind == "u" else 0.0)
-    contrast = max(high - middle, middle - low) / noise
-    edge = max(5.0 * noise, 0.25 * max(high - middle, middle - low))
-    return float(contrast), float((np.abs(residual - middle) > edge).mean())
+    residual = smooth - _enlarged(surface, plane.shape)
+    low, middle, high = (float(v) for v in np.percentile(residual, (0.05, 50, 99.95)))
+    quantum = 0.29 if plane.dtype.kind == "u" else 1e-6 * max(1.0, float(np.abs(plane).max()))
+    noise = max(noise_sigma(plane), quantum)
+    bright, dark = high - middle, (middle - low) / 3
+    edge = max(5.0 * noise, 0.25 * max(bright, dark))
+    return max(bright, dark) / noise, float((np.abs(residual - middle) > edge).mean())
+
+
+def _enlarged(grid: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """The grid's values at every pixel, interpolated between the tiles' centres."""
+    rows = (np.arange(shape[0]) + 0.5) / shape[0] * grid.shape[0] - 0.5
+    columns = (np.arange(shape[1]) + 0.5) / shape[1] * grid.shape[1] - 0.5
+    along = np.stack([np.interp(columns, np.arange(grid.shape[1]), line) for line in grid])
+    weights = np.clip(rows, 0, grid.shape[0] - 1)
+    lower = np.minimum(weights.astype(np.int64), grid.shape[0] - 2)
+    share = (weights - lower)[:, None]
+    return np.asarray(along[lower] * (1 - share) + along[lower + 1] * share, dtype=np.float64)
+
+
+def hot_pixel_count(plane: NDArray[Any]) -> int:
+    """Number of single pixels far above all four neighbours: more than half their value and 20 noise sigmas."""
+    v = plane.astype(np.float32)
+    if min(v.shape) < 3:
+        return 0
+    around = np.maximum(np.maximum(v[2:, 1:-1], v[:-2, 1:-1]), np.maximum(v[1:-1, 2:], v[1:-1, :-2]))
+    excess = v[1:-1, 1:-1] - around
+    return int(((excess > 20 * max(noise_sigma(plane), 0.29)) & (excess > 0.5 * around)).sum())

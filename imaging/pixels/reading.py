@@ -123,9 +123,7 @@ def _axes(depth: int, channels: int) -> str:
 
 
 def _nearest(planes: dict[tuple[str, int], NDArray[Any]], channel: str, z: int) -> int:
-    return min(
-        (depth for name, depth in planes if name == channel), key=lambda depth: (abs(depth - z), depth)
-    )
+    return min((depth for name, depth in planes if name == channel), key=lambda depth: (abs(depth - z), depth))
 
 
 def _named(file: PlaneFile) -> ImageReader:

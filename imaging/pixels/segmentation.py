@@ -90,9 +90,8 @@ def otsu(values: NDArray[Any], bins: int = 512) -> float:
 
 
 def _foreground(plane: NDArray[np.float32], params: SegmentationParams) -> NDArray[np.bool_]:
-    mask = plane > otsu(plane)
-    mask = ndimage.binary_opening(mask, structure=np.ones((3, 3)))
-    return mask
+    opened = ndimage.binary_opening(plane > otsu(plane), structure=np.ones((3, 3)))
+    return np.asarray(opened, dtype=np.bool_)
 
 
 def _split_parts(mask: NDArray[np.bool_], params: SegmentationParams) -> NDArray[np.int32]:

@@ -103,9 +103,7 @@ def _is_rgb(axes: str, shape: tuple[int, ...], page: Any) -> bool:
     return shape[axes.index("S")] in (3, 4) and coloured and shape[axes.index("S")] >= 3
 
 
-def to_zcyx(
-    pixels: NDArray[Any], axes: str, is_rgb: bool, name: str, expected_channels: int = 0
-) -> NDArray[Any]:
+def to_zcyx(pixels: NDArray[Any], axes: str, is_rgb: bool, name: str, expected_channels: int = 0) -> NDArray[Any]:
     """Pixels in the order (z, channel, height, width) from any order; alpha of RGBA is dropped."""
     pixels, axes = _without_length_one(pixels, axes)
     if "T" in axes:
@@ -142,9 +140,7 @@ def _name_pages(pixels: NDArray[Any], axes: str, expected_channels: int) -> str:
     return axes[: unnamed[0]] + axis + axes[unnamed[0] + 1 :] if axis not in axes else axes
 
 
-def _channel_names(
-    tif: tifffile.TiffFile, ome: OmeImage | None, channels: int, is_rgb: bool
-) -> tuple[str, ...]:
+def _channel_names(tif: tifffile.TiffFile, ome: OmeImage | None, channels: int, is_rgb: bool) -> tuple[str, ...]:
     if is_rgb and channels == 3:
         return RGB_NAMES
     declared = ome.channel_names if ome is not None else declared_channel_names(tif)
