@@ -87,8 +87,12 @@ def _outline(mask: NDArray[np.bool_], left: int, top: int) -> Contour:
     # Typed as Any: scikit-image ships annotations for a part of its functions only.
     untyped: Any = measure
     lines = untyped.find_contours(np.pad(mask, 1).astype(np.uint8), 0.5)
-    longest = untyped.approximate_polygon(max(lines, key=len), tolerance=0.4)
-    return np.asarray(longest[:, ::-1] + (left - 0.5, top - 0.5), dtype=np.float64)
+    longest = np.asarray(max(lines, key=len), dtype=np.float64)
+    step = np.diff(longest, axis=0, append=longest[1:2])
+    # Points on a straight run carry nothing; the end repeats the start and stays.
+    turns = np.any(step != np.roll(step, 1, axis=0), axis=1)
+    turns[[0, -1]] = True
+    return np.asarray(longest[turns][:, ::-1] + (left - 0.5, top - 0.5), dtype=np.float64)
 
 
 def from_mask_file(path: Path | str, name: str = "") -> ObjectSet:

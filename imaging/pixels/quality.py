@@ -115,7 +115,8 @@ def _measure_plane(plane: NDArray[Any], ceiling: float | None) -> Metrics:
     mean, deviation = (float(v) for v in (plane.mean(dtype=np.float64), plane.std(dtype=np.float64)))
     surface = qm.illumination_surface(plane)
     ratio, share = qm.illumination(plane, surface)
-    contrast, foreground = qm.object_contrast(plane, surface)
+    noise = qm.noise_sigma(plane)
+    contrast, foreground = qm.object_contrast(plane, surface, noise)
     return {
         "PowerLogLogSlope": qm.power_log_log_slope(plane),
         "TenengradOverVariance": qm.tenengrad_over_variance(plane),
@@ -125,8 +126,8 @@ def _measure_plane(plane: NDArray[Any], ceiling: float | None) -> Metrics:
         "ClippedLowPercent": qm.clipped_low_percent(plane),
         "Ceiling": top,
         "CeilingInferred": float(inferred is not None),
-        "NoiseSigma": qm.noise_sigma(plane),
-        "HotPixelCount": float(qm.hot_pixel_count(plane)),
+        "NoiseSigma": noise,
+        "HotPixelCount": float(qm.hot_pixel_count(plane, noise)),
         "ObjectContrast": contrast,
         "EmptyFieldScore": 1.0 / (1.0 + contrast),
         "ForegroundFraction": foreground,

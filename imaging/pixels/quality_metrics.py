@@ -44,7 +44,7 @@ def tenengrad_over_variance(plane: NDArray[Any]) -> float:
 
     The plane is smoothed by 1 px first, so that camera noise does not count as detail.
     """
-    smooth = ndimage.gaussian_filter(plane.astype(np.float32), 1.0)
+    smooth = ndimage.gaussian_filter(plane.astype(np.float32), 1.0, truncate=3.0)
     variance = float(smooth.var(dtype=np.float64))
     if variance <= 0:
         return 0.0
@@ -69,10 +69,12 @@ def noise_sigma(plane: NDArray[Any]) -> float:
     Kernel of Immerkaer (doi:10.1006/cviu.1996.0060), with the median instead of the mean so that edges
     do not count.
     """
-    v = plane.astype(np.float32)
-    if min(v.shape) < 3:
+    if min(plane.shape) < 3:
         return 0.0
-    rows = v[2:] - 2 * v[1:-1] + v[:-2]
+    # Every third row in large planes: the median over 100,000 pixels is exact enough.
+    every = 3 if plane.size > 300_000 else 1
+    above, middle, below = (plane[i : i + plane.shape[0] - 2 : every].astype(np.float32) for i in range(3))
+    rows = below - 2 * middle + above
     both = rows[:, 2:] - 2 * rows[:, 1:-1] + rows[:, :-2]
     return float(np.median(np.abs(both)) * MAD_TO_SIGMA / 6.0)
 
@@ -145,17 +147,17 @@ def illumination(plane: NDArray[Any], surface: NDArray[np.float64]) -> tuple[flo
     return ratio, 0.0 if high <= low else min(1.0, amplitude / (high - low))
 
 
-def object_contrast(plane: NDArray[Any], surface: NDArray[np.float64]) -> tuple[float, float]:
-    """Contrast of the structures over the noise, and the share of pixels (0 to 1) in them.
+def object_contrast(plane: NDArray[Any], surface: NDArray[np.float64], sigma: float) -> tuple[float, float]:
+    """Contrast of the structures over the noise `sigma`, and the share of pixels (0 to 1) in them.
 
     The plane is smoothed by 2 px and levelled first; pure noise gives about 0.5. Darker structures count
     a third, because the shaded rim of a field is dark too.
     """
-    smooth = ndimage.gaussian_filter(plane.astype(np.float32), 2.0)
-    residual = smooth - _enlarged(surface, plane.shape)
+    smooth = ndimage.gaussian_filter(plane.astype(np.float32), 2.0, truncate=3.0)
+    residual = smooth - _enlarged(surface, plane.shape).astype(np.float32)
     low, middle, high = (float(v) for v in np.percentile(residual, (0.05, 50, 99.95)))
     quantum = 0.29 if plane.dtype.kind == "u" else 1e-6 * max(1.0, float(np.abs(plane).max()))
-    noise = max(noise_sigma(plane), quantum)
+    noise = max(sigma, quantum)
     bright, dark = high - middle, (middle - low) / 3
     edge = max(5.0 * noise, 0.25 * max(bright, dark))
     return max(bright, dark) / noise, float((np.abs(residual - middle) > edge).mean())
@@ -172,11 +174,11 @@ def _enlarged(grid: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.f
     return np.asarray(along[lower] * (1 - share) + along[lower + 1] * share, dtype=np.float64)
 
 
-def hot_pixel_count(plane: NDArray[Any]) -> int:
+def hot_pixel_count(plane: NDArray[Any], sigma: float) -> int:
     """Number of single pixels far above all four neighbours: more than half their value and 20 noise sigmas."""
     v = plane.astype(np.float32)
     if min(v.shape) < 3:
         return 0
     around = np.maximum(np.maximum(v[2:, 1:-1], v[:-2, 1:-1]), np.maximum(v[1:-1, 2:], v[1:-1, :-2]))
     excess = v[1:-1, 1:-1] - around
-    return int(((excess > 20 * max(noise_sigma(plane), 0.29)) & (excess > 0.5 * around)).sum())
+    return int(((excess > 20 * max(sigma, 0.29)) & (excess > 0.5 * around)).sum())
