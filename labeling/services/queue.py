@@ -105,6 +105,12 @@ def replace_queue(study: Study, entries: Sequence[NewEntry], info: RankingInfo) 
         )
 
 
+def leased_crops(study: Study) -> list[int]:
+    """Crops that somebody is looking at now: their neighbourhood counts as covered."""
+    now = timezone.now()
+    return list(Lease.objects.filter(study=study, expires_at__gt=now).values_list("crop_id", flat=True))
+
+
 def newer_answers(study: Study, last_annotation: int) -> int:
     """How many answers the ranking on screen does not know yet."""
     return Annotation.objects.filter(study=study, id__gt=last_annotation).count()

@@ -91,3 +91,14 @@ def _check(plan: StudyPlan) -> None:
     if len({len(layout) for layout in layouts}) > 1:
         named = ", ".join(f"{row.name} has {len(row.channels)}" for row in plan.experiments)
         raise StudyRefused(f"All experiments of a study need the same number of channels: {named}.")
+
+
+def study_named(name_or_number: str) -> Study:
+    """The study of this name or number; StudyRefused lists the known ones."""
+    study = Study.objects.filter(name=name_or_number).first()
+    if study is None and name_or_number.isascii() and name_or_number.isdigit():
+        study = Study.objects.filter(pk=int(name_or_number[:18])).first()
+    if study is None:
+        known = ", ".join(Study.objects.values_list("name", flat=True)[:10]) or "none yet"
+        raise StudyRefused(f"There is no study '{name_or_number}'. Known: {known}.")
+    return study

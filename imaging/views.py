@@ -1,0 +1,96 @@
+"""Experiments and the verdicts of quality control."""
+
+from io import BytesIO
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+from PIL import Image as Picture
+
+from imaging.models import Experiment, Image, Verdict
+from imaging.pixels import display
+from imaging.pixels.geometry import Box
+from imaging.services import access
+from imaging.services.pixels import reader_of
+from imaging.services.quality import reason_text
+
+PAGE = 60
+THUMBNAIL_PX = 240
+
+
+@require_safe
+def experiments(request: HttpRequest) -> HttpResponse:
+    """Every experiment that the user may see."""
+    rows = access.experiments_of(request.user).with_counts()
+    return render(request, "imaging/experiments.html", {"experiments": rows})
+
+
+@require_safe
+def experiment(request: HttpRequest, pk: int) -> HttpResponse:
+    """One experiment: its images with verdicts and reasons; `?verdict=reject` is the re-acquisition list."""
+    row = access.experiment_for(request.user, pk)
+    images = Image.objects.filter(sample__experiment=row)
+    counts = dict(images.values_list("verdict").annotate(number=Count("id")))
+    wanted = request.GET.get("verdict", "")
+    if wanted in Verdict.values:
+        images = images.filter(verdict=wanted)
+    page = Paginator(images.order_by("name"), PAGE).get_page(request.GET.get("page"))
+    context = {
+        "experiment": row,
+        "counts": {verdict: counts.get(verdict, 0) for verdict in Verdict.values},
+        "verdict": wanted,
+        "page": page,
+        "images": _image_rows(list(page.object_list)),
+    }
+    return render(request, "imaging/experiment.html", context)
+
+
+@require_safe
+def thumbnail(request: HttpRequest, pk: int) -> HttpResponse:
+    """A small picture of an image in the experiment's colours and window."""
+    image = get_object_or_404(Image.objects.select_related("sample__experiment"), pk=pk)
+    row = access.experiment_for(request.user, image.sample.experiment_id)
+    response = HttpResponse(_png(row, image), content_type="image/png")
+    response["Cache-Control"] = "private, max-age=86400"
+    return response
+
+
+def _image_rows(images: list[Image]) -> list[dict[str, Any]]:
+    rows = Image.objects.filter(pk__in=[image.pk for image in images]).annotate(number=Count("crops"))
+    crops = dict(rows.values_list("pk", "number"))
+    return [
+        {
+            "id": image.pk,
+            "name": image.name,
+            "well": image.sample.name,
+            "site": image.site,
+            "verdict": image.verdict,
+            "reasons": _reasons(image),
+            "thumbnail_url": reverse("imaging:thumbnail", args=[image.pk]),
+            "crops": crops[image.pk],
+        }
+        for image in images
+    ]
+
+
+def _reasons(image: Image) -> list[dict[str, Any]]:
+    report = image.quality_reports.last()
+    return [reason | {"text": reason_text(reason)} for reason in report.reasons] if report else []
+
+
+def _png(experiment: Experiment, image: Image) -> bytes:
+    channels = [row for row in experiment.channels if row["name"] in image.channels]
+    height, width = image.shape[2:]
+    pixels = reader_of(image).region(
+        Box(0, 0, width, height), downsample=max(1.0, max(width, height) / THUMBNAIL_PX)
+    )
+    picture = display.thumbnail(
+        pixels, [(row["low"], row["high"]) for row in channels], [row["color"] for row in channels], THUMBNAIL_PX
+    )
+    stream = BytesIO()
+    Picture.fromarray(picture).save(stream, "PNG")
+    return stream.getvalue()

@@ -1,0 +1,49 @@
+"""Studies for administrators; answers are to be read, never changed."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from audit.admin import ReadOnlyAdmin
+from labeling.models import Annotation, Consensus, LabelClass, Lease, Membership, QueueEntry, Ranked, Study, Suggestion
+
+
+class LabelClassInline(admin.TabularInline):
+    """Classes of a study."""
+
+    model = LabelClass
+    extra = 0
+    raw_id_fields = ("example", "parent")
+
+
+class MembershipInline(admin.TabularInline):
+    """People of a study."""
+
+    model = Membership
+    extra = 0
+
+
+@admin.register(Study)
+class StudyAdmin(admin.ModelAdmin):
+    """A study with its classes and people."""
+
+    list_display = ("name", "question", "strategy", "is_blind", "is_simulated")
+    filter_horizontal = ("experiments",)
+    inlines = (LabelClassInline, MembershipInline)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        # Decided once: changing it later would spoil the unbiased stream.
+        return ("stream_in_training", "seed") if obj else ()
+
+
+@admin.register(Annotation)
+class AnnotationAdmin(ReadOnlyAdmin):
+    """Answers, newest first."""
+
+    list_display = ("id", "study", "annotator", "answer", "source", "why_asked", "answered_at")
+    list_filter = ("study", "answer", "source")
+    ordering = ("-id",)
+
+
+admin.site.register([QueueEntry, Lease, Ranked, Suggestion, Consensus], ReadOnlyAdmin)

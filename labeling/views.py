@@ -1,0 +1,94 @@
+"""The reading room and the lead's overview."""
+
+import csv
+from collections.abc import Iterator
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from labeling.api.payloads import ranking_payload
+from labeling.models import Study
+from labeling.services import access, progress
+from labeling.services.export import HEADER, answer_rows
+from labeling.services.summary import agreement_of
+
+
+@require_safe
+def room(request: HttpRequest, pk: int) -> HttpResponse:
+    """The page where an annotator reads crops, one at a time."""
+    study = access.study_for(request.user, pk)
+    classes = list(
+        study.classes.filter(retired_at__isnull=True).values("key", "name", "color", "position", "description")
+    )
+    return render(
+        request,
+        "labeling/room.html",
+        {"study": study, "classes": classes, "room_config": _room_config(request, study, classes)},
+    )
+
+
+@require_safe
+def overview(request: HttpRequest, pk: int) -> HttpResponse:
+    """Progress, counts and agreement of a study; what only leads may see is left out for annotators."""
+    study = access.study_for(request.user, pk)
+    is_lead = access.is_lead(request.user, study)
+    own = progress.own_progress(study, request.user)
+    context: dict[str, Any] = {
+        "study": study,
+        "is_lead": is_lead,
+        "own": own,
+        "ranking": ranking_payload(study),
+        "progress": {"answered": progress.answered_crops(study), "total": progress.pool_size(study)},
+    }
+    if is_lead:
+        context["progress"] |= {
+            "by_class": progress.by_class(study),
+            "by_annotator": progress.by_annotator(study),
+        }
+        context |= {
+            "agreement": agreement_of(study),
+            "export_url": reverse("labeling:export", args=[study.pk]),
+        }
+    return render(request, "labeling/overview.html", context)
+
+
+@require_safe
+def export(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    """Every answer of the study as CSV, one row per answer; for leads."""
+    study = access.led_study_for(request.user, pk)
+    response = StreamingHttpResponse(_csv_lines(study), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="study-{study.pk}-answers.csv"'
+    return response
+
+
+class _Line:
+    """A file that hands back each line that is written to it."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def _csv_lines(study: Study) -> Iterator[str]:
+    writer = csv.writer(_Line())
+    yield writer.writerow(HEADER)
+    for row in answer_rows(study):
+        yield writer.writerow(row)
+
+
+def _room_config(request: HttpRequest, study: Study, classes: list[dict[str, Any]]) -> dict[str, Any]:
+    own = progress.own_progress(study, request.user)
+    first = study.experiments.first()
+    return {
+        "study": study.pk,
+        "urls": {
+            name: reverse(f"labeling-api:study-{name}", args=[study.pk]) for name in ("next", "answers", "undo", "leave")
+        }
+        | {"login": reverse("login"), "overview": reverse("labeling:overview", args=[study.pk])},
+        "classes": classes,
+        "blind": study.is_blind,
+        "channels": first.channels if first else [],
+        "progress": {"answered": own.answered, "total": own.total, "today": own.today},
+    }

@@ -1,0 +1,40 @@
+"""`manage.py rank`: rank a study's pool now."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from audit.management.base import Answer, JsonCommand
+from labeling.models import Ranked
+from labeling.services.studies import StudyRefused, study_named
+from training.worker.ranking import RankingWorker
+
+SHOWN = 20
+
+
+class Command(JsonCommand):
+    """Refit on all standing answers, rescore the whole pool, and put the new queue in place."""
+
+    help = __doc__
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("study", help="name or number of a study")
+
+    def answer(self, **options: Any) -> Answer:
+        try:
+            study = study_named(options["study"])
+        except StudyRefused as error:
+            raise CommandError(str(error)) from error
+        worker = RankingWorker()
+        if not worker.rank(study):
+            raise CommandError(worker.refusals[study.pk])
+        ranked = Ranked.objects.get(study=study)
+        queue = study.queue.select_related("crop")[:SHOWN]
+        return {
+            "study": study.name,
+            "ranking": ranked.digest,
+            "strategy": ranked.strategy,
+            "pool": ranked.pool_size,
+            "queue": [{"crop": row.crop.key, "score": row.score, "why": row.why} for row in queue],
+        }

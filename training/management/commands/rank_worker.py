@@ -1,0 +1,51 @@
+"""`manage.py rank_worker`: the process that ranks every study again after each answer."""
+
+import signal
+import threading
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import OperationalError, close_old_connections
+
+from audit.management.base import prepare_database
+from training.worker.ranking import RankingWorker
+
+POLL_S = 0.05
+# A database that is away for a moment is asked again after this long.
+PAUSE_S = 2.0
+
+
+class Command(BaseCommand):
+    """Poll for answers newer than the ranking every 50 ms; started by `manage.py up`."""
+
+    help = __doc__
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--once", action="store_true", help="rank what is due and end")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        prepare_database()
+        worker = RankingWorker()
+        if options["once"]:
+            worker.step()
+            return
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        self._poll(worker, stop)
+
+    def _poll(self, worker: RankingWorker, stop: threading.Event) -> None:
+        told: dict[int, str] = {}
+        while not stop.is_set():
+            try:
+                worker.step()
+            except OperationalError as error:
+                self.stderr.write(f"the database is away: {error}; asking again in {PAUSE_S:.0f} s")
+                close_old_connections()
+                stop.wait(PAUSE_S)
+            for study, reason in worker.refusals.items():
+                if told.get(study) != reason:
+                    self.stderr.write(f"study {study} is not ranked: {reason}")
+            told = dict(worker.refusals)
+            stop.wait(POLL_S)
