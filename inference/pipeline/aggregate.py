@@ -74,9 +74,7 @@ def summarise(name: str, fields: Sequence[FieldCounts], classes: Sequence[str]) 
     shares = []
     for label in classes:
         counts = np.array([field.counts.get(label, 0) for field in used], dtype=np.float64)
-        shares.append(
-            ClassShare(label, int(counts.sum()), int(objects.sum()), share_interval(counts, objects))
-        )
+        shares.append(ClassShare(label, int(counts.sum()), int(objects.sum()), share_interval(counts, objects)))
     return SampleSummary(
         sample=name,
         fields=len(fields),

@@ -93,9 +93,7 @@ def record_from_json(text: str) -> RunRecord:
     except (ValueError, KeyError, TypeError) as error:
         raise PipelineError("this is not a run record; use the JSON that a run stored") from error
     if version != RECORD_VERSION:
-        raise PipelineError(
-            f"run record of version {version}; this code reads {RECORD_VERSION}, use its code"
-        )
+        raise PipelineError(f"run record of version {version}; this code reads {RECORD_VERSION}, use its code")
     names = {item.name for item in fields(RunRecord)}
     if set(content) != names:
         raise PipelineError(f"the run record has other parts than {', '.join(sorted(names))}")

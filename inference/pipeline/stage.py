@@ -5,7 +5,7 @@ import types
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
-from typing import Any, Generic, Protocol, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Generic, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from audit.chain.canonical import canonical_digest
 
@@ -21,7 +21,7 @@ class ParamsError(PipelineError):
 class DataclassInstance(Protocol):
     """Any dataclass instance."""
 
-    __dataclass_fields__: Any
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
 ParamsT = TypeVar("ParamsT", bound=DataclassInstance)
@@ -58,7 +58,7 @@ def params_from_mapping(cls: type[ParamsT], mapping: Mapping[str, object]) -> Pa
     declared too (a whole number serves as float, a list as tuple).
     """
     hints = get_type_hints(cls)
-    names = [field.name for field in fields(cast(Any, cls))]
+    names = [field.name for field in fields(cls)]
     for key in mapping:
         if key not in names:
             raise ParamsError(f"the parameter {key!r} is not known; {nearest(key, names)}")
@@ -67,7 +67,7 @@ def params_from_mapping(cls: type[ParamsT], mapping: Mapping[str, object]) -> Pa
 
 def params_mapping(params: DataclassInstance) -> dict[str, Any]:
     """Every parameter by name, defaults included, ready for JSON."""
-    return {name: _plain(value) for name, value in asdict(cast(Any, params)).items()}
+    return {name: _plain(value) for name, value in asdict(params).items()}
 
 
 def params_digest(params: DataclassInstance) -> str:
@@ -95,11 +95,19 @@ def _converted(key: str, value: object, hint: Any) -> Any:
         fits, converted = _try(value, option)
         if fits:
             return converted
-    expected = " or ".join(getattr(option, "__name__", str(option)) for option in options)
+    expected = " or ".join(_described(option) for option in options)
     raise ParamsError(f"{key} = {value!r} is a {type(value).__name__}; it must be {expected}")
 
 
+def _described(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return " or ".join(map(repr, get_args(kind)))
+    return str(getattr(kind, "__name__", kind))
+
+
 def _try(value: object, kind: Any) -> tuple[bool, Any]:
+    if get_origin(kind) is Literal:
+        return value in get_args(kind), value
     if get_origin(kind) is tuple:
         return isinstance(value, (list, tuple)), tuple(value) if isinstance(value, (list, tuple)) else None
     # True is an int to Python; as a radius or a channel it is a mistake.

@@ -36,9 +36,7 @@ class Table:
             raise PipelineError(f"the columns of a table differ in length: {sorted(lengths)}")
         for name, column in self.columns.items():
             if column.ndim != 1 or column.dtype.kind not in "iufb" + TEXT_KIND:
-                raise PipelineError(
-                    f"column {name} is {column.dtype} with {column.ndim} axes; give a flat one"
-                )
+                raise PipelineError(f"column {name} is {column.dtype} with {column.ndim} axes; give a flat one")
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
@@ -92,9 +90,7 @@ def combine(tables: Sequence[Table]) -> Table:
     # Which table names a column first must not depend on the order in which fields were finished.
     ordered = sorted(tables, key=_first_image)
     names = list(dict.fromkeys(name for table in ordered for name in table.names))
-    joined = Table(
-        {name: np.concatenate([_column(table, name, ordered) for table in ordered]) for name in names}
-    )
+    joined = Table({name: np.concatenate([_column(table, name, ordered) for table in ordered]) for name in names})
     if not all(key in joined.columns for key in SORT_KEYS):
         return joined
     return joined.take(np.lexsort([joined.columns[key] for key in reversed(SORT_KEYS)]))
@@ -102,9 +98,7 @@ def combine(tables: Sequence[Table]) -> Table:
 
 def _first_image(table: Table) -> tuple[int, tuple[str, ...]]:
     # Empty tables come last: they only contribute column names that no other table has.
-    first = (
-        int(table.columns["ImageNumber"].min()) if len(table) and "ImageNumber" in table.columns else 2**62
-    )
+    first = int(table.columns["ImageNumber"].min()) if len(table) and "ImageNumber" in table.columns else 2**62
     return first, table.names
 
 
@@ -150,9 +144,7 @@ def bytes_digest(content: bytes) -> str:
 def _arrow(table: Table) -> Any:
     return pa.table(
         {
-            name: pa.array(
-                column, type=pa.string() if column.dtype.kind == TEXT_KIND else None, from_pandas=True
-            )
+            name: pa.array(column, type=pa.string() if column.dtype.kind == TEXT_KIND else None, from_pandas=True)
             for name, column in table.columns.items()
         }
     )

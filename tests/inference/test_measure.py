@@ -30,9 +30,7 @@ def test_shapes_and_intensities_equal_regionprops():
         "intensity_mean",
         "intensity_max",
     )
-    expected = regionprops_table(
-        labels, pixels.transpose(1, 2, 0), properties=("label", *names, "intensity_min")
-    )
+    expected = regionprops_table(labels, pixels.transpose(1, 2, 0), properties=("label", *names, "intensity_min"))
     rows = expected["label"] - 1
     for ours, theirs in {
         "AreaShape_Area": "area",
@@ -78,8 +76,7 @@ def test_no_object_gives_empty_columns():
     table = measure_objects(label_blocks(np.zeros((4, 4), np.int32)), 0, np.zeros((1, 4, 4)), ("g",))
     assert {len(column) for column in table.values()} == {0}
     assert {
-        len(c)
-        for c in measure_objects(box_blocks(np.zeros((0, 4), int)), 0, np.zeros((1, 4, 4)), ("g",)).values()
+        len(c) for c in measure_objects(box_blocks(np.zeros((0, 4), int)), 0, np.zeros((1, 4, 4)), ("g",)).values()
     } == {0}
 
 

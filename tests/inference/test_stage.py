@@ -1,6 +1,7 @@
 """Parameters of stages: defaults filled in, misspellings and unit mistakes named."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 
@@ -21,6 +22,7 @@ class Params:
     flatten: bool = False
     window: tuple[float, float] = (0.0, 1.0)
     name: str | None = None
+    polarity: Literal["dark", "bright"] = "dark"
 
     def __post_init__(self) -> None:
         bounded("radius_um", self.radius_um, (0.1, 1000.0), "give micrometres")
@@ -33,6 +35,7 @@ def test_defaults_are_filled_in_and_recorded():
         "flatten": False,
         "window": [0.0, 1.0],
         "name": None,
+        "polarity": "dark",
     }
 
 
@@ -52,7 +55,7 @@ def test_an_unknown_key_names_the_nearest():
 
 
 def test_a_key_like_no_other_lists_all():
-    with pytest.raises(ParamsError, match="known are radius_um, channel, flatten, window, name"):
+    with pytest.raises(ParamsError, match="known are radius_um, channel, flatten, window, name, polarity"):
         params_from_mapping(Params, {"zzz": 3.0})
 
 
@@ -64,6 +67,7 @@ def test_a_key_like_no_other_lists_all():
         ("channel", 1.5, "must be int"),
         ("flatten", 1, "must be bool"),
         ("window", 3, "must be tuple"),
+        ("polarity", "drak", "must be 'dark' or 'bright'"),
         ("name", 3, "must be str or NoneType"),
     ],
 )

@@ -98,14 +98,11 @@ def test_csv_holds_the_same_numbers():
 
 
 def test_csv_leaves_nan_empty():
-    assert csv_bytes(Table({"x": np.array([np.nan, 0.1])})).decode().split() == ['"x"', "0.1"] or (
-        csv_bytes(Table({"x": np.array([np.nan, 0.1])})) == b'"x"\n\n0.1\n'
-    )
+    table = Table({"x": np.array([np.nan, 0.1]), "y": np.array([1, 2])})
+    assert csv_bytes(table) == b'"x","y"\n,1\n0.1,2\n'
 
 
-@pytest.mark.parametrize(
-    ("name", "part"), [("DAPI/405 nm", "DAPI_405_nm"), ("", "unnamed"), ("µ", "unnamed")]
-)
+@pytest.mark.parametrize(("name", "part"), [("DAPI/405 nm", "DAPI_405_nm"), ("", "unnamed"), ("µ", "unnamed")])
 def test_a_channel_name_becomes_a_column_part(name, part):
     assert column_part(name) == part
 
