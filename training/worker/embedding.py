@@ -38,11 +38,11 @@ def windows_of(channels: list[dict[str, Any]]) -> list[tuple[float, float]]:
     return [(channel["low"], channel["high"]) for channel in channels]
 
 
-def crops_of(experiment: Experiment) -> Iterator[NDArray[Any]]:
+def crops_of(experiment: Experiment, *, usable_only: bool = False) -> Iterator[NDArray[Any]]:
     """The experiment's crops in order of id, in chunks (n, channel, size, size)."""
-    places = list(
-        Crop.objects.filter(image__sample__experiment=experiment).order_by("id").values_list("shard", "row")
-    )
+    crops = Crop.objects.filter(image__sample__experiment=experiment)
+    crops = crops.usable() if usable_only else crops
+    places = list(crops.order_by("id").values_list("shard", "row"))
     for digest, group in groupby(places, key=lambda place: place[0]):
         rows = [row for _, row in group]
         for start in range(0, len(rows), CHUNK):

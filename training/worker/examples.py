@@ -1,0 +1,128 @@
+"""What a training run learns from: the labelled crops of a study as arrays, frozen in a snapshot."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging.models import Experiment
+from imaging.pixels.digest import mapping_digest
+from imaging.pixels.info import resize
+from imaging.pixels.normalise import scale_crops
+from labeling.models import Study
+from training.learning.splits import Split, SplitRules, Units, choose_split
+from training.models import LabelSnapshot
+from training.services.labels import class_keys, standing_answers
+from training.services.work import Refused
+from training.worker.embedding import crops_of, layout_of, windows_of
+from training.worker.pool import Pool, load_pool
+
+Crops = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """The pool of a study and the labels it carries.
+
+    `labelled` (n,) are rows of the pool, `shares` (n, classes) their vote shares. `crops` (pool, channel, s, s)
+    are scaled to [0, 1] by the window of each crop's own experiment.
+    """
+
+    pool: Pool
+    crops: Crops
+    classes: list[str]
+    labelled: NDArray[np.int64]
+    shares: NDArray[np.float64]
+    in_stream: NDArray[np.bool_]
+    newest: int
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Class index of each labelled crop: the class that most reads name, the first one in a tie."""
+        return np.asarray(self.shares.argmax(axis=1), dtype=np.int64)
+
+
+def load_examples(study: Study) -> Examples:
+    """The study's pool and labels; Refused, with the way out, where nothing can be learned from them."""
+    classes = class_keys(study)
+    if len(classes) < 2:
+        raise Refused(f"Study '{study}' has {len(classes)} classes: a model needs two or more.")
+    pool = load_pool(study, "handcrafted")
+    standing = standing_answers(study)
+    places = pool.places(standing.crop_ids)
+    kept = standing.labelled() & (places >= 0)
+    shares = standing.votes[kept] / np.maximum(standing.votes[kept].sum(axis=1, keepdims=True), 1)
+    present = int((shares.sum(axis=0) > 0).sum())
+    if present < 2:
+        raise Refused(
+            f"The answers of '{study}' name {present} of its classes: label crops of at least two before training."
+        )
+    return Examples(
+        pool=pool,
+        crops=_scaled_crops(study),
+        classes=classes,
+        labelled=places[kept],
+        shares=shares,
+        in_stream=standing.in_stream[kept],
+        newest=standing.newest,
+    )
+
+
+def units_of(pool: Pool, rows: NDArray[np.int64]) -> Units:
+    """Where some crops of the pool come from."""
+    units = pool.units
+    return Units(units.experiment[rows], units.subject[rows], units.sample[rows], units.field[rows])
+
+
+def split_of(examples: Examples) -> Split:
+    """How the labelled crops are held out; Refused where even folds of crops are impossible."""
+    rules = SplitRules(classes=tuple(examples.classes))
+    try:
+        return choose_split(units_of(examples.pool, examples.labelled), examples.labels, rules)
+    except ValueError as error:
+        raise Refused(f"Too few labels to hold any out: {error}") from error
+
+
+def freeze(study: Study, examples: Examples, split: Split) -> LabelSnapshot:
+    """The snapshot of these labels and their split; the same content is the same row."""
+    keys = [examples.pool.crop_keys[row] for row in examples.labelled]
+    order = np.argsort(np.array(keys, dtype=np.str_), kind="stable")
+    content = [
+        [keys[i], int(examples.labels[i]), [round(float(share), 6) for share in examples.shares[i]]] for i in order
+    ]
+    described: dict[str, Any] = {
+        "level": split.level,
+        "why": split.why,
+        "folds": [int(split.fold_of[i]) for i in order],
+    }
+    digest = mapping_digest({"classes": examples.classes, "content": content, "split": described})
+    snapshot, _ = LabelSnapshot.objects.get_or_create(
+        study=study,
+        digest=digest,
+        defaults={
+            "classes": examples.classes,
+            "content": content,
+            "split": described,
+            "last_annotation": examples.newest,
+        },
+    )
+    return snapshot
+
+
+def _scaled_crops(study: Study) -> Crops:
+    parts = [_scaled(experiment) for experiment in study.experiments.order_by("name")]
+    side = min(part.shape[-1] for part in parts)
+    return np.concatenate([_resized(part, side) for part in parts])
+
+
+def _scaled(experiment: Experiment) -> Crops:
+    windows = windows_of(layout_of(experiment))
+    scaled = [scale_crops(crops, windows) for crops in crops_of(experiment, usable_only=True)]
+    return np.concatenate(scaled)
+
+
+def _resized(crops: Crops, side: int) -> Crops:
+    if crops.shape[-1] == side:
+        return crops
+    return np.stack([resize(crop, side, side) for crop in crops])
