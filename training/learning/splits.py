@@ -15,7 +15,6 @@ Names = NDArray[np.str_]
 Fold = tuple[Indices, Indices]
 
 LEVELS = ("experiment", "subject", "sample", "field", "crop")
-PLURALS = {level: f"{level}s" for level in LEVELS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,7 @@ class NotEvaluable:
 
     experiment: str
     reason: str
+    one_class: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +88,7 @@ def choose_split(units: Units, labels: Indices, rules: SplitRules | None = None)
     return _described("crop", unit, folds, obstacles, _lone(units, labels, rules))
 
 
-def single_holdout(
-    units: Units, labels: Indices, share: float = 0.3, rules: SplitRules | None = None
-) -> Split:
+def single_holdout(units: Units, labels: Indices, share: float = 0.3, rules: SplitRules | None = None) -> Split:
     """Split with one fold whose test side is the smallest union of units' folds with at least `share` of
     the crops."""
     split = choose_split(units, labels, rules)
@@ -195,9 +193,7 @@ def _merged_until_valid(fold: Indices, labels: Indices, rules: SplitRules) -> In
         size = dict(zip(numbers.tolist(), sizes.tolist()))
         worst = min(broken, key=lambda k: (size[k], k))
         others = [k for k in numbers if k != worst]
-        partner = min(
-            others, key=lambda k: (not satisfies(labels[np.isin(fold, (k, worst))], rules), size[k], k)
-        )
+        partner = min(others, key=lambda k: (not satisfies(labels[np.isin(fold, (k, worst))], rules), size[k], k))
         fold[fold == worst] = partner
 
 
@@ -227,10 +223,11 @@ def _fold_numbers(tests: list[Indices], n: int) -> Indices:
 
 def _lone(units: Units, labels: Indices, rules: SplitRules) -> tuple[NotEvaluable, ...]:
     """Experiments whose own crops could not be a test side."""
+    own = {str(name): labels[units.experiment == name] for name in np.unique(units.experiment) if name}
     return tuple(
-        NotEvaluable(str(name), _shortage(labels[units.experiment == name], rules))
-        for name in np.unique(units.experiment)
-        if name and not satisfies(labels[units.experiment == name], rules)
+        NotEvaluable(name, _shortage(held, rules), len(np.unique(held)) == 1)
+        for name, held in own.items()
+        if not satisfies(held, rules)
     )
 
 
@@ -247,16 +244,17 @@ def _described(
     level: str, unit: Names, folds: list[Fold], obstacles: list[str], lone: tuple[NotEvaluable, ...]
 ) -> Split:
     n_units = len(np.unique(unit))
-    words = [f"Held out by {level}: {n_units} {PLURALS[level]} in {len(folds)} folds; none is on both sides."]
+    words = [f"Held out by {level}: {n_units} {level}s in {len(folds)} folds; none is on both sides."]
     if level != "experiment":
         words.append(
             "The figures hold for further crops of these experiments, not for a new experiment. "
             "Higher levels were not possible."
         )
     words += obstacles
-    words += [f"{entry.experiment} {entry.reason}." for entry in lone[:3]]
-    if len(lone) > 3:
-        words.append(f"{len(lone) - 3} more experiments cannot be held out alone.")
+    single = [entry for entry in lone if entry.one_class][:3]
+    words += [f"{entry.experiment} {entry.reason}." for entry in single]
+    if others := len(lone) - len(single):
+        words.append(f"{others} experiments hold too few crops of a second class to be held out alone.")
     return Split(level, " ".join(words), tuple(folds), unit, lone)
 
 

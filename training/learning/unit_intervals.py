@@ -74,13 +74,9 @@ def describe(n_units: int, level: str) -> str:
     """How intervals over this many units are computed, in words for the report."""
     if n_units < 2:
         return f"no intervals: only one {level} was held out"
-    unit = (
-        "crops, not over experiments: they are too narrow for a new experiment"
-        if level == "crop"
-        else f"{level}s"
-    )
     method = "bootstrap" if FEW_UNITS <= n_units <= MANY_UNITS else "jackknife with Student's t"
-    return f"95 % intervals over {n_units} {unit} ({method})"
+    words = f"95 % intervals over {n_units} {level}s ({method})"
+    return words if level == "experiment" else f"{words}; they are too narrow for a new experiment"
 
 
 def _jackknife(parts: Floats, statistic: Statistic, value: float) -> tuple[float, float]:
