@@ -19,7 +19,7 @@ def unit_rows(rows: NDArray[np.floating]) -> Features:
     """Rows scaled to length one, float32; a zero row stays zero."""
     values = np.asarray(rows, dtype=np.float32)
     length = np.sqrt(np.vecdot(values, values))[:, None]
-    return values / np.where(length > 0, length, 1)
+    return values / np.where(length > 0, length, np.float32(1))
 
 
 def _first_centres(features: Features, count: int, rng: np.random.Generator) -> Features:

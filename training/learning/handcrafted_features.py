@@ -35,7 +35,7 @@ RING_NAMES = (*(f"ring{i}_mean" for i in range(RINGS)), *(f"ring{i}_std" for i i
 def _mean(values: NDArray[np.generic]) -> FloatArray:
     """Mean over the pixels of each plane, (m,)."""
     flat = values.reshape(len(values), -1)
-    return flat.mean(axis=1, dtype=np.float32)
+    return np.asarray(flat.mean(axis=1, dtype=np.float32))
 
 
 def _dot(a: FloatArray, b: FloatArray) -> FloatArray:

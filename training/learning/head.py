@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+from scipy.linalg import cho_factor, cho_solve, cholesky, qr, solve_triangular
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import log_softmax, softmax
 
@@ -80,7 +80,8 @@ def balanced_weights(targets: Array, weight: Array) -> Array:
     """Weight per row so that every class that was answered counts the same in total; the sum stays that of `weight`."""
     mass = weight @ targets
     present = mass > 0
-    per_class = np.where(present, weight.sum() / (np.count_nonzero(present) * np.where(present, mass, 1)), 0)
+    share = weight.sum() / max(np.count_nonzero(present), 1)
+    per_class = np.where(present, share / np.where(present, mass, 1), 0)
     return np.asarray(weight * (targets @ per_class))
 
 
@@ -97,32 +98,45 @@ def posterior_covariance(phi: Array, settings: HeadSettings) -> Array:
     return np.asarray((covariance + covariance.T) / 2)
 
 
+def _whitened(phi: Array, weight: Array, settings: HeadSettings) -> tuple[Array, Array, Array]:
+    """Cholesky root (D, D) of Boehning's bound on the Hessian (10.1007/BF00048682), an orthonormal basis (D, r) of the
+    whitened rows and the rows in it (n, r); with fewer rows than columns the basis saves most of the work."""
+    bound = (phi * (weight[:, None] / 2)).T @ phi
+    bound[np.diag_indices_from(bound)] += penalties(phi.shape[1] - 1, settings)
+    root = cholesky(bound)
+    columns = solve_triangular(root, phi.T, trans="T")
+    if columns.shape[1] < len(root):
+        basis, inner = qr(columns, mode="economic")
+        return root, basis, np.ascontiguousarray(inner.T)
+    return root, np.eye(len(root)), np.ascontiguousarray(columns.T)
+
+
 def fit_weights(phi: Array, targets: Array, weight: Array, settings: HeadSettings, start: Array | None) -> Array:
     """Weights (d + 1, K) that minimise weighted cross entropy plus the ridge; one optimum, whatever the start.
 
-    The unknowns are whitened with Boehning's bound on the Hessian (10.1007/BF00048682), after which L-BFGS needs
-    tens of iterations instead of hundreds. In whitened unknowns v the ridge is |v|^2 less the bound's data part,
-    so one evaluation costs two products with the whitened rows.
+    In whitened unknowns v the ridge is |v|^2 less the data part of the bound, so L-BFGS needs tens of evaluations of
+    two products each instead of hundreds.
     """
-    half = weight[:, None] / 2
-    bound = (phi * half).T @ phi
-    bound[np.diag_indices_from(bound)] += penalties(phi.shape[1] - 1, settings)
-    root = cholesky(bound)
-    rows = np.ascontiguousarray(solve_triangular(root, phi.T, trans="T").T)
-    mass = weight[:, None] * targets
+    if len(phi) == 0:
+        return np.zeros((phi.shape[1], targets.shape[1]))
+    root, basis, rows = _whitened(phi, weight, settings)
+    mass, half = weight[:, None] * targets, weight[:, None] / 2
 
     def loss(flat: Array) -> tuple[float, Array]:
-        v = flat.reshape(len(root), -1)
-        z = rows @ v
-        log_p = log_softmax(z, axis=1)
-        value = (flat @ flat - np.sum(half * z * z)) / 2 - np.sum(mass * log_p)
-        slope = rows.T @ (2 * half * np.exp(log_p) - mass - half * z) + v
-        return float(value), slope.ravel()
+        z = rows @ flat.reshape(rows.shape[1], -1)
+        curved = half * z
+        shifted = z - z.max(axis=1, keepdims=True)
+        p = np.exp(shifted)
+        total = p.sum(axis=1, keepdims=True)
+        value = (flat @ flat - np.vdot(curved, z)) / 2 - np.vdot(mass, shifted - np.log(total))
+        slope = rows.T @ (weight[:, None] * (p / total) - mass - curved)
+        return float(value), slope.ravel() + flat
 
-    first = np.zeros((len(root), targets.shape[1])) if start is None else root @ start
-    options = {"maxiter": settings.max_iterations, "gtol": settings.tolerance, "ftol": 1e-15, "maxcor": 20}
+    shape = (rows.shape[1], targets.shape[1])
+    first = np.zeros(shape) if start is None else basis.T @ (root @ start)
+    options = {"maxiter": settings.max_iterations, "gtol": settings.tolerance, "ftol": 1e-15}
     found = minimize(loss, first.ravel(), jac=True, method="L-BFGS-B", options=options)
-    return np.asarray(solve_triangular(root, found.x.reshape(first.shape)))
+    return np.asarray(solve_triangular(root, basis @ found.x.reshape(shape)))
 
 
 def _checked(targets: NDArray[np.floating], n: int, sample_weight: Array | None) -> tuple[Array, Array]:
