@@ -17,8 +17,8 @@ MIN_SIDE_PX = 8
 def run(field: Field, params: QualityRules) -> Field:
     """The field with its `metrics` and `verdict` (use, use_part or reject).
 
-    A field alone is held against absolute limits only. A field of a few pixels, or with pixels that are no
-    numbers, is rejected at once.
+    A field alone is held against absolute limits only; a given judgement is taken as it is. A field of a
+    few pixels, or with pixels that are no numbers, is rejected at once.
     """
     side = min(field.raw.shape[1:])
     if side < MIN_SIDE_PX:
@@ -28,9 +28,11 @@ def run(field: Field, params: QualityRules) -> Field:
     if broken:
         advice = "replace NaN and infinite pixels and export the image again"
         return replace(field, verdict=refusal("not_finite", "pixels", (float(broken), 0.0), advice))
+    if field.context.verdict is not None:
+        # Whoever judged the experiment measured these pixels already; that is most of this stage's time.
+        return replace(field, verdict=field.context.verdict)
     metrics = measure(field.raw, _ceiling(field), field.info.channel_names)
-    verdict = field.context.verdict or judge([metrics], params)[0]
-    return replace(field, metrics=metrics, verdict=verdict)
+    return replace(field, metrics=metrics, verdict=judge([metrics], params)[0])
 
 
 def _ceiling(field: Field) -> float | None:

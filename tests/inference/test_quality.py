@@ -46,6 +46,11 @@ def test_a_saturated_field_is_rejected_with_value_limit_and_advice():
     assert "Re-expose" in reason.advice
 
 
+def test_a_given_judgement_is_taken_without_measuring_again():
+    field = judged(discs(), verdict=Verdict("use_part"))
+    assert (field.verdict.verdict, field.metrics) == ("use_part", {})
+
+
 def test_another_limit_gives_another_verdict():
     lenient = QualityRules(saturated_reject_percent=99.0, saturated_warn_percent=98.0)
     codes = {reason.code for reason in judged(discs(9000), lenient, ceiling=4095.0).verdict.reasons}

@@ -102,6 +102,13 @@ def test_csv_leaves_nan_empty():
     assert csv_bytes(table) == b'"x","y"\n,1\n0.1,2\n'
 
 
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1"])
+def test_csv_never_starts_a_cell_with_a_formula(cell):
+    text = csv_bytes(Table({"Metadata_Well": np.array([cell, "A01"]), "x": np.array([-1.0, 2.0])})).decode()
+    assert f'"\'{cell}",-1' in text
+    assert '"A01",2' in text
+
+
 @pytest.mark.parametrize(("name", "part"), [("DAPI/405 nm", "DAPI_405_nm"), ("", "unnamed"), ("µ", "unnamed")])
 def test_a_channel_name_becomes_a_column_part(name, part):
     assert column_part(name) == part
