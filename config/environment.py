@@ -3,7 +3,9 @@
 Nothing else in Parfocal looks at environment variables. docs/settings.md lists every name that is read here.
 """
 
+import re
 import secrets
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +97,11 @@ def broker_url(folder: Path) -> str:
         return named
     note = folder / "run" / "broker_url"
     return note.read_text().strip() if note.exists() else "redis+socket:///nonexistent/parfocal.sock"
+
+
+@cache
+def version() -> str:
+    """The version of the product: the newest heading of the change log."""
+    text = (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8")
+    found = re.search(r"^## (\d+\.\d+\.\d+)", text, re.MULTILINE)
+    return found.group(1) if found else "0"

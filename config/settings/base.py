@@ -4,6 +4,7 @@ from config import environment as env
 
 DATA_FOLDER = env.data_folder()
 BASE_DIR = env.PROJECT
+VERSION = env.version()
 
 INSTALLED_APPS = [
     "django.contrib.admin",

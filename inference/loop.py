@@ -1,0 +1,13 @@
+"""What is due now, as (task name, number of the row). Level, not edge: a lost message heals at the next look."""
+
+from inference.models import InferenceRun
+from training.models import TrainingRun
+from training.services.work import bury_the_silent
+
+TRAIN = "training.tasks.train_task"
+RUN = "inference.tasks.run_task"
+
+
+def what_is_due() -> list[tuple[str, int]]:
+    """Work that waits, and work whose worker went silent; doing it twice is harmless."""
+    return [(TRAIN, pk) for pk in bury_the_silent(TrainingRun)] + [(RUN, pk) for pk in bury_the_silent(InferenceRun)]

@@ -1,0 +1,62 @@
+"""`manage.py run_pipeline`: quality check, preprocessing, segmentation, prediction and results of an experiment."""
+
+import shutil
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from audit.management.base import Answer, JsonCommand
+from imaging.models import Experiment, Image, Verdict
+from inference.models import InferenceRun
+from inference.pipeline.run import pipeline_params
+from inference.services.runs import model_for, request_run
+from inference.worker.running import run_folder, run_pipeline
+from training.models import Status
+from training.services.work import Refused
+
+
+class Command(JsonCommand):
+    """Run a model over an experiment; objects, per-sample counts, label images and the record land in --out."""
+
+    help = __doc__
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        parser.add_argument("experiment")
+        parser.add_argument("--model", default="", help="number or digest; default: the one in production that fits")
+        parser.add_argument("--out", type=Path, required=True, help="folder for the results; made where missing")
+
+    def answer(self, **options: Any) -> Answer:
+        experiment = Experiment.objects.filter(name=options["experiment"]).first()
+        if experiment is None:
+            raise CommandError(f"There is no experiment '{options['experiment']}': ingest it first.")
+        try:
+            model = model_for(experiment, options["model"])
+        except Refused as error:
+            raise CommandError(str(error)) from error
+        params = pipeline_params()
+        run = request_run(experiment, model, params.content, params.digest)
+        self.progress(f"run {run.pk}: model {model.pk} on '{experiment}'")
+        run_pipeline(run.pk)
+        run = InferenceRun.objects.get(pk=run.pk)
+        if run.status != Status.DONE:
+            raise CommandError(f"run {run.pk} was {run.status}: {run.problem}")
+        shutil.copytree(run_folder(run), options["out"], dirs_exist_ok=True)
+        images = Image.objects.filter(sample__experiment=experiment)
+        return {
+            "run": run.pk,
+            "images": images.count(),
+            "rejected": images.filter(verdict=Verdict.REJECT).count(),
+            "objects": run.objects_found,
+            "out": str(options["out"]),
+            "model": model.digest,
+            "watermark": run.watermark,
+            "record": run.record_digest,
+        }
+
+    def describe(self, answer: Answer) -> str:
+        return (
+            f"run {answer['run']}: {answer['objects']} objects in {answer['images']} images"
+            f" ({answer['rejected']} rejected); results in {answer['out']}"
+        )

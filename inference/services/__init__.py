@@ -1,0 +1,1 @@
+"""Short transactions of the inference app: runs and their results."""

@@ -1,0 +1,151 @@
+"""Asks for runs, and stores their results with their record in one transaction."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from audit import services as audit
+from imaging.models import Experiment, Image, Sample
+from inference.models import InferenceRun, ObjectTable, PipelineVersion, SampleResult, StageRecord
+from labeling.models import Study
+from training.models import ModelVersion, Status
+from training.services.models import in_production
+from training.services.work import Refused, finish
+
+
+@dataclass(frozen=True, slots=True)
+class StageRow:
+    """One stage record as the worker hands it in."""
+
+    image: Image
+    position: int
+    name: str
+    version: int
+    parameters_digest: str
+    input_digest: str
+    output_digest: str
+    seconds: float
+    verdict: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRow:
+    """One sample's counts as the worker hands them in."""
+
+    sample: Sample
+    fields: int
+    rejected_fields: int
+    objects: int
+    counts: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Everything a finished run stores."""
+
+    record: dict[str, Any]
+    record_digest: str
+    table_digest: str
+    columns: list[str]
+    objects: int
+    stages: list[StageRow]
+    samples: list[SampleRow]
+
+
+def request_run(
+    experiment: Experiment,
+    model: ModelVersion,
+    stages: list[dict[str, Any]],
+    digest: str,
+    *,
+    user: Any = None,
+    replay_of: InferenceRun | None = None,
+) -> InferenceRun:
+    """A run that waits for a worker."""
+    with transaction.atomic():
+        pipeline, _ = PipelineVersion.objects.get_or_create(digest=digest, defaults={"stages": stages})
+        run = InferenceRun.objects.create(
+            experiment=experiment,
+            model=model,
+            pipeline=pipeline,
+            replay_of=replay_of,
+            requested_by=user,
+            watermark=watermark_of(model),
+        )
+        audit.record(
+            "inferencerun.requested",
+            run,
+            actor=audit.actor_of(user) if user else "process:pipeline",
+            detail={"experiment": experiment.name, "model": model.digest, "pipeline": digest},
+        )
+    return run
+
+
+def complete(run: InferenceRun, results: Results) -> bool:
+    """Store the results and close the run, all or nothing; False where it was closed meanwhile."""
+    with transaction.atomic():
+        if not finish(run, Status.DONE):
+            return False
+        InferenceRun.objects.filter(pk=run.pk).update(
+            record=results.record, record_digest=results.record_digest, objects_found=results.objects
+        )
+        StageRecord.objects.bulk_create(
+            [StageRecord(run=run, **{name: getattr(row, name) for name in row.__slots__}) for row in results.stages],
+            batch_size=500,
+        )
+        ObjectTable.objects.create(
+            run=run, digest=results.table_digest, rows=results.objects, columns=results.columns
+        )
+        SampleResult.objects.bulk_create(
+            SampleResult(
+                run=run,
+                sample=row.sample,
+                fields=row.fields,
+                rejected_fields=row.rejected_fields,
+                objects_found=row.objects,
+                counts=row.counts,
+            )
+            for row in results.samples
+        )
+    return True
+
+
+def model_for(experiment: Experiment, number: str) -> ModelVersion:
+    """The model of this number or digest; without one the newest in production whose channels fit.
+
+    Refused names what there is where nothing fits.
+    """
+    if number:
+        found = _by_number_or_digest(number)
+        if found is None:
+            raise Refused(f"There is no model '{number}'. Known: {_known_models()}.")
+        return found
+    width = len(experiment.channels)
+    live = [in_production(study) for study in Study.objects.order_by("-id")]
+    for model in [*live, *ModelVersion.objects.order_by("-id")]:
+        if model is not None and len(model.channels) == width:
+            return model
+    raise Refused(
+        f"No model fits the {width} channels of '{experiment}': train one first. Known: {_known_models()}."
+    )
+
+
+def watermark_of(model: ModelVersion) -> str:
+    """What must stand beside every result of this model; empty for a validated model in production."""
+    if in_production(model.study) != model:
+        return "candidate model: not in production"
+    if model.gate.get("status") == "pilot":
+        return f"pilot: {model.gate.get('text', '')}"[:200]
+    return ""
+
+
+def _by_number_or_digest(number: str) -> ModelVersion | None:
+    if number.isascii() and number.isdigit() and len(number) < 18:
+        return ModelVersion.objects.filter(pk=int(number)).first()
+    return ModelVersion.objects.filter(digest__startswith=number).first() if len(number) >= 6 else None
+
+
+def _known_models() -> str:
+    rows = ModelVersion.objects.order_by("-id")[:5]
+    return ", ".join(f"{row.pk} ({row.study}, {row.kind}, {row.digest[:8]})" for row in rows) or "none yet"

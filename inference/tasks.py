@@ -1,0 +1,21 @@
+"""Doorbells of the inference app, and the sweep that rings again for what waits."""
+
+from celery import current_app, shared_task
+
+from inference.loop import what_is_due
+
+
+@shared_task(queue="long", soft_time_limit=12 * 3600, time_limit=12 * 3600 + 60)
+def run_task(run_pk: int) -> None:
+    """Carry out a run of the pipeline."""
+    # Here, so that the web process, which only rings the bell, never loads PyTorch.
+    from inference.worker.running import run_pipeline
+
+    run_pipeline(run_pk)
+
+
+@shared_task(queue="short", soft_time_limit=30, time_limit=60)
+def sweep_task() -> None:
+    """Ring for everything that is due."""
+    for name, number in what_is_due():
+        current_app.send_task(name, args=[number])
