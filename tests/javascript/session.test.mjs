@@ -49,12 +49,16 @@ function sitting(replies = [[1, 2, 3, 4]]) {
 }
 
 test("the newest order wins, but the crops whose pixels are here stay in front", () => {
-  const merged = mergeQueue([1, 2, 3].map(crop), [9, 3, 8].map(crop), { keep: 2 });
+  const merged = mergeQueue([1, 2, 3].map(crop), [9, 2, 3, 1, 8].map(crop), { keep: 2 });
   assert.deepEqual(ids(merged), [1, 2, 9, 3, 8]);
 });
 
+test("a crop that somebody else reads meanwhile is not shown", () => {
+  assert.deepEqual(ids(mergeQueue([1, 2].map(crop), [2, 5].map(crop))), [2, 5]);
+});
+
 test("an answered crop never comes back from an older order", () => {
-  assert.deepEqual(ids(mergeQueue([crop(1)], [crop(2), crop(3)], { exclude: new Set([2]) })), [1, 3]);
+  assert.deepEqual(ids(mergeQueue([crop(2)], [crop(2), crop(3)], { exclude: new Set([2]) })), [3]);
 });
 
 test("the pixels of the crop on screen are wanted first, then the next ones", () => {
@@ -106,6 +110,18 @@ test("undo of a sent answer is sent too, with an id of its own", async () => {
   session.outbox.sent.add("id-1");
   await session.undo();
   assert.deepEqual(session.outbox.items.map(({ kind, id }) => [kind, id]), [["answer", "id-1"], ["undo", "id-2"]]);
+});
+
+test("an answer that the server refused is not undone: that would take back the one before", async () => {
+  const { session } = sitting();
+  await session.refill();
+  session.answer("label", ["G1"], []);
+  session.outbox.sent.add("id-1");
+  await session.undo();
+  session.outbox.items.shift();
+  session.refused({ id: "id-1" });
+  assert.deepEqual(session.outbox.items, []);
+  assert.deepEqual(session.history, []);
 });
 
 test("undo without a past in this sitting asks the server", async () => {

@@ -61,11 +61,14 @@ test("the newest token is taken from the cookie", () => {
 });
 
 test("replies are told apart by what has to be done", () => {
-  const reply = (status, redirected = false) => ({ status, redirected, headers: new Headers({ "content-type": "text/html" }) });
+  const reply = (status, redirected = false) => ({ status, redirected });
   assert.equal(kindOf(reply(403)), "auth");
   assert.equal(kindOf(reply(200, true)), "auth");
   assert.equal(kindOf(reply(400)), "refused");
   assert.equal(kindOf(reply(503)), "server");
+  assert.equal(kindOf(reply(404)), "forbidden");
+  assert.equal(kindOf(reply(403), { errors: [{ code: "permission_denied", detail: "not a member" }] }), "forbidden");
+  assert.equal(kindOf(reply(403), { errors: [{ code: "permission_denied", detail: "CSRF Failed" }] }), "auth");
   assert.equal(detailOf({ errors: [{ detail: "no such class" }] }, 400), "no such class");
 });
 

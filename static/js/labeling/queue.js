@@ -1,19 +1,15 @@
 /* Which crop comes next, when the server sends a newer order. Pure. */
 
 /**
- * The queue after a reply: the first `keep` crops stay, because their pixels are here and the eye expects no wait;
- * then the new order; then what was there before. Crops in `exclude` (ids) were answered and have to go.
+ * The queue after a reply: the newest order, except that the first `keep` crops stay in front when they are still
+ * offered, because their pixels are here and the eye expects no wait. What the server no longer offers is read by
+ * somebody else; crops in `exclude` (ids) were answered and have to go.
  */
-export function mergeQueue(queue, incoming, { keep = 2, exclude = new Set(), limit = 24 } = {}) {
-  const open = queue.filter(({ id }) => !exclude.has(id));
-  const seen = new Set();
-  const merged = [];
-  for (const crop of [...open.slice(0, keep), ...incoming, ...open.slice(keep)]) {
-    if (seen.has(crop.id) || exclude.has(crop.id)) continue;
-    seen.add(crop.id);
-    merged.push(crop);
-  }
-  return merged.slice(0, limit);
+export function mergeQueue(queue, incoming, { keep = 2, exclude = new Set() } = {}) {
+  const offered = new Map(incoming.filter(({ id }) => !exclude.has(id)).map((crop) => [crop.id, crop]));
+  const front = queue.slice(0, keep).filter(({ id }) => offered.has(id));
+  for (const { id } of front) offered.delete(id);
+  return [...front, ...offered.values()];
 }
 
 /** Addresses to hold in memory, most urgent first: the crop on screen, what follows, and what undo would bring back. */

@@ -1,5 +1,5 @@
 /* The reading room: binds keys, buttons, the session and the picture together. */
-import { getBytes, getJson, postJson } from "../shared/api.js";
+import { getBytes, getJson, postBeacon, postJson } from "../shared/api.js";
 import { actionFor, classKey, isTyping } from "../shared/keys.js";
 import { Outbox } from "../shared/outbox.js";
 import { decodePixels, parseShape } from "../shared/pixels.js";
@@ -8,6 +8,7 @@ import { createStore } from "../shared/store.js";
 import { ChannelPanel, Windows } from "./channels.js";
 import { Session } from "./session.js";
 import { StatusBar } from "./statusbar.js";
+import { bindTabs } from "./tabs.js";
 import { View } from "./view.js";
 
 const find = (id) => document.getElementById(id);
@@ -30,9 +31,13 @@ const outbox = new Outbox({
   changed: () => status.refresh(),
   saved: (item, reply) => {
     session.absorb(reply);
+    if (!session.current && !session.queue.length) session.refill();
     main.dataset.saved = String(Number(main.dataset.saved) + (item.kind === "answer" ? 1 : 0));
   },
-  refused: (_, error) => status.tell(`An answer was not taken: ${error.message}. The next ones go on.`),
+  refused: (item, error) => {
+    session.refused(item);
+    status.tell(`${item.kind === "undo" ? "Not undone" : "An answer was not taken"}: ${error.message}`);
+  },
 });
 const pool = new Prefetch(loadImage, { arrived: (url) => onArrived(url) });
 const session = new Session({
@@ -180,17 +185,9 @@ function bind() {
   document.addEventListener("keydown", onKey);
   bindTabs();
   for (const name of ["online", "focus"]) window.addEventListener(name, () => outbox.flush({ force: true }));
+  // Gives the crops back that were set aside for this reader.
+  window.addEventListener("pagehide", () => config.urls.leave && !outbox.waiting && postBeacon(config.urls.leave, config.csrf));
   window.addEventListener("beforeunload", (event) => outbox.waiting && event.preventDefault());
-}
-
-function bindTabs() {
-  const tabs = [...document.querySelectorAll(".room-tabs [data-tab]")];
-  for (const tab of tabs) {
-    tab.addEventListener("click", () => {
-      document.querySelector(".room-body").dataset.tab = tab.dataset.tab;
-      for (const other of tabs) other.setAttribute("aria-pressed", String(other === tab));
-    });
-  }
 }
 
 bind();

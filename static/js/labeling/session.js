@@ -125,6 +125,13 @@ export class Session {
     return last;
   }
 
+  /** The server did not take an answer: it must not be undone either, that would take back an older one. */
+  refused({ id }) {
+    this.history = this.history.filter((past) => past.id !== id);
+    const undo = this.outbox.items.find(({ kind, body }) => kind === "undo" && body.answer === id);
+    if (undo) this.outbox.cancel(undo.id);
+  }
+
   /** Before this page was loaded there may be answers too; the server knows them. */
   async undoOnServer() {
     try {

@@ -6,6 +6,9 @@ export function saveState({ waiting, trouble, savedAt, retryAt }, now) {
   if (waiting && trouble === "auth") {
     return { kind: "auth", tone: "bad", text: `log in again: your ${waiting === 1 ? "answer is" : "answers are"} kept` };
   }
+  if (waiting && trouble === "forbidden") {
+    return { kind: "forbidden", tone: "bad", text: `this account may not answer here: ${count(waiting)} kept` };
+  }
   if (waiting && trouble === "offline") return { kind: "offline", tone: "warn", text: `${count(waiting)} waiting, offline` };
   if (waiting && trouble) {
     const seconds = Math.max(1, Math.ceil(((retryAt ?? now) - now) / 1000));

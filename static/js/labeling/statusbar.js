@@ -90,7 +90,7 @@ export class StatusBar {
     }
     const kind = broken?.kind ?? problem?.kind;
     if (kind === "auth") return ["loading", "You are logged out. Log in again in the other tab; this page goes on by itself."];
-    if (kind === "refused") return ["loading", `The server gave no crops: ${problem?.message ?? broken.message}.`];
+    if (kind === "refused" || kind === "forbidden") return ["loading", `The server gave no crops: ${problem.message}.`];
     if (kind) return ["loading", "The server cannot be reached. Your answers are kept; this page tries again by itself."];
     if (current) return ["loading", "Fetching the crop …"];
     if (!ended) return ["loading", "Fetching crops …"];

@@ -31,6 +31,7 @@ export class View {
     this.contextPainter = new Painter(find("context-canvas"));
     this.cropOverlay = find("crop-overlay");
     this.contextOverlay = find("context-overlay");
+    this.noContext = find("no-context");
     this.bar = find("scale-bar");
     this.barText = find("scale-text");
     this.line = this.bar.querySelector(".scale-line");
@@ -51,6 +52,7 @@ export class View {
 
   /** The surroundings with the crop's box; black until they are there. */
   drawContext(crop, image, channels) {
+    this.noContext.hidden = Boolean(crop.context);
     this.contextOverlay.classList.toggle("off", !image);
     this.contextPainter.canvas.classList.toggle("off", !image);
     if (!image) return;

@@ -1,6 +1,9 @@
 /* Talking to the server. Every failure says what kind it is, because each kind wants something else done. */
 
-/** kind: "offline" (no reply), "auth" (logged out), "refused" (the server said no), "server" (it broke). */
+/**
+ * kind: "offline" (no reply), "auth" (logged out), "refused" (this request is wrong and will stay so),
+ * "forbidden" (not now, or not for this account), "server" (it broke).
+ */
 export class ApiError extends Error {
   constructor(kind, message, status = 0) {
     super(message);
@@ -20,10 +23,12 @@ export function detailOf(body, status) {
   return detail ? String(detail) : `the server answered ${status}`;
 }
 
-export function kindOf(response) {
-  if (response.status === 401 || response.status === 403) return "auth";
-  if (response.redirected && !(response.headers.get("content-type") ?? "").includes("json")) return "auth";
-  return response.status >= 500 || response.status === 429 || response.status === 408 ? "server" : "refused";
+export function kindOf({ status, redirected }, body) {
+  const error = body?.errors?.[0];
+  const mayNot = error?.code === "permission_denied" && !String(error.detail).startsWith("CSRF");
+  if (status === 401 || redirected || (status === 403 && !mayNot)) return "auth";
+  if (status === 400 || status === 409 || status === 422) return "refused";
+  return status >= 500 || status === 429 || status === 408 ? "server" : "forbidden";
 }
 
 async function call(url, options) {
@@ -35,7 +40,7 @@ async function call(url, options) {
   }
   if (response.ok && !response.redirected) return response;
   const body = await response.json().catch(() => null);
-  throw new ApiError(kindOf(response), detailOf(body, response.status), response.status);
+  throw new ApiError(kindOf(response, body), detailOf(body, response.status), response.status);
 }
 
 export async function getJson(url) {
@@ -52,4 +57,10 @@ export async function postJson(url, body, token) {
 export async function getBytes(url) {
   const response = await call(url, {});
   return { buffer: await response.arrayBuffer(), headers: response.headers };
+}
+
+/** A request that outlives the page; nobody waits for its reply. */
+export function postBeacon(url, token) {
+  const headers = { "X-CSRFToken": csrfToken(document.cookie, token) };
+  fetch(url, { method: "POST", headers, credentials: "same-origin", keepalive: true }).catch(() => {});
 }
