@@ -102,6 +102,8 @@ def _names(field: Field) -> dict[str, NDArray[Any]]:
         "Metadata_Well": np.full(count, identity.well, dtype=np.str_),
         "Metadata_Site": np.full(count, identity.site, dtype=np.str_),
         "Metadata_FileName": np.full(count, identity.name, dtype=np.str_),
+        "Metadata_RegionX": np.full(count, field.offset[0], dtype=np.int64),
+        "Metadata_RegionY": np.full(count, field.offset[1], dtype=np.int64),
         "Metadata_CropKey": np.array(keys, dtype=np.str_),
     }
 

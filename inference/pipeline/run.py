@@ -58,7 +58,7 @@ class StageRecord:
 class FieldResult:
     """What came out for one field. `stopped_at` names the stage that refused it ("" when none did).
 
-    A refused field has no table; `labels` and `objects` lie in the coordinates of the region that was run.
+    A refused field has no table. The first pixel of `labels` lies at `origin` (x, y) of the image.
     """
 
     identity: FieldIdentity
@@ -69,6 +69,7 @@ class FieldResult:
     counts: Mapping[str, int]
     table: Table | None = None
     labels: NDArray[np.int32] | None = None
+    origin: tuple[int, int] = (0, 0)
 
     @property
     def refused(self) -> bool:
@@ -154,7 +155,11 @@ def open_field(context: FieldContext, source: ImageReader | NDArray[Any]) -> Fie
     if not region.is_proper:
         raise ImageError("region", "it lies outside the image", "Give a box inside the image, in pixels")
     x0, y0, x1, y1 = region.rounded()
-    return Field(context, reader, reader.info, reader.region(Box(x0, y0, x1, y1)), offset=(x0, y0))
+    halo = context.halo_px
+    read = Box(x0 - halo, y0 - halo, x1 + halo, y1 + halo).clipped(reader.info.width, reader.info.height)
+    left, top, _, _ = read.rounded()
+    core = (x0 - left, y0 - top, x1 - left, y1 - top)
+    return Field(context, reader, reader.info, reader.region(read), offset=(left, top), core=core)
 
 
 def array_reader(pixels: NDArray[Any]) -> ArrayReader:
@@ -219,4 +224,5 @@ def _result(field: Field, stopped_at: str, records: list[StageRecord]) -> FieldR
         counts=field.counts,
         table=None if stopped_at else field.table,
         labels=field.labels,
+        origin=field.offset,
     )

@@ -70,7 +70,8 @@ def run(field: Field, params: Params) -> Field:
         labels = segment_pixels(_seen(field, params), params.segmentation())
     else:
         labels = numbered(_window(given, field))
-    return replace(field, objects=from_label_image(labels), labels=labels)
+    labels, objects = within_core(labels, from_label_image(labels), field)
+    return replace(field, objects=objects, labels=labels)
 
 
 def numbered(labels: NDArray[Any]) -> NDArray[np.int32]:
@@ -80,21 +81,46 @@ def numbered(labels: NDArray[Any]) -> NDArray[np.int32]:
     return np.asarray(ranks[inverse.reshape(labels.shape)], dtype=np.int32)
 
 
+def within_core(labels: NDArray[np.int32], objects: ObjectSet, field: Field) -> tuple[NDArray[np.int32], ObjectSet]:
+    """Labels and objects without those whose centroid lies in the halo: another region counts them."""
+    inside = _in_core(objects.centroids, field)
+    if inside.all():
+        return labels, objects
+    numbers = np.concatenate([[0], np.cumsum(inside) * inside]).astype(np.int32)
+    return numbers[labels], _chosen(objects, inside)
+
+
 def cut_to_field(objects: ObjectSet, field: Field) -> ObjectSet:
-    """The objects whose centroid lies in the field, in its coordinates, boxes clipped to it."""
+    """The objects whose centroid lies in the field's core, in its coordinates, boxes clipped to it."""
     height, width = field.raw.shape[1:]
     shift = np.array(field.offset, dtype=np.float64)
-    centroids = objects.centroids - shift
-    inside = ((centroids >= 0) & (centroids < (width, height))).all(axis=1)
     # A low corner stays on a pixel of the field, a high one beyond it: no box is ever empty or outside.
     low = np.clip(objects.boxes[:, :2] - shift, 0, (width - 1, height - 1))
     high = np.clip(np.maximum(objects.boxes[:, 2:] - shift, low), 1, (width, height))
-    boxes = np.hstack([low, high])
-    kept = np.flatnonzero(inside)
-    contours = (objects.contours[row] for row in kept)
-    moved = tuple(None if outline is None else outline - shift for outline in contours)
-    labels = tuple(objects.labels[row] for row in kept) if objects.labels else ()
-    return ObjectSet(boxes[inside], centroids[inside], moved, objects.source, labels)
+    moved = replace(
+        objects,
+        boxes=np.hstack([low, high]),
+        centroids=objects.centroids - shift,
+        contours=tuple(None if outline is None else outline - shift for outline in objects.contours),
+    )
+    return _chosen(moved, _in_core(moved.centroids, field))
+
+
+def _in_core(centroids: NDArray[np.float64], field: Field) -> NDArray[np.bool_]:
+    height, width = field.raw.shape[1:]
+    x0, y0, x1, y1 = field.core or (0, 0, width, height)
+    return np.asarray(((centroids >= (x0, y0)) & (centroids < (x1, y1))).all(axis=1))
+
+
+def _chosen(objects: ObjectSet, inside: NDArray[np.bool_]) -> ObjectSet:
+    rows = np.flatnonzero(inside)
+    return replace(
+        objects,
+        boxes=objects.boxes[rows],
+        centroids=objects.centroids[rows],
+        contours=tuple(objects.contours[row] for row in rows),
+        labels=tuple(objects.labels[row] for row in rows) if objects.labels else (),
+    )
 
 
 def paint(objects: ObjectSet, shape: tuple[int, ...]) -> NDArray[np.int32]:

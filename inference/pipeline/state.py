@@ -120,8 +120,9 @@ class FieldContext:
 
     `objects`: an ObjectSet or a label image (height, width) in full-resolution pixels of the image; None lets
     the segment stage find them. `verdict`: an experiment-wide judgement that replaces that of the field alone.
-    `windows`: display windows of the experiment. `region`: the part of a slide or large image to run.
-    `ceiling`: largest value of the camera when known.
+    `windows`: display windows of the experiment. `ceiling`: largest value of the camera when known.
+    `region`: the part of a slide or large image to run. An object belongs to the region that holds its centroid;
+    `halo_px` around it are read too, so that objects at the seam of two regions are whole and counted once.
     """
 
     identity: FieldIdentity = field(default_factory=FieldIdentity)
@@ -130,6 +131,7 @@ class FieldContext:
     verdict: Verdict | None = None
     windows: Windows | None = None
     region: Box | None = None
+    halo_px: int = 64
     ceiling: float | None = None
 
 
@@ -137,6 +139,7 @@ class FieldContext:
 class Field:
     """The state that goes from stage to stage; coordinates are those of `raw`, `offset` leads to the image.
 
+    core: the part (x0, y0, x1, y1) of `raw` whose objects count, without the halo; None for all of it.
     raw, pixels: (channel, height, width) before and after the preprocess stage; labels (height, width) int32
     with label i + 1 for row i of `objects`; probabilities (objects, classes).
     """
@@ -146,6 +149,7 @@ class Field:
     info: ImageInfo
     raw: NDArray[Any]
     offset: tuple[int, int] = (0, 0)
+    core: tuple[int, int, int, int] | None = None
     verdict: Verdict = field(default_factory=lambda: Verdict("use", ()))
     metrics: Mapping[str, Any] = field(default_factory=dict)
     pixels: NDArray[Any] | None = None
@@ -167,7 +171,7 @@ class Field:
             "given_objects": context.objects,
             "given_verdict": context.verdict,
             "given_windows": context.windows,
-            "region": context.region,
+            "region": [context.region, context.halo_px] if context.region else None,
             "ceiling": context.ceiling,
             "info": self.info,
         }

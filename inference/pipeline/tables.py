@@ -20,7 +20,8 @@ from inference.pipeline.stage import PipelineError
 FORMAT_VERSION = "1"
 # Fixed, so that the row groups do not depend on how many fields were written at a time.
 ROW_GROUP_ROWS = 65_536
-SORT_KEYS = ("ImageNumber", "ObjectNumber")
+# Object numbers start again in every region of a slide.
+SORT_KEYS = ("ImageNumber", "Metadata_RegionY", "Metadata_RegionX", "ObjectNumber")
 TEXT_KIND = "U"
 FORMULA_SIGNS = np.array(["=", "+", "-", "@", "\t", "\r"])
 
@@ -82,7 +83,7 @@ def column_parts(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def combine(tables: Sequence[Table]) -> Table:
-    """One table of all rows, ordered by image and object number whatever the order of `tables`.
+    """One table of all rows, ordered by image, region and object whatever the order of `tables`.
 
     A column of floats that some tables lack is NaN there; any other missing column raises PipelineError.
     """
@@ -92,9 +93,10 @@ def combine(tables: Sequence[Table]) -> Table:
     ordered = sorted(tables, key=_first_image)
     names = list(dict.fromkeys(name for table in ordered for name in table.names))
     joined = Table({name: np.concatenate([_column(table, name, ordered) for table in ordered]) for name in names})
-    if not all(key in joined.columns for key in SORT_KEYS):
+    keys = [joined.columns[key] for key in reversed(SORT_KEYS) if key in joined.columns]
+    if not keys:
         return joined
-    order = np.lexsort([joined.columns[key] for key in reversed(SORT_KEYS)])
+    order = np.lexsort(keys)
     # Fields mostly come in order; copying a million rows of text takes seconds.
     return joined if (np.diff(order) == 1).all() else joined.take(order)
 

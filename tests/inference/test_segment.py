@@ -19,11 +19,10 @@ LABELS = np.zeros((80, 100), np.int32)
 LABELS[10:20, 10:30], LABELS[40:60, 50:60] = 7, 3
 
 
-def field_of(objects=None, region: Box | None = None, pixels: np.ndarray | None = None) -> Field:
-    plane = np.full((80, 100), 100) + 900 * (np.hypot(X - 40, Y - 40) < 9) if pixels is None else pixels
-    return open_field(
-        FieldContext(objects=objects, region=region), ArrayReader(plane.astype(np.uint16)[None, None], INFO)
-    )
+def field_of(objects=None, region: Box | None = None, halo_px: int = 64) -> Field:
+    plane = (100 + 900 * (np.hypot(X - 40, Y - 40) < 9)).astype(np.uint16)
+    context = FieldContext(objects=objects, region=region, halo_px=halo_px)
+    return open_field(context, ArrayReader(plane[None, None], INFO))
 
 
 def test_a_bright_disc_is_found_where_it_is():
@@ -57,14 +56,25 @@ def test_numbering_keeps_background_order_and_equality(values):
 
 
 def test_a_region_keeps_its_part_of_a_given_label_image():
-    found = run(field_of(LABELS, Box(50, 30, 100, 80)), Params())
+    found = run(field_of(LABELS, Box(50, 30, 100, 80), halo_px=0), Params())
     assert found.labels.shape == (50, 50)
     assert found.objects.boxes.tolist() == [[0, 10, 10, 30]]
 
 
+@pytest.mark.parametrize("seam", [12, 15, 20, 29, 45, 55])
+@pytest.mark.parametrize("objects", [LABELS, from_label_image(LABELS), None])
+def test_an_object_on_the_seam_of_two_regions_is_whole_and_counted_once(seam, objects):
+    halves = [Box(0, 0, seam, 80), Box(seam, 0, 100, 80)]
+    parts = [run(field_of(objects, half, halo_px=25), Params(polarity="bright")) for half in halves]
+    whole = run(field_of(objects), Params())
+    boxes = np.concatenate([part.objects.boxes + np.tile(part.offset, 2) for part in parts])
+    assert sorted(boxes.tolist()) == sorted(whole.objects.boxes.tolist())
+    assert all(sorted(np.unique(p.labels)) == list(range(len(p.objects) + 1)) for p in parts)
+
+
 def test_a_region_keeps_the_boxes_whose_centre_it_holds():
     boxes = from_boxes([Box(0, 0, 10, 10), Box(45, 45, 65, 65), Box(90, 70, 99, 79)], INFO)
-    found = run(field_of(boxes, Box(50, 50, 100, 80)), Params())
+    found = run(field_of(boxes, Box(50, 50, 100, 80), halo_px=0), Params())
     assert found.objects.boxes.tolist() == [[0, 0, 15, 15], [40, 20, 49, 29]]
 
 
