@@ -32,9 +32,7 @@ class PairAgreement:
 def label_counts(codes: Codes, n_labels: int | None = None) -> Floats:
     """Number of reads per item and label, shape (items, labels)."""
     size = max(int(codes.max(initial=-1)) + 1, n_labels or 0)
-    return np.stack([(codes == k).sum(axis=1) for k in range(size)] or [np.zeros(len(codes))], axis=1).astype(
-        float
-    )
+    return np.stack([(codes == k).sum(axis=1) for k in range(size)] or [np.zeros(len(codes))], axis=1).astype(float)
 
 
 def shared_items(codes: Codes) -> int:

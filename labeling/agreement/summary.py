@@ -42,9 +42,7 @@ def summarise(
         "reason": alpha.reason,
         "percent_agreement_interval": _interval(percent),
         "ac1": _number(gwet_ac1(table.codes)),
-        "alpha_per_class": dict(
-            zip(table.labels, map(_number, alpha_per_class(table.codes, len(table.labels))))
-        ),
+        "alpha_per_class": dict(zip(table.labels, map(_number, alpha_per_class(table.codes, len(table.labels))))),
         "repeats": _repeats(table),
         "not_sure": _not_sure(table, draws, seed),
     }
@@ -80,9 +78,7 @@ def _not_sure(table: ReadTable, draws: int, seed: int) -> dict[str, Any]:
         "n": int((table.codes == code).sum()),
         "share": float((table.codes == code).sum() / (table.codes >= 0).sum()),
         "per_annotator": _share_per_annotator(table, code),
-        **{
-            name: {**_interval(alpha), "n": alpha.n, "reason": alpha.reason} for name, alpha in alphas.items()
-        },
+        **{name: {**_interval(alpha), "n": alpha.n, "reason": alpha.reason} for name, alpha in alphas.items()},
     }
 
 
@@ -110,9 +106,7 @@ def _repeats(table: ReadTable) -> dict[str, Any]:
 def _in_order(table: ReadTable, ordered: Sequence[str]) -> ReadTable:
     unknown = [label for label in table.labels if label not in ordered and label != table.not_sure]
     if unknown:
-        raise ValueError(
-            f"the order of classes leaves out {', '.join(unknown)}; list every label once, low to high"
-        )
+        raise ValueError(f"the order of classes leaves out {', '.join(unknown)}; list every label once, low to high")
     # A not-sure read has no place in an order, so it is missing here.
     ranks = [ordered.index(label) if label in ordered else -1 for label in table.labels]
     codes: Codes = np.array([*ranks, -1], dtype=np.int64)[table.codes]

@@ -83,9 +83,7 @@ def test_alpha_equals_the_published_examples(name):
     assert krippendorff_alpha(codes, metric) == pytest.approx(expected, abs=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("metric", "expected"), list(zip(METRICS, (0.6913580, 0.8067214, 0.8108449, 0.8089437)))
-)
+@pytest.mark.parametrize(("metric", "expected"), list(zip(METRICS, (0.6913580, 0.8067214, 0.8108449, 0.8089437))))
 def test_alpha_of_three_coders_with_many_missing_reads(metric, expected):
     assert krippendorff_alpha(THREE_CODERS, metric) == pytest.approx(expected, abs=1e-6)
 
@@ -108,9 +106,7 @@ def test_weighted_kappa_equals_cohen_1968_and_sas():
     assert cohen_kappa(a, b, np.array([[0, 1, 3], [1, 0, 6], [3, 6, 0]])) == pytest.approx(0.3478260869565216)
     assert cohen_kappa(*two_readers(TWO_READER_TABLES[9][0]), "linear") == pytest.approx(0.470120, abs=1e-6)
     assert cohen_kappa(*two_readers(TWO_READER_TABLES[8][0]), "linear") == pytest.approx(0.406811, abs=1e-6)
-    assert cohen_kappa(*two_readers(TWO_READER_TABLES[8][0]), "quadratic") == pytest.approx(
-        0.383186, abs=1e-6
-    )
+    assert cohen_kappa(*two_readers(TWO_READER_TABLES[8][0]), "quadratic") == pytest.approx(0.383186, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -44,9 +44,7 @@ def test_not_sure_is_shown_three_ways():
 
 
 def test_ordered_classes_add_an_ordinal_alpha_that_leaves_not_sure_out():
-    rows = [(str(i), a, "low" if i < 5 else "high") for i in range(10) for a in "ab"] + [
-        ("0", "c", "not_sure")
-    ]
+    rows = [(str(i), a, "low" if i < 5 else "high") for i in range(10) for a in "ab"] + [("0", "c", "not_sure")]
     assert summarise(from_long(rows), ordered=["low", "high"])["alpha_ordinal"]["value"] == 1.0
     with pytest.raises(ValueError, match="leaves out high"):
         summarise(from_long(rows), ordered=["low"])

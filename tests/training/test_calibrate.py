@@ -26,9 +26,7 @@ def test_the_temperature_that_was_applied_is_found_again():
     logits, labels = calibrated(5000)
     assert fit_temperature(logits, labels) == pytest.approx(1.0, abs=0.05)
     assert fit_temperature(3 * logits, labels) == pytest.approx(3.0, abs=0.15)
-    assert fit_temperature(3 * logits, np.eye(3)[labels]) == pytest.approx(
-        fit_temperature(3 * logits, labels)
-    )
+    assert fit_temperature(3 * logits, np.eye(3)[labels]) == pytest.approx(fit_temperature(3 * logits, labels))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -54,9 +52,7 @@ def test_ece_equals_a_plain_loop():
     p = tempered(logits, 0.4)
     number, _ = bin_sums(p, labels)
     hit, top = p.argmax(axis=1) == labels, p.max(axis=1)
-    expected = sum(
-        abs(hit[number == b].mean() - top[number == b].mean()) * (number == b).mean() for b in set(number)
-    )
+    expected = sum(abs(hit[number == b].mean() - top[number == b].mean()) * (number == b).mean() for b in set(number))
     assert ece(p, labels) == pytest.approx(expected)
     assert sum(entry["n"] for entry in calibration_curve(p, labels)) == 500
 

@@ -49,9 +49,7 @@ def test_a_class_absent_from_the_truth_is_not_evaluable():
     p = np.hstack([p * 0.9, np.full((40, 1), 0.1)])
     report = evaluate(p, truth, np.repeat(list("abcd"), 10), ["x", "y", "rare"])
     assert report["not_evaluable"] == ["rare"]
-    assert (
-        report["recall"][2]["value"] is None and "no held-out crop is rare" in report["recall"][2]["reason"]
-    )
+    assert report["recall"][2]["value"] is None and "no held-out crop is rare" in report["recall"][2]["reason"]
 
 
 def test_one_experiment_gives_values_without_intervals():

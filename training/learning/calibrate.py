@@ -82,9 +82,7 @@ def ece(probabilities: Floats, truth: Indices, bins: int = BINS) -> float:
     return float(ece_from_sums(_summed(*bin_sums(probabilities, truth, bins), bins)))
 
 
-def ece_floor(
-    probabilities: Floats, bins: int = BINS, draws: int = 200, seed: int = 0
-) -> tuple[float, float]:
+def ece_floor(probabilities: Floats, bins: int = BINS, draws: int = 200, seed: int = 0) -> tuple[float, float]:
     """Mean and 95th percentile of the ECE that a perfectly calibrated model would show on these crops.
 
     The labels are drawn again from the predicted probabilities, so an ECE below the percentile is no evidence
@@ -96,9 +94,7 @@ def ece_floor(
     found = []
     for _ in range(draws):
         hit = rng.random(len(number)) < parts[:, 1]
-        found.append(
-            np.abs(np.bincount(number, weights=hit, minlength=bins) - confidence).sum() / len(number)
-        )
+        found.append(np.abs(np.bincount(number, weights=hit, minlength=bins) - confidence).sum() / len(number))
     return float(np.mean(found)), float(np.quantile(found, 0.95))
 
 

@@ -62,8 +62,7 @@ def fit_network(
     device: str = "cpu",
     budget: Budget | None = None,
 ) -> Network:
-    """Network trained on crops (n, channel, s, s); two calls with the same input give the same bytes on a
-    CPU.
+    """Network trained on crops (n, channel, s, s); the same bytes again on a CPU with as many threads.
 
     `labels`: class indices (n,) or shares of votes (n, classes), which also tell the number of classes.
     Crops of several experiments are scaled with their own windows first and passed with windows (0, 1).

@@ -88,8 +88,7 @@ def exact_pairs(crops: NDArray[np.generic], fold_of: NDArray[np.int64]) -> Pairs
         others = members[len(first_fold) :]
         if len(others):
             # A chain is enough: listing all pairs of a thousand black crops helps nobody.
-            found += [(first_fold[0], other) for other in others] + [(own, others[0]) for own in
-            first_fold[1:]]
+            found += [(first_fold[0], other) for other in others] + [(own, others[0]) for own in first_fold[1:]]
     return _as_pairs(found)
 
 
