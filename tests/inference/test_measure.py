@@ -7,16 +7,15 @@ from skimage.measure import regionprops_table
 from inference.pipeline import measure
 from inference.pipeline.measure import box_blocks, label_blocks, measure_objects
 
-RNG = np.random.default_rng(3)
-
 
 def scene(objects: int = 12) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(3)
     y, x = np.mgrid[:90, :120]
     labels = np.zeros((90, 120), dtype=np.int32)
     for number in range(1, objects + 1):
-        cx, cy, a, b = RNG.uniform(8, 112), RNG.uniform(8, 82), RNG.uniform(2, 9), RNG.uniform(2, 9)
+        cx, cy, a, b = rng.uniform(8, 112), rng.uniform(8, 82), rng.uniform(2, 9), rng.uniform(2, 9)
         labels[((x - cx) / a) ** 2 + ((y - cy) / b) ** 2 < 1] = number
-    return labels, RNG.integers(0, 65535, (2, 90, 120)).astype(np.uint16)
+    return labels, rng.integers(0, 65535, (2, 90, 120)).astype(np.uint16)
 
 
 def test_shapes_and_intensities_equal_regionprops():
@@ -62,7 +61,7 @@ def test_the_size_of_blocks_changes_nothing(monkeypatch):
 
 def test_boxes_are_measured_as_their_pixels_even_when_they_overlap(monkeypatch):
     monkeypatch.setattr(measure, "BLOCK_PIXELS", 64)
-    pixels = RNG.integers(0, 255, (1, 40, 50)).astype(np.uint8)
+    pixels = np.random.default_rng(4).integers(0, 255, (1, 40, 50)).astype(np.uint8)
     boxes = np.array([[0, 0, 50, 40], [3, 4, 9, 20], [5, 5, 5, 9], [8, 10, 20, 30]])
     table = measure_objects(box_blocks(boxes), 4, pixels, ("g",))
     assert table["AreaShape_Area"].tolist() == [2000, 96, 0, 240]

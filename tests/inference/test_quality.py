@@ -10,15 +10,14 @@ from inference.pipeline.run import open_field
 from inference.pipeline.stage import ParamsError
 from inference.pipeline.state import FieldContext
 
-RNG = np.random.default_rng(5)
-
 
 def discs(top: int = 3000) -> np.ndarray:
+    rng = np.random.default_rng(5)
     y, x = np.mgrid[:240, :240]
     field = np.full((240, 240), 300.0)
-    for cx, cy in RNG.uniform(20, 220, (12, 2)):
+    for cx, cy in rng.uniform(20, 220, (12, 2)):
         field += top * (np.hypot(x - cx, y - cy) < 9)
-    return np.minimum(RNG.poisson(field), 4095).astype(np.uint16)[None]
+    return np.minimum(rng.poisson(field), 4095).astype(np.uint16)[None]
 
 
 def judged(pixels: np.ndarray, rules: QualityRules | None = None, **context):
