@@ -76,6 +76,8 @@ class Herd:
         With `exact` off the gains of the last exact pick are used: enough for the tail of a long queue.
         """
         bounds = self._bounds[currency]
+        if not len(bounds):
+            return None
         best = int(np.argmax(bounds))
         while exact and np.isfinite(bounds[best]):
             self._bounds[:, best] = self._worth(self._kernel[best : best + 1])[0]
