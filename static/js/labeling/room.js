@@ -81,7 +81,8 @@ function draw() {
 function onShown(crop, before) {
   main.dataset.cropId = crop ? String(crop.id) : "";
   for (const button of buttons) button.classList.toggle("before", before?.classes?.includes(button.dataset.class) ?? false);
-  if (crop && !showImage(crop)) main.dataset.state = "loading";
+  if (!crop) view.clear();
+  else if (!showImage(crop)) main.dataset.state = "loading";
   status.refresh();
 }
 

@@ -27,8 +27,9 @@ function drawPath(svg, width, height, data) {
 
 export class View {
   constructor(find) {
-    this.cropPainter = new Painter(find("crop-canvas"));
-    this.contextPainter = new Painter(find("context-canvas"));
+    this.painter = new Painter();
+    this.cropCanvas = find("crop-canvas");
+    this.contextCanvas = find("context-canvas");
     this.cropOverlay = find("crop-overlay");
     this.contextOverlay = find("context-overlay");
     this.noContext = find("no-context");
@@ -41,7 +42,7 @@ export class View {
   /** The crop itself: what has to be there when the finger is up. */
   drawCrop(crop, image, channels) {
     const [, height, width] = image.shape;
-    this.cropPainter.draw(image, channels, { invert: this.invert });
+    this.painter.draw(this.cropCanvas, image, channels, { invert: this.invert });
     drawPath(this.cropOverlay, width, height, crop.contour ? outlinePath(crop.contour) : tickPath(width, height));
     const bar = scaleBar(crop.um_per_px, width);
     this.bar.hidden = !bar;
@@ -54,12 +55,18 @@ export class View {
   drawContext(crop, image, channels) {
     this.noContext.hidden = Boolean(crop.context);
     this.contextOverlay.classList.toggle("off", !image);
-    this.contextPainter.canvas.classList.toggle("off", !image);
+    this.contextCanvas.classList.toggle("off", !image);
     if (!image) return;
     const [, height, width] = image.shape;
-    this.contextPainter.draw(image, channels, { invert: this.invert });
+    this.painter.draw(this.contextCanvas, image, channels, { invert: this.invert });
     const [x0, y0, x1, y1] = crop.box_in_context ?? [0, 0, 0, 0];
     drawPath(this.contextOverlay, width, height, `M${x0} ${y0}H${x1}V${y1}H${x0}Z`);
+  }
+
+  /** Nothing is asked: no surroundings either. */
+  clear() {
+    this.contextOverlay.classList.add("off");
+    this.contextCanvas.classList.add("off");
   }
 
   toggleOutline() {

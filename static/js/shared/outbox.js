@@ -13,7 +13,7 @@ export function waitAfter(failures) {
  * An item is {id, url, body, at}. Events: changed(), saved(item, reply), refused(item, error).
  */
 export class Outbox {
-  constructor({ send, store, now = Date.now, setTimer = setTimeout, changed, saved, refused }) {
+  constructor({ send, store, now = Date.now, setTimer = (job, ms) => setTimeout(job, ms), changed, saved, refused }) {
     Object.assign(this, { send, store, now, setTimer, changed, saved, refused });
     this.items = store.load().sort((a, b) => a.at - b.at);
     this.touched = new Set(this.items.map(({ id }) => id)); // An earlier page may have sent these already.

@@ -1,4 +1,4 @@
-/* WebGL2 painter: the same picture as render.js, computed on the graphics card from one float texture per image. */
+/* WebGL2 renderer: the same picture as render.js, computed on the graphics card from one float texture per image. */
 import { channelTable } from "./render.js";
 
 const MOST_CHANNELS = 16;
@@ -65,29 +65,46 @@ function setUniforms(gl, program, table, height, invert) {
   gl.uniform2fv(at("windows"), table.flatMap(({ low, factor }) => [low, factor]));
 }
 
-/** A function draw(image, channels, options) -> whether it could, or null where WebGL2 is not to be had. */
-export function createGlPainter(canvas) {
-  // The buffer is kept, so that a screenshot or a test can read the picture at any time.
-  const gl = canvas.getContext("webgl2", { alpha: false, antialias: false, preserveDrawingBuffer: true });
+/** Textures of the images drawn last, so that moving a slider uploads nothing. */
+class Textures {
+  constructor(gl, most = 6) {
+    Object.assign(this, { gl, most });
+    this.kept = new Map();
+  }
+
+  bind(image) {
+    const texture = this.kept.get(image) ?? upload(this.gl, image);
+    this.gl.bindTexture(this.gl.TEXTURE_2D_ARRAY, texture);
+    this.kept.delete(image);
+    this.kept.set(image, texture);
+    if (this.kept.size <= this.most) return;
+    const [oldest] = this.kept.keys();
+    this.gl.deleteTexture(this.kept.get(oldest));
+    this.kept.delete(oldest);
+  }
+}
+
+/**
+ * A function draw(image, channels, options) -> canvas with the picture, or null when this card cannot; the canvas is
+ * used again by the next call. Null where WebGL2 is not to be had.
+ */
+export function createGlRenderer(canvas) {
+  const gl = canvas.getContext("webgl2", { alpha: false, antialias: false });
   const program = gl && link(gl);
   if (!program) return null;
   gl.useProgram(program);
   gl.bindVertexArray(gl.createVertexArray());
-  let held = null;
-  let texture = null;
+  const textures = new Textures(gl);
+  const most = Math.min(4096, gl.getParameter(gl.MAX_TEXTURE_SIZE));
 
   return function draw(image, channels, options) {
     const [count, height, width] = image.shape;
-    if (gl.isContextLost() || count > MOST_CHANNELS) return false;
-    if (held !== image) {
-      gl.deleteTexture(texture);
-      texture = upload(gl, image);
-      held = image;
-    }
+    if (gl.isContextLost() || count > MOST_CHANNELS || Math.max(width, height) > most) return null;
+    textures.bind(image);
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     gl.viewport(0, 0, width, height);
     setUniforms(gl, program, channelTable(channels, image.shape, options), height, options.invert);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
-    return true;
+    return canvas;
   };
 }
