@@ -50,7 +50,7 @@ def segment(field: NDArray[Any], params: SegmentationParams | None = None) -> ND
     if float(np.ptp(plane)) == 0:
         return np.zeros(plane.shape, dtype=np.int32)
     foreground = _foreground(plane, params)
-    return _split_parts(foreground, params)
+    return split_mask(foreground, params)
 
 
 def _working_plane(field: NDArray[Any], params: SegmentationParams) -> NDArray[np.float32]:
@@ -94,7 +94,7 @@ def _foreground(plane: NDArray[np.float32], params: SegmentationParams) -> NDArr
     return np.asarray(opened, dtype=np.bool_)
 
 
-def _split_parts(mask: NDArray[np.bool_], params: SegmentationParams) -> NDArray[np.int32]:
+def split_mask(mask: NDArray[np.bool_], params: SegmentationParams) -> NDArray[np.int32]:
     """Label image out of a mask: holes filled, touching objects parted, areas outside the limits dropped."""
     parts, _ = ndimage.label(mask, structure=np.ones((3, 3)))
     labels = np.zeros(mask.shape, dtype=np.int32)
