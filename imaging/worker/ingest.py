@@ -33,6 +33,8 @@ class Options:
     pattern: str = ""
     pixel_size_um: float | None = None
     channels: tuple[str, ...] = ()
+    # A name that is taken by other images gets the digest of the new ones behind it, instead of a refusal.
+    rename_on_conflict: bool = False
     store: StoreOptions = field(default_factory=StoreOptions)
 
 
@@ -85,6 +87,9 @@ def _ingest_experiment(
         return
     content = mapping_digest({"images": sorted(item.digest for item in facts)})
     standing = Experiment.objects.filter(name=name).first()
+    if standing is not None and standing.content_digest != content and options.rename_on_conflict:
+        name = f"{name} [{content[:6]}]"
+        standing = Experiment.objects.filter(name=name).first()
     if standing is None:
         standing = store(name, facts, content, options.store)
     elif standing.content_digest != content:

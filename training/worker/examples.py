@@ -111,15 +111,15 @@ def freeze(study: Study, examples: Examples, split: Split) -> LabelSnapshot:
 
 
 def _scaled_crops(study: Study) -> Crops:
-    parts = [_scaled(experiment) for experiment in study.experiments.order_by("name")]
+    parts = [part for experiment in study.experiments.order_by("name") for part in _scaled(experiment)]
     side = min(part.shape[-1] for part in parts)
     return np.concatenate([_resized(part, side) for part in parts])
 
 
-def _scaled(experiment: Experiment) -> Crops:
+def _scaled(experiment: Experiment) -> list[Crops]:
+    """Scaled crops in chunks; none where quality control rejected every image."""
     windows = windows_of(layout_of(experiment))
-    scaled = [scale_crops(crops, windows) for crops in crops_of(experiment, usable_only=True)]
-    return np.concatenate(scaled)
+    return [scale_crops(crops, windows) for crops in crops_of(experiment, usable_only=True)]
 
 
 def _resized(crops: Crops, side: int) -> Crops:

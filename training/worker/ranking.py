@@ -10,6 +10,7 @@ from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from imaging.services.storage import keep, local_folder
 from labeling.models import QueueEntry, Ranked, Study
@@ -44,6 +45,7 @@ class RankingWorker:
 
     def __init__(self) -> None:
         self._warm: dict[int, Warm] = {}
+        self._threads = ThreadpoolController()
         self._refused: dict[int, tuple[object, ...]] = {}
         self.refusals: dict[int, str] = {}
 
@@ -64,7 +66,9 @@ class RankingWorker:
             return False
         self.refusals.pop(study.pk, None)
         standing = standing_answers(study)
-        ranking = warm.ranker.rank(*_inputs(study, warm.pool, standing))
+        # The matrices are small: a second BLAS thread mostly waits for a core that the web server needs.
+        with self._threads.limit(limits=1, user_api="blas"):
+            ranking = warm.ranker.rank(*_inputs(study, warm.pool, standing))
         _save(study, warm.pool, ranking, standing, time.perf_counter() - started)
         warm.ranked_up_to = standing.newest
         return True
