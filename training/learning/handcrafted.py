@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.pixels.digest import mapping_digest
-from imaging.pixels.normalise import scale_crops
+from imaging.pixels.normalise import NORMALISE_VERSION, scale_crops
 from training.learning import handcrafted_features as features
 from training.learning.batching import FloatArray, Windows, check_crops, encode_in_batches
 
@@ -93,7 +93,7 @@ class HandcraftedEncoder:
     def digest(self) -> str:
         """Hex digest of everything that decides the embedding of a crop besides its pixels and windows."""
         names = list(self.feature_names)
-        return mapping_digest({"encoder": self.name, "version": VERSION, "batch": BATCH, "columns": names})
+        return mapping_digest({"encoder": self.name, "version": [VERSION, NORMALISE_VERSION], "batch": BATCH, "columns": names})
 
     def encode(self, crops: NDArray[np.generic], windows: Windows) -> FloatArray:
         """Embeddings (n, dimension), float32, of crops (n, channel, height, width) under display windows.

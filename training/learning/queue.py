@@ -16,6 +16,7 @@ COVERAGE_CURRENCY = 1
 # Picks beyond this depth are replaced by the next ranking long before anybody meets them.
 EXACT_PICKS = 48
 GOLDEN = (5**0.5 - 1) / 2
+SEED_STEP = 2**0.5 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,7 @@ def slot_kind(settings: QueueSettings, slot: int) -> str:
     """
     if settings.strategy == "random":
         return "random"
-    offset = np.random.default_rng([settings.seed, 3]).random()
-    phase = (offset + slot * GOLDEN) % 1
+    phase = (settings.seed * SEED_STEP + slot * GOLDEN) % 1
     if phase < settings.random_share:
         return "random"
     return "coverage" if phase < settings.random_share + settings.coverage_share else "strategy"
@@ -114,12 +114,14 @@ class Picks:
         return crop
 
 
-def reasons(view: PoolView) -> NDArray[np.str_]:
-    """Why each candidate of the strategy is asked: its variance or its margin, whichever ranks higher in the pool."""
-    unsure = margin(view.probabilities)
-    sample = slice(None, None, max(len(unsure) // 2048, 1))
-    share = [np.searchsorted(np.sort(v[sample]), v) for v in (unsure, view.variance)]
-    return np.where(share[1] > share[0], "little labelled near here", "uncertain")
+def reasons(view: PoolView, crops: Index) -> NDArray[np.str_]:
+    """Why the strategy asks these crops: their variance or their margin, whichever ranks higher in the pool."""
+    sample = slice(None, None, max(len(view.variance) // 2048, 1))
+    values = ((margin(view.probabilities[part]), view.variance[part]) for part in (sample, crops))
+    (pool_margin, pool_variance), (own_margin, own_variance) = values
+    unsure = np.searchsorted(np.sort(pool_margin), own_margin)
+    sparse = np.searchsorted(np.sort(pool_variance), own_variance)
+    return np.where(sparse > unsure, "little labelled near here", "uncertain")
 
 
 def _entries(
@@ -153,7 +155,6 @@ def fill_queue(
     stream = RandomStream(view.open_mask, experiment, settings.seed, settings.strategy != "random")
     waiting = iter([crop for crop in cold if view.open_mask[crop]])
     entries = [e for e, _ in zip(_entries(settings, picks, stream, waiting, asked), range(settings.length))]
-    why_model = reasons(view)
     order = np.array([crop for crop, _, _ in entries], dtype=np.int64)
-    why = tuple(text or str(why_model[crop]) for crop, text, _ in entries)
+    why = tuple(text or str(reason) for (_, text, _), reason in zip(entries, reasons(view, order)))
     return Queue(order, why, np.array([p for _, _, p in entries], dtype=np.float64))

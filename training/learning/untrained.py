@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from imaging.pixels.digest import array_digest, mapping_digest
-from imaging.pixels.normalise import scale_crops
+from imaging.pixels.normalise import NORMALISE_VERSION, scale_crops
 from training.learning.batching import FloatArray, Windows, check_crops, encode_in_batches
 
 VERSION = 1
@@ -74,7 +74,7 @@ class UntrainedEncoder:
     def digest(self) -> str:
         """Hex digest of all weights and of the preprocessing."""
         weights = {name: array_digest(w.cpu().numpy()) for name, w in self.network.state_dict().items()}
-        plan = {"encoder": self.name, "version": VERSION, "batch": BATCH, "input_px": INPUT_PX}
+        plan = {"encoder": self.name, "version": [VERSION, NORMALISE_VERSION], "batch": BATCH, "input_px": INPUT_PX}
         return mapping_digest({**plan, "weights": weights})
 
     def encode(self, crops: NDArray[np.generic], windows: Windows) -> FloatArray:
