@@ -9,6 +9,7 @@ from imaging.pixels.digest import array_digest, mapping_digest
 from training.learning import acquisition_state as state
 from training.learning.acquisition.scores import utility
 from training.learning.acquisition.strategies import STRATEGIES, PoolView
+from training.learning.coldstart import cold_start_size
 from training.learning.head import Array, HeadSettings, balanced_weights, fit_weights
 from training.learning.pool import Pool, Predictions
 from training.learning.queue import Queue, QueueSettings, fill_queue
@@ -165,8 +166,12 @@ class PoolRanker:
         plan = QueueSettings(
             settings.strategy, settings.coverage_share, settings.random_share, settings.seed, settings.queue_length
         )
-        cold = [] if settings.strategy == "random" else self._cold.crops(classes)
-        return fill_queue(plan, view, scores, self._experiment, (len(asked), cold))
+        return fill_queue(plan, view, scores, self._experiment, (len(asked), self._cold_crops(len(asked), classes)))
+
+    def _cold_crops(self, asked: int, classes: int) -> list[int]:
+        """Crops of the cold start; none for random, nor once as many crops were asked as it takes with its checks."""
+        over = asked * (1 - self.settings.random_share) >= cold_start_size(classes)
+        return [] if over or self.settings.strategy == "random" else self._cold.crops(classes)
 
     def _digest(self, answers: Answers, open_mask: NDArray[np.bool_], asked: Index) -> str:
         """Hex digest of everything the ranking is computed from."""
