@@ -1,6 +1,9 @@
 """Doorbells of the inference app, and the sweep that rings again for what waits."""
 
+from functools import partial
+
 from celery import current_app, shared_task
+from django.db import transaction
 
 from inference.loop import what_is_due
 
@@ -19,3 +22,8 @@ def sweep_task() -> None:
     """Ring for everything that is due."""
     for name, number in what_is_due():
         current_app.send_task(name, args=[number])
+
+
+def ring(run_pk: int) -> None:
+    """Ring for a run once its row is committed. A broker that is away loses nothing: the sweep rings again."""
+    transaction.on_commit(partial(run_task.delay, run_pk), robust=True)

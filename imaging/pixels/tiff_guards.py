@@ -97,11 +97,20 @@ def _check_page(page: Any, name: str) -> None:
     if segment > MAX_SEGMENT_BYTES and (page.is_tiled or segment > 2 * declared):
         rule = f"it declares tiles of {columns} x {rows} px, far more than the image or memory holds"
         raise UnreadableImage(name, rule, "Save it with tiles of 256 to 1024 px")
+    if page.is_tiled and (rows < 1 or columns < 1):
+        raise UnreadableImage(name, "its tiles have no size", EXPORT_AGAIN)
     if page.is_tiled and page.tilewidth * page.tilelength > 64 * max(width * height, 65_536):
         raise UnreadableImage(name, "its tiles are far larger than the image", "Save it with smaller tiles")
-    end = max((a + b for a, b in zip(page.dataoffsets, page.databytecounts)), default=0)
-    if page.is_tiled and end > page.parent.filehandle.size:
-        raise UnreadableImage(name, "it is cut short", "Copy the file again")
+    if page.is_tiled:
+        _check_tiles_present(page, name)
+
+
+def _check_tiles_present(page: Any, name: str) -> None:
+    """Raise UnreadableImage when the header lists fewer tiles than the image needs, or some beyond the end."""
+    needed = -(-int(page.imagelength) // int(page.tilelength)) * -(-int(page.imagewidth) // int(page.tilewidth))
+    end = max((offset + size for offset, size in zip(page.dataoffsets, page.databytecounts)), default=0)
+    if len(page.dataoffsets) < needed or end > page.parent.filehandle.size:
+        raise UnreadableImage(name, "it is cut short: tiles are missing", "Copy the file again")
 
 
 def check_decoded_size(shape: tuple[int, ...], item: int, path: Path, name: str) -> None:

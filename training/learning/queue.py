@@ -6,6 +6,7 @@ from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from training.learning.acquisition.scores import Scores, margin
 from training.learning.acquisition.strategies import HERDING_CURRENCY, PoolView, top_open
@@ -115,9 +116,12 @@ class Picks:
 
 
 def reasons(view: PoolView, crops: Index) -> NDArray[np.str_]:
-    """Why the strategy asks these crops: their variance or their margin, whichever ranks higher in the pool."""
+    """Why the strategy asks these crops: their variance or their margin, whichever ranks higher in the pool.
+
+    The margin is that of the plain logits: the variance has softened the probabilities already.
+    """
     sample = slice(None, None, max(len(view.variance) // 2048, 1))
-    values = ((margin(view.probabilities[part]), view.variance[part]) for part in (sample, crops))
+    values = ((margin(softmax(view.logits[part], axis=1)), view.variance[part]) for part in (sample, crops))
     (pool_margin, pool_variance), (own_margin, own_variance) = values
     unsure = np.searchsorted(np.sort(pool_margin), own_margin)
     sparse = np.searchsorted(np.sort(pool_variance), own_variance)

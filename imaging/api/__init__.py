@@ -1,0 +1,1 @@
+"""The imaging app over HTTP: translates, calls services, answers with JSON."""

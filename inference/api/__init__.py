@@ -1,0 +1,1 @@
+"""The inference app over HTTP: translates, calls services, answers with JSON."""

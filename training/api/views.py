@@ -1,0 +1,97 @@
+"""Training runs and models over HTTP."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, serializers, status
+from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
+
+from labeling.services import access
+from training.models import ModelVersion, TrainingRun
+from training.services.models import promote, request_training
+from training.services.work import Refused, request_cancel
+from training.tasks import ring
+
+
+class TrainingRunSerializer(serializers.ModelSerializer[TrainingRun]):
+    """A training run and how far it is."""
+
+    class Meta:
+        model = TrainingRun
+        fields = ["id", "study", "recipe", "status", "progress", "stage", "problem", "created_at", "finished_at"]
+        read_only_fields = ["status", "progress", "stage", "problem", "created_at", "finished_at"]
+
+
+class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
+    """A model version with its held-out report and what its gate says."""
+
+    class Meta:
+        model = ModelVersion
+        fields = ["id", "study", "run", "digest", "kind", "classes", "report", "gate", "created_at"]
+
+
+class PromoteIn(serializers.Serializer[Any]):
+    """Why the model goes live; needed where its gate is closed."""
+
+    reason = serializers.CharField(max_length=1000, allow_blank=True, default="")
+
+
+class TrainingRunViewSet(
+    mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, GenericViewSet[TrainingRun]
+):
+    """Training runs of the user's studies; leads start and cancel them."""
+
+    serializer_class = TrainingRunSerializer
+    lookup_value_converter = "int"
+    queryset = TrainingRun.objects.none()
+
+    def get_queryset(self) -> QuerySet[TrainingRun]:
+        return TrainingRun.objects.filter(study__in=access.studies_of(self.request.user))
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Ask for a training run; it waits for a worker."""
+        given = self.get_serializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        study = access.led_study_for(request.user, given.validated_data["study"].pk)
+        run = request_training(study, request.user, given.validated_data.get("recipe") or {})
+        ring(run.pk)
+        return Response(self.get_serializer(run).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=None, responses={204: None})
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: int) -> Response:
+        """End the run at its next step; nothing is registered."""
+        run = self.get_object()
+        access.led_study_for(request.user, run.study_id)
+        request_cancel(run)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ModelVersionViewSet(ReadOnlyModelViewSet[ModelVersion]):
+    """Models of the user's studies; leads put them into production."""
+
+    serializer_class = ModelVersionSerializer
+    lookup_value_converter = "int"
+    queryset = ModelVersion.objects.none()
+
+    def get_queryset(self) -> QuerySet[ModelVersion]:
+        return ModelVersion.objects.filter(study__in=access.studies_of(self.request.user))
+
+    @extend_schema(request=PromoteIn, responses={204: None})
+    @action(detail=True, methods=["post"])
+    def promote(self, request: Request, pk: int) -> Response:
+        """Put the model into production; a closed gate asks for a reason."""
+        model = self.get_object()
+        access.led_study_for(request.user, model.study_id)
+        given = PromoteIn(data=request.data)
+        given.is_valid(raise_exception=True)
+        try:
+            promote(model, request.user, given.validated_data["reason"])
+        except Refused as error:
+            raise ValidationError({"reason": str(error)}) from error
+        return Response(status=status.HTTP_204_NO_CONTENT)

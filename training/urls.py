@@ -1,0 +1,14 @@
+"""Addresses of the training pages."""
+
+from django.urls import path
+
+from training import views
+
+app_name = "training"
+urlpatterns = [
+    path("studies/<int:pk>/models/", views.runs, name="runs"),
+    path("studies/<int:pk>/models/train/", views.start, name="start"),
+    path("training/<int:pk>/cancel/", views.cancel, name="cancel"),
+    path("models/<int:pk>/", views.report, name="report"),
+    path("models/<int:pk>/go-live/", views.go_live, name="go-live"),
+]

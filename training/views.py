@@ -1,0 +1,92 @@
+"""Models of a study: runs, held-out reports, and the buttons that train and promote."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST, require_safe
+
+from labeling.services import access
+from training.models import ModelVersion, TrainingRun
+from training.services.models import in_production, promote, request_training
+from training.services.work import Refused, as_progress, request_cancel
+from training.tasks import ring
+
+
+@require_safe
+def runs(request: HttpRequest, pk: int) -> HttpResponse:
+    """Training runs and models of a study."""
+    study = access.study_for(request.user, pk)
+    live = in_production(study)
+    context = {
+        "study": study,
+        "is_lead": access.is_lead(request.user, study),
+        "runs": [_run_row(run, live) for run in TrainingRun.objects.filter(study=study).select_related("model")],
+    }
+    return render(request, "training/runs.html", context)
+
+
+@require_safe
+def report(request: HttpRequest, pk: int) -> HttpResponse:
+    """The held-out report of a model, in the order in which a sceptic asks."""
+    model = get_object_or_404(ModelVersion.objects.select_related("study"), pk=pk)
+    access.study_for(request.user, model.study_id)
+    context = {
+        "model": model,
+        "report": model.report | {"gate": model.gate},
+        "in_production": in_production(model.study) == model,
+        "promotions": model.promotions.all(),
+        "is_lead": access.is_lead(request.user, model.study),
+        "has_uplot": any("uplot" in str(folder) for folder in settings.STATICFILES_DIRS),
+    }
+    return render(request, "training/report.html", context)
+
+
+@require_POST
+def start(request: HttpRequest, pk: int) -> HttpResponseRedirect:
+    """Ask for a training run; for leads."""
+    study = access.led_study_for(request.user, pk)
+    recipe = {"model": "handcrafted"} if request.POST.get("model") == "handcrafted" else {}
+    run = request_training(study, request.user, recipe)
+    ring(run.pk)
+    messages.success(request, f"Training run {run.pk} waits for a worker.")
+    return redirect("training:runs", pk)
+
+
+@require_POST
+def cancel(request: HttpRequest, pk: int) -> HttpResponseRedirect:
+    """End a training run; for leads."""
+    run = get_object_or_404(TrainingRun, pk=pk)
+    access.led_study_for(request.user, run.study_id)
+    request_cancel(run)
+    messages.info(request, f"Training run {run.pk} ends at its next step; nothing is registered.")
+    return redirect("training:runs", run.study_id)
+
+
+@require_POST
+def go_live(request: HttpRequest, pk: int) -> HttpResponseRedirect:
+    """Put a model into production; for leads. A closed gate asks for a reason."""
+    model = get_object_or_404(ModelVersion, pk=pk)
+    access.led_study_for(request.user, model.study_id)
+    try:
+        promote(model, request.user, request.POST.get("reason", "")[:1000])
+        messages.success(request, "The model is in production. Its history stands below.")
+    except Refused as error:
+        messages.error(request, str(error))
+    return redirect("training:report", pk)
+
+
+def _run_row(run: TrainingRun, live: ModelVersion | None) -> dict[str, Any]:
+    model = getattr(run, "model", None)
+    row = as_progress(run) | {"created_at": run.created_at, "model": model, "in_production": False}
+    if model is None:
+        return row
+    return row | {
+        "kind": model.kind,
+        "balanced_accuracy": model.report["balanced_accuracy"],
+        "gate": model.gate,
+        "reason": model.gate["text"],
+        "in_production": model == live,
+    }
