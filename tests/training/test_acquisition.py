@@ -64,13 +64,16 @@ def test_utility_refuses_a_variance_that_is_not_finite():
         scores.utility(distributions(2, 3, 0), np.array([1.0, np.nan]), np.ones(3))
 
 
-def herd(n: int = 40, candidates: int = 25, seed: int = 0, gamma: float = 2.0) -> tuple[herding.Herd, np.ndarray]:
+def herd(
+    n: int = 40, candidates: int = 25, seed: int = 0, gamma: float = 2.0
+) -> tuple[herding.Herd, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     rows = unit_rows(rng.normal(size=(n, 4)))
     place = herding.Neighbourhood(rows, gamma, np.zeros(n, np.float32))
     worth = rng.random(n).astype(np.float32)
     distance = ((rows[:candidates, None] - rows) ** 2).sum(axis=2)
-    return herding.Herd(place, rows[:candidates], worth), np.stack([worth / worth.max(), np.ones(n)]), np.exp(-gamma * distance)  # fmt: skip
+    weights = np.stack([worth / worth.max(), np.ones(n)])
+    return herding.Herd(place, rows[:candidates], worth), weights, np.exp(-gamma * distance)
 
 
 @pytest.mark.parametrize("currency", [0, 1])

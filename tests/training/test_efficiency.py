@@ -1,4 +1,4 @@
-"""The label-efficiency benchmark: same folds and seeds for all, honest figures, the same output for any number of jobs."""
+"""The label-efficiency benchmark: same folds and seeds for all, honest figures, any number of jobs."""
 
 import numpy as np
 import pytest

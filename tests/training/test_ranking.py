@@ -75,7 +75,7 @@ def head_after(crops: np.ndarray) -> Head:
 
 def test_probabilities_of_the_ranking_are_those_of_the_head():
     found = make().rank(answered(SOME), OPEN).probabilities
-    np.testing.assert_allclose(found, probabilities(head_after(np.sort(SOME)), POOL), atol=1e-4)
+    np.testing.assert_allclose(found, probabilities(head_after(np.sort(SOME)), POOL), atol=1e-3)
 
 
 def test_a_study_starts_with_the_cold_start_and_random_checks():
@@ -154,8 +154,8 @@ def test_the_reason_names_the_variance_where_labels_are_far():
     far[300:] += 4 * np.random.default_rng(2).normal(size=(100, D)).astype(np.float32)
     ranker = PoolRanker(far, EXPERIMENT, RankingSettings(coverage_share=0, random_share=0, **SMALL))
     ranking = ranker.rank(answered(np.arange(60)), OPEN)
-    why = np.array(ranking.why)[ranking.order >= 300]
-    assert np.mean(why == "little labelled near here") > 0.8
+    sparse = np.array(ranking.why) == "little labelled near here"
+    assert sparse[ranking.order >= 300].mean() > 0.6 > 0.45 > sparse[ranking.order < 300].mean()
 
 
 def test_a_memory_map_gives_the_ranking_of_the_array(tmp_path):

@@ -24,7 +24,7 @@ COSINE_BLOCK = 256
 
 
 def sampled_digest(embeddings: NDArray[np.floating]) -> str:
-    """Digest of the shape and of at most DIGEST_ROWS evenly spaced rows; give the file's own digest where there is one."""
+    """Digest of the shape and of at most DIGEST_ROWS evenly spaced rows; a file's own digest is better."""
     step = max(-(-len(embeddings) // DIGEST_ROWS), 1)
     return f"{embeddings.shape[0]}x{embeddings.shape[1]}-{array_digest(np.ascontiguousarray(embeddings[::step]))}"
 

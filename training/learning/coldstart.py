@@ -19,7 +19,7 @@ def unit_rows(rows: NDArray[np.floating]) -> Features:
     """Rows scaled to length one, float32; a zero row stays zero."""
     values = np.asarray(rows, dtype=np.float32)
     length = np.sqrt(np.vecdot(values, values))[:, None]
-    return values / np.where(length > 0, length, np.float32(1))
+    return np.asarray(np.divide(values, length, out=np.zeros_like(values), where=length > 0))
 
 
 def _first_centres(features: Features, count: int, rng: np.random.Generator) -> Features:
@@ -35,9 +35,9 @@ def _first_centres(features: Features, count: int, rng: np.random.Generator) -> 
 
 
 def spherical_kmeans(features: Features, count: int, seed: int) -> tuple[Features, Index]:
-    """Unit centres (count, q) and the cluster (n,) of each unit row (10.1023/A:1007612920971); a cluster may be empty.
+    """Unit centres (count, q) and the cluster (n,) of each unit row (10.1023/A:1007612920971).
 
-    Deterministic for a seed. Raises ValueError when there are fewer rows than clusters.
+    Deterministic for a seed; a cluster may be empty. Raises ValueError when there are fewer rows than clusters.
     """
     if not 1 <= count <= len(features):
         raise ValueError(f"{count} clusters of {len(features)} crops; ask for 1 to {len(features)}")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from training.learning.head import fit_head, probabilities, standardise
 from training.learning.ranking import Answers, PoolRanker, RankingSettings
@@ -24,8 +24,10 @@ DRAWS = 2000
 
 @dataclass(frozen=True, slots=True)
 class LabelledPool:
-    """Embeddings (n, d), labels (n,) as numbers 0..K-1, experiment number (n,) and, where annotators may be unsure, each
-    crop's distance to the class boundary (n,)."""
+    """Embeddings (n, d), labels (n,) as numbers 0..K-1, experiment number (n,) and number of classes K.
+
+    distance: each crop's distance to the class boundary (n,), where annotators may be unsure.
+    """
 
     embeddings: NDArray[np.floating]
     labels: Index
@@ -36,9 +38,7 @@ class LabelledPool:
     def part(self, rows: Index) -> "LabelledPool":
         """The pool of some crops only."""
         distance = None if self.distance is None else self.distance[rows]
-        return LabelledPool(
-            self.embeddings[rows], self.labels[rows], self.experiment[rows], self.classes, distance
-        )
+        return LabelledPool(self.embeddings[rows], self.labels[rows], self.experiment[rows], self.classes, distance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,13 @@ class Run:
     fold: int
 
 
-def widen_folds(folds: Sequence[tuple[Index, Index]], share: float = SMALLEST_TEST_SHARE) -> list[tuple[Index, Index]]:
+def widen_folds(
+    folds: Sequence[tuple[Index, Index]], share: float = SMALLEST_TEST_SHARE
+) -> list[tuple[Index, Index]]:
     """Folds whose test parts hold at least `share` of the crops: each joins the next ones until it does.
 
-    Joining whole test parts keeps experiments and subjects on one side; a fold that would lose its training crops raises
-    ValueError.
+    Joining whole test parts keeps experiments and subjects on one side. Raises ValueError when a fold would lose
+    its training crops.
     """
     wide = []
     for first in range(len(folds)):
@@ -186,7 +188,10 @@ def regret(random: Curves, strategy: Curves, seed: int = 0) -> dict[str, float]:
 
 
 def compare(points: list[int], curves: Mapping[str, Curves]) -> dict[str, dict[str, Any]]:
-    """Figures of every strategy from its curves (runs, points); the target is what random reaches at the full budget."""
+    """Figures of every strategy from its curves (runs, points).
+
+    The target is what random reaches at the full budget.
+    """
     mean = {name: values.mean(axis=0) for name, values in curves.items()}
     target = float(mean["random"][-1])
     own = labels_to(points, mean["random"], target) or points[-1]
@@ -211,13 +216,15 @@ def label_efficiency(
 ) -> dict[str, Any]:
     """Label efficiency of each strategy: {"strategies": {name: figures}, "split": {...}}.
 
-    Folds with a test part below 30 % are joined until they reach it. `split` says how the folds were made (level, why)
-    and is passed on with their number and smallest test share.
+    Folds with a test part below 30 % are joined until they reach it. `split` says how the folds were made (level,
+    why) and is passed on with their number and smallest test share.
     """
     wide = widen_folds(folds)
     smallest = min(len(train) for train, _ in wide)
     if smallest < plan.step:
-        raise ValueError(f"a fold has {smallest} training crops, fewer than one step of {plan.step}; label more crops")
+        raise ValueError(
+            f"a fold has {smallest} training crops, fewer than one step of {plan.step}; label more crops"
+        )
     plan = replace(plan, budget=min(plan.budget, smallest))
     runs = [Run(*parts) for parts in product(plan.strategies, plan.seeds, range(len(wide)))]
     found = np.array(_run_all(runs, plan, data, wide))

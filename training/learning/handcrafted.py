@@ -93,7 +93,9 @@ class HandcraftedEncoder:
     def digest(self) -> str:
         """Hex digest of everything that decides the embedding of a crop besides its pixels and windows."""
         names = list(self.feature_names)
-        return mapping_digest({"encoder": self.name, "version": [VERSION, NORMALISE_VERSION], "batch": BATCH, "columns": names})
+        return mapping_digest(
+            {"encoder": self.name, "version": [VERSION, NORMALISE_VERSION], "batch": BATCH, "columns": names}
+        )
 
     def encode(self, crops: NDArray[np.generic], windows: Windows) -> FloatArray:
         """Embeddings (n, dimension), float32, of crops (n, channel, height, width) under display windows.

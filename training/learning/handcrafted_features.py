@@ -190,7 +190,10 @@ def _halved(planes: FloatArray) -> FloatArray:
 
 
 def bands(planes: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Energy and skewness of the detail in BANDS octaves (differences of Gaussians), BAND_NAMES, and the first blur."""
+    """Energy and skewness of the detail in BANDS octaves, columns BAND_NAMES, and the first blur.
+
+    The octaves are differences of Gaussians.
+    """
     columns, level, first = [], planes, planes
     for index in range(BANDS):
         smooth = _blurred(level)
@@ -220,7 +223,7 @@ def patterns(smooth: FloatArray) -> FloatArray:
     code = (ones | (changes > 2).view(np.uint8) << 4).reshape(m, -1)
     shares = [(code == k).view(np.uint8).sum(axis=1, dtype=np.uint32) / code.shape[1] for k in range(9)]
     irregular = np.maximum(1 - np.sum(shares, axis=0), 0)
-    return np.sqrt(np.column_stack([*shares, irregular])).astype(np.float32)
+    return np.asarray(np.sqrt(np.column_stack([*shares, irregular])), dtype=np.float32)
 
 
 def lags(planes: FloatArray) -> FloatArray:

@@ -77,7 +77,7 @@ def design(rows: NDArray[np.floating], mean: Array, scale: Array) -> Array:
 
 
 def balanced_weights(targets: Array, weight: Array) -> Array:
-    """Weight per row so that every class that was answered counts the same in total; the sum stays that of `weight`."""
+    """Weight per row so that every answered class counts the same in total; the sum stays that of `weight`."""
     mass = weight @ targets
     present = mass > 0
     share = weight.sum() / max(np.count_nonzero(present), 1)
@@ -99,8 +99,10 @@ def posterior_covariance(phi: Array, settings: HeadSettings) -> Array:
 
 
 def _whitened(phi: Array, weight: Array, settings: HeadSettings) -> tuple[Array, Array, Array]:
-    """Cholesky root (D, D) of Boehning's bound on the Hessian (10.1007/BF00048682), an orthonormal basis (D, r) of the
-    whitened rows and the rows in it (n, r); with fewer rows than columns the basis saves most of the work."""
+    """Root (D, D) of Boehning's bound on the Hessian (10.1007/BF00048682), a basis (D, r) and the rows in it (n, r).
+
+    The basis is that of the whitened rows; with fewer rows than columns it saves most of the work.
+    """
     bound = (phi * (weight[:, None] / 2)).T @ phi
     bound[np.diag_indices_from(bound)] += penalties(phi.shape[1] - 1, settings)
     root = cholesky(bound)
@@ -162,8 +164,9 @@ def fit_head(
 ) -> Head:
     """The head fitted to embeddings X (n, d) and targets (n, K), one-hot or shares of votes.
 
-    `standardisation` comes from the whole pool (default: from X). Without any answer the head says "uniform"; with one class
-    only, that class grows likelier with every answer but never certain. Raises ValueError for non-finite input.
+    `standardisation` comes from the whole pool (default: from X). Without any answer the head says "uniform"; with
+    one class only, that class grows likelier with every answer but never certain. Raises ValueError for input that
+    is not finite.
     """
     settings = settings or HeadSettings()
     soft, weight = _checked(targets, len(X), sample_weight)
@@ -213,7 +216,7 @@ def fit_temperature(raw: Array, targets: Array, weight: Array | None = None) -> 
 def cross_validated_temperature(phi: Array, targets: Array, weight: Array, settings: HeadSettings) -> float:
     """Temperature from logits predicted in five-fold cross-validation; 1 with fewer than ten rows.
 
-    Rows are dealt to folds in the order of their first regressor, so the result does not depend on the order of answers.
+    Rows are dealt to folds in the order of their first regressor: the order of answers leaves no trace.
     """
     if len(phi) < 10:
         return 1.0

@@ -61,7 +61,7 @@ class Pool:
             yield rows, self.embeddings[rows]
 
     def _fit_projection(self, seed: int) -> NDArray[np.float32]:
-        """Directions (d, at most FEATURES) of largest variance among standardised crops; the identity if d is small."""
+        """Directions (d, at most FEATURES) of largest variance of standardised crops; the identity if d is small."""
         d = self.embeddings.shape[1]
         if d <= FEATURES:
             return np.eye(d, dtype=np.float32)
@@ -75,7 +75,7 @@ class Pool:
         return design(self.embeddings[crops], self.norm.mean, self.norm.scale)
 
     def features(self, crops: Index) -> NDArray[np.float32]:
-        """Unit rows (n, q) for distances between crops: leading principal components of the standardised embedding."""
+        """Unit rows (n, q) for distances between crops: leading principal components of the embedding."""
         return unit_rows(self.regressors(crops)[:, :-1].astype(np.float32) @ self._projection)
 
     def _fold(self, weights: Array) -> tuple[Array, Array]:

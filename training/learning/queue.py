@@ -43,8 +43,8 @@ class Queue:
 def slot_kind(settings: QueueSettings, slot: int) -> str:
     """Kind of the query number `slot` of a study: "random", "coverage" or "strategy".
 
-    Slots follow an additive recurrence with the golden ratio, so every stretch of queries has its shares, also when the
-    queue is made anew after each answer and only its head is ever asked.
+    Slots follow an additive recurrence with the golden ratio, so every stretch of queries has its shares, also
+    when the queue is made anew after each answer and only its head is ever asked.
     """
     if settings.strategy == "random":
         return "random"
@@ -71,7 +71,7 @@ class RandomStream:
         self._names = [int(name) for name in names]
 
     def draw(self, turn: int, taken: set[int]) -> tuple[int, float] | None:
-        """Next crop and the probability of drawing it: one over experiments times open crops; None when all are gone."""
+        """Next crop and the probability of drawing it, 1 / (experiments * open crops); None when all are gone."""
         live = []
         for name in self._names:
             left = self._left[name]
@@ -153,7 +153,7 @@ def _entries(
 def fill_queue(
     settings: QueueSettings, view: PoolView, scores: Scores, experiment: Index, start: tuple[int, list[int]]
 ) -> Queue:
-    """The queue of open crops. start: number of queries asked so far, which numbers the slots, and the cold-start crops."""
+    """The queue of open crops. start: number of queries asked so far (slots count on from it), cold-start crops."""
     asked, cold = start
     picks = Picks(settings, view, scores)
     stream = RandomStream(view.open_mask, experiment, settings.seed, settings.strategy != "random")

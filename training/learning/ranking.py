@@ -28,7 +28,8 @@ class RankingSettings:
     queue_length: int = 1000
     reference_size: int = 10_000
     candidates: int = 1000
-    head: HeadSettings = field(default_factory=HeadSettings)
+    # Probabilities good to 1e-4 rank the same crops, in half the time of a fit that is good to 1e-6.
+    head: HeadSettings = field(default_factory=lambda: HeadSettings(tolerance=1e-4))
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
@@ -102,8 +103,8 @@ class PoolRanker:
     ) -> Ranking:
         """The ranking after these answers.
 
-        open_mask (N,): crops that may be asked. covered: crops leased, answered "not sure" or marked bad; they give no
-        class but their neighbourhood counts as covered, and they are not asked. Raises ValueError when an answer
+        open_mask (N,): crops that may be asked. covered: crops leased, answered "not sure" or marked bad; they give
+        no class but their neighbourhood counts as covered, and they are not asked. Raises ValueError when an answer
         names a crop outside the pool or twice, or when a score is not finite.
         """
         answers = answers.ordered()

@@ -1,4 +1,4 @@
-"""Simulated annotators, for benchmarks and demonstrations: errors, and "not sure" near the boundary between classes."""
+"""Simulated annotators, for benchmarks and demonstrations: errors, and "not sure" near the class boundary."""
 
 import hashlib
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class SimulatedAnnotator:
                 raise ValueError(f"annotator {self.name}: rates lie in 0 to 1, got {rate}")
 
     def generator(self, crop_key: str) -> np.random.Generator:
-        """Random numbers for one crop: the answer then depends neither on when it is asked nor on what came before."""
+        """Random numbers for one crop: its answer depends neither on when it is asked nor on what came before."""
         text = f"{self.seed}\x1f{self.name}\x1f{crop_key}".encode()
         return np.random.default_rng(int.from_bytes(hashlib.sha256(text).digest()[:16], "little"))
 
@@ -36,8 +36,8 @@ class SimulatedAnnotator:
     ) -> int:
         """Class index of the answer, or NOT_SURE.
 
-        distance_to_boundary: at least 0, in units in which 1 is "half as doubtful as the boundary"; None when unknown,
-        and then the annotator is never unsure. Raises ValueError when the truth is not one of the classes.
+        distance_to_boundary: at least 0, in units in which 1 is half as doubtful as the boundary; None when
+        unknown, and then the annotator is never unsure. Raises ValueError when the truth is not one of the classes.
         """
         if not 0 <= truth_index < n_classes:
             raise ValueError(f"class {truth_index} is not one of {n_classes} classes")
@@ -51,14 +51,12 @@ class SimulatedAnnotator:
             return (truth_index + 1 + int(other * (n_classes - 1))) % n_classes
         return truth_index
 
-    def answer_crop(
-        self, crop_key: str, truth_index: int, distance_to_boundary: float | None, n_classes: int
-    ) -> int:
+    def answer_crop(self, crop_key: str, truth_index: int, distance_to_boundary: float | None, n_classes: int) -> int:
         """The answer to one crop by its key: the same whenever and in whatever order it is asked."""
         return self.answer(truth_index, distance_to_boundary, n_classes, self.generator(crop_key))
 
 
 def boundary_distance(probabilities: np.ndarray[tuple[int], np.dtype[np.float64]], truth_index: int) -> float:
-    """Distance of a crop to the class boundary from class probabilities (K,): |log odds| of truth against the rest."""
+    """Distance of a crop to the class boundary: |log odds| of its class against the rest, from p (K,)."""
     p = float(np.clip(probabilities[truth_index], 1e-9, 1 - 1e-9))
     return abs(float(np.log(p / (1 - p))))

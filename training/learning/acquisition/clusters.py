@@ -22,7 +22,7 @@ class Clustering:
     covered: NDArray[np.int64]
 
     def scores(self, open_mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """Score (N,) in [0, 1]: clusters with the fewest answers first, of these the largest, most typical crop first.
+        """Score (N,) in [0, 1]: clusters with the fewest answers first, then the largest; typical crops first.
 
         Crops outside the reference score 0.
         """
