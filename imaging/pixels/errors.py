@@ -14,7 +14,7 @@ class ImageError(ValueError):
     def __str__(self) -> str:
         """Return one sentence or two: `name: rule. Way out.`"""
         text = f"{self.name}: {self.rule}" if self.name else self.rule
-        return f"{text}. {self.remedy}" if self.remedy else f"{text}."
+        return f"{text}. {self.remedy}." if self.remedy else f"{text}."
 
 
 class UnreadableImage(ImageError):

@@ -269,9 +269,12 @@ def _comparable(values: Metrics, channel: str, rules: QualityRules) -> bool:
 
 
 def _sigma(values: NDArray[np.float64], floor: float) -> float:
-    return max(floor, qm.MAD_TO_SIGMA * float(np.median(np.abs(values - np.median(values)))))
+    """Robust spread of the sharper half: blurred fields, up to nearly half of all, cannot widen it."""
+    middle = np.median(values)
+    upper = values[values >= middle] - middle
+    return max(floor, qm.MAD_TO_SIGMA * float(np.median(upper)))
 
 
 def robust_z(values: NDArray[np.float64], floor: float) -> NDArray[np.float64]:
-    """Distance from the median in robust standard deviations (1.4826 MAD, at least `floor`)."""
+    """Distance from the median in robust standard deviations of the upper half, at least `floor` each."""
     return np.asarray((values - np.median(values)) / _sigma(values, floor), dtype=np.float64)

@@ -46,7 +46,7 @@ def tenengrad_over_variance(plane: NDArray[Any]) -> float:
     """
     smooth = ndimage.gaussian_filter(plane.astype(np.float32), 1.0, truncate=3.0)
     variance = float(smooth.var(dtype=np.float64))
-    if variance <= 0:
+    if variance <= 0 or min(plane.shape) < 3:
         return 0.0
     down = (smooth[2:, 1:-1] - smooth[:-2, 1:-1]) / 2
     right = (smooth[1:-1, 2:] - smooth[1:-1, :-2]) / 2
@@ -57,7 +57,7 @@ def laplacian_variance_ratio(plane: NDArray[Any]) -> float:
     """Variance of the Laplacian over the variance of the plane; small = blurry, near 20 = pure noise."""
     values = plane.astype(np.float32)
     variance = float(values.var(dtype=np.float64))
-    if variance <= 0:
+    if variance <= 0 or min(plane.shape) < 3:
         return 0.0
     laplacian = values[2:, 1:-1] + values[:-2, 1:-1] + values[1:-1, 2:] + values[1:-1, :-2] - 4 * values[1:-1, 1:-1]
     return float(laplacian.var(dtype=np.float64) / variance)
