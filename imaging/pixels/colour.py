@@ -19,6 +19,11 @@ def is_colour(field: NDArray[Any]) -> bool:
     return bool(correlation[0, 1] > 0.4 and correlation[1, 2] > 0.4)
 
 
+def is_bright_field(field: NDArray[Any]) -> bool:
+    """Whether (channel, height, width) is an RGB picture on a bright background, as stained tissue is."""
+    return is_colour(field) and float(np.median(field.max(axis=0))) >= 64
+
+
 def nuclear_darkness(field: NDArray[Any]) -> NDArray[np.float32]:
     """Plane (height, width), 0 to 1, of the red light that is absorbed, as haematoxylin and DAB do.
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.pixels import quality_metrics as qm
-from imaging.pixels.colour import is_colour
+from imaging.pixels.colour import is_bright_field
 from imaging.pixels.digest import mapping_digest
 
 QUALITY_VERSION = 1
@@ -96,7 +96,7 @@ def measure(field: NDArray[Any], ceiling: float | None, channel_names: Sequence[
     metrics: Metrics = {
         f"{PREFIX}Height": float(height),
         f"{PREFIX}Width": float(width),
-        f"{PREFIX}IsColour": float(is_colour(field)),
+        f"{PREFIX}IsBrightFieldColour": float(is_bright_field(field)),
     }
     done: list[tuple[NDArray[Any], Metrics]] = []
     for name, plane in zip(channel_names, field):
@@ -167,7 +167,7 @@ def _judge_one(values: Metrics, blurred: dict[str, Reason], rules: QualityRules)
             found.append((True, blurred[channel]))
         reasons += [reason for _, reason in found]
         failed |= {channel for fails, _ in found if fails}
-    if values[f"{PREFIX}IsColour"] > 0:
+    if values[f"{PREFIX}IsBrightFieldColour"] > 0:
         reasons = _in_all_channels(reasons, channels)
     if reasons and failed == set(channels):
         return Verdict("reject", tuple(reasons))
@@ -216,7 +216,7 @@ def _focus(values: Metrics, channel: str, rules: QualityRules) -> list[tuple[boo
 
 def _saturation(values: Metrics, channel: str, rules: QualityRules) -> list[tuple[bool, Reason]]:
     """Bright-field colour has a white background that is allowed to saturate; fluorescence has not."""
-    colour = values[f"{PREFIX}IsColour"] > 0
+    colour = values[f"{PREFIX}IsBrightFieldColour"] > 0
     reject = rules.colour_saturated_reject_percent if colour else rules.saturated_reject_percent
     warn = rules.colour_saturated_warn_percent if colour else rules.saturated_warn_percent
     percent = values[f"{PREFIX}SaturatedPercent_{channel}"]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from imaging.pixels.colour import is_colour, nuclear_darkness
+from imaging.pixels.colour import is_bright_field, is_colour, nuclear_darkness
 
 SEGMENTATION_VERSION = 1
 Polarity = Literal["auto", "bright", "dark"]
@@ -55,9 +55,12 @@ def segment(field: NDArray[Any], params: SegmentationParams | None = None) -> ND
 
 def _working_plane(field: NDArray[Any], params: SegmentationParams) -> NDArray[np.float32]:
     """Plane in which objects are bright (or, for `auto`, will be made so), smoothed."""
-    if is_colour(field):
+    if is_bright_field(field):
         plane = nuclear_darkness(field)
         plane = -plane if params.polarity == "bright" else plane
+    elif is_colour(field):
+        # Fluorescence saved as a coloured picture: whichever colour the stain was given.
+        plane = field.max(axis=0).astype(np.float32)
     else:
         if not 0 <= params.channel < field.shape[0]:
             raise ValueError(f"channel {params.channel} does not exist; the field has {field.shape[0]}")

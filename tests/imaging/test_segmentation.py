@@ -45,6 +45,12 @@ def test_dark_objects_on_bright_are_found_by_automatic_polarity() -> None:
     assert segment(inverted).max() == segment(field).max() == 3
 
 
+def test_a_coloured_picture_of_fluorescence_is_segmented_by_its_brightest_colour() -> None:
+    grey = np.clip(disks([(30, 30), (100, 100)])[0] // 5, 0, 255)
+    tinted = np.stack([grey // 6, grey // 3, grey]).astype(np.uint8)
+    assert segment(tinted).max() == 2
+
+
 def test_segmenting_twice_gives_the_same_labels() -> None:
     field = disks([(30, 30), (46, 30), (100, 100)])
     assert np.array_equal(segment(field), segment(field.copy()))
