@@ -14,6 +14,7 @@ import { View } from "./view.js";
 const find = (id) => document.getElementById(id);
 const main = find("main");
 const config = JSON.parse(find("room-config").textContent);
+const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
 const buttons = [...document.querySelectorAll("[data-class]")];
 const classNames = new Map(config.classes.map(({ key, name }) => [key, name]));
 
@@ -26,7 +27,7 @@ async function loadImage(url) {
 }
 
 const outbox = new Outbox({
-  send: ({ url, body }) => postJson(url, body, config.csrf),
+  send: ({ url, body }) => postJson(url, body, token),
   store: createStore(`parfocal.outbox.${main.dataset.user}.${config.study}.`),
   changed: () => status.refresh(),
   saved: (item, reply) => {
@@ -46,7 +47,7 @@ const session = new Session({
   pool,
   api: {
     next: (count) => getJson(`${config.urls.next}?count=${count}`),
-    undo: (body) => postJson(config.urls.undo, body, config.csrf),
+    undo: (body) => postJson(config.urls.undo, body, token),
   },
   events: {
     shown: (crop, before) => onShown(crop, before),
@@ -82,7 +83,7 @@ function onShown(crop, before) {
   main.dataset.cropId = crop ? String(crop.id) : "";
   for (const button of buttons) button.classList.toggle("before", before?.classes?.includes(button.dataset.class) ?? false);
   if (!crop) view.clear();
-  else if (!showImage(crop)) main.dataset.state = "loading";
+  if (!crop || !showImage(crop)) main.dataset.state = "loading";
   status.refresh();
 }
 
@@ -187,7 +188,7 @@ function bind() {
   bindTabs();
   for (const name of ["online", "focus"]) window.addEventListener(name, () => outbox.flush({ force: true }));
   // Gives the crops back that were set aside for this reader.
-  window.addEventListener("pagehide", () => config.urls.leave && !outbox.waiting && postBeacon(config.urls.leave, config.csrf));
+  window.addEventListener("pagehide", () => config.urls.leave && !outbox.waiting && postBeacon(config.urls.leave, token));
   window.addEventListener("beforeunload", (event) => outbox.waiting && event.preventDefault());
 }
 

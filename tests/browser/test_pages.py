@@ -1,0 +1,94 @@
+"""Every page in light and dark, wide and narrow: readable by everybody, and silent in the console."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.urls import reverse
+from playwright.sync_api import Page
+
+from imaging.models import Experiment
+from labeling.models import Study
+
+SERIOUS = ("serious", "critical")
+PAGES: dict[str, Callable[[Study], str]] = {
+    "home": lambda study: reverse("home"),
+    "overview": lambda study: reverse("labeling:overview", args=[study.pk]),
+    "room": lambda study: reverse("labeling:room", args=[study.pk]),
+    "models": lambda study: reverse("training:runs", args=[study.pk]),
+    "experiments": lambda study: reverse("imaging:experiments"),
+    "experiment": lambda study: reverse("imaging:experiment", args=[Experiment.objects.get().pk]),
+    "runs": lambda study: reverse("inference:runs"),
+}
+
+
+def _open(page: Page, address: str, width: int, theme: str) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
+    page.add_init_script(f"localStorage.setItem('parfocal.theme', '{theme}')")
+    page.goto(address)
+    page.wait_for_load_state("networkidle")
+
+
+def _serious(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [f"{row['id']}: {row['nodes'][0]['html'][:100]}" for row in found if row["impact"] in SERIOUS]
+
+
+def _overflow(page: Page) -> int:
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_accessible_fits_a_phone_and_breaks_no_policy(
+    name: str, theme: str, page: Page, live_server: Any, study: Study, log_in: Callable[[], None], troubles: list[str]
+) -> None:
+    log_in()
+    address = live_server.url + PAGES[name](study)
+    _open(page, address, 1440, theme)
+    assert _serious(page) == []
+    _open(page, address, 390, theme)
+    assert _overflow(page) <= 0
+    assert _serious(page) == []
+    assert troubles == []
+
+
+def test_the_log_in_page_is_accessible_and_says_what_was_wrong(
+    page: Page, live_server: Any, study: Study, troubles: list[str]
+) -> None:
+    _open(page, live_server.url + reverse("login"), 390, "light")
+    page.fill("#id_username", "reader")
+    page.fill("#id_password", "wrong")
+    page.click("main button[type=submit]")
+    assert page.is_visible("[role=alert]")
+    assert _serious(page) == []
+    page.fill("#id_password", "let me read")
+    page.click("main button[type=submit]")
+    page.wait_for_url("**/")
+    assert "nuclei" in page.inner_text("main")
+    assert troubles == []
+
+
+def test_the_theme_is_kept_from_page_to_page(
+    page: Page, live_server: Any, study: Study, log_in: Callable[[], None]
+) -> None:
+    log_in()
+    page.emulate_media(color_scheme="light")
+    page.goto(live_server.url + reverse("home"))
+    for expected in ("light", "dark"):
+        page.click("[data-theme-toggle]")
+        assert page.get_attribute("html", "data-theme") == expected
+    page.goto(live_server.url + reverse("imaging:experiments"))
+    assert page.get_attribute("html", "data-theme") == "dark"
+
+
+def test_the_reading_room_reaches_the_highest_contrast(
+    page: Page, live_server: Any, study: Study, log_in: Callable[[], None]
+) -> None:
+    log_in()
+    for theme in ("light", "dark"):
+        _open(page, live_server.url + PAGES["room"](study), 1440, theme)
+        rule = {"runOnly": ["color-contrast-enhanced"], "rules": {"color-contrast-enhanced": {"enabled": True}}}
+        assert Axe().run(page, options=rule).response["violations"] == []
