@@ -22,9 +22,7 @@ def actor_of(user: Any) -> str:
     return f"user:{user.pk}" if user is not None and user.pk else "anonymous"
 
 
-def record(
-    action: str, target: Model, *, actor: str, detail: dict[str, Any] | None = None, reason: str = ""
-) -> None:
+def record(action: str, target: Model, *, actor: str, detail: dict[str, Any] | None = None, reason: str = "") -> None:
     """Append one event; must be called inside the transaction that makes the change.
 
     Raises TransactionManagementError outside of one: a change without its event must be impossible.

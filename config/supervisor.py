@@ -43,9 +43,7 @@ class Child:
         self.started_at = time.monotonic()
         self.restart_at = 0.0
         assert self.process.stdout is not None
-        threading.Thread(
-            target=_copy_lines, args=(self.name, self.process.stdout, write), daemon=True
-        ).start()
+        threading.Thread(target=_copy_lines, args=(self.name, self.process.stdout, write), daemon=True).start()
 
     @property
     def is_running(self) -> bool:

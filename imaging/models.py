@@ -14,9 +14,7 @@ class ExperimentQuerySet(models.QuerySet["Experiment"]):
         return self.annotate(
             image_count=Count("samples__images", distinct=True),
             crop_count=Count("samples__images__crops", distinct=True),
-            rejected_count=Count(
-                "samples__images", distinct=True, filter=Q(samples__images__verdict=Verdict.REJECT)
-            ),
+            rejected_count=Count("samples__images", distinct=True, filter=Q(samples__images__verdict=Verdict.REJECT)),
         )
 
 
@@ -44,9 +42,7 @@ class Experiment(models.Model):
     modality = models.CharField(max_length=20, choices=Modality)
     channels = models.JSONField(default=list)
     pixel_size_um = models.FloatField(null=True, blank=True)
-    bit_depth = models.PositiveSmallIntegerField(
-        null=True, blank=True, help_text="significant bits of the camera"
-    )
+    bit_depth = models.PositiveSmallIntegerField(null=True, blank=True, help_text="significant bits of the camera")
     source = models.CharField(max_length=1000, help_text="the folder or manifest that it was read from")
     content_digest = models.CharField(max_length=64)
     is_simulated = models.BooleanField(default=False)

@@ -85,9 +85,7 @@ def _reasons(image: Image) -> list[dict[str, Any]]:
 def _png(experiment: Experiment, image: Image) -> bytes:
     channels = [row for row in experiment.channels if row["name"] in image.channels]
     height, width = image.shape[2:]
-    pixels = reader_of(image).region(
-        Box(0, 0, width, height), downsample=max(1.0, max(width, height) / THUMBNAIL_PX)
-    )
+    pixels = reader_of(image).region(Box(0, 0, width, height), downsample=max(1.0, max(width, height) / THUMBNAIL_PX))
     picture = display.thumbnail(
         pixels, [(row["low"], row["high"]) for row in channels], [row["color"] for row in channels], THUMBNAIL_PX
     )

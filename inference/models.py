@@ -28,9 +28,7 @@ class InferenceRun(LongWork):
     experiment = models.ForeignKey(Experiment, on_delete=models.PROTECT, related_name="runs")
     model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="runs")
     pipeline = models.ForeignKey(PipelineVersion, on_delete=models.PROTECT, related_name="runs")
-    replay_of = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="replays"
-    )
+    replay_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="replays")
     record = models.JSONField(default=dict)
     record_digest = models.CharField(max_length=64, blank=True)
     watermark = models.CharField(max_length=200, blank=True)

@@ -63,7 +63,9 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
         "rejected": _rejected_rows(row),
         "downloads": _downloads(row),
         "record_digest": row.record_digest,
-        "replays": [{"id": again.pk, "same": again.record_digest == row.record_digest} for again in row.replays.all()],
+        "replays": [
+            {"id": again.pk, "same": again.record_digest == row.record_digest} for again in row.replays.all()
+        ],
     }
     return render(request, "inference/run.html", context)
 

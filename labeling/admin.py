@@ -6,7 +6,17 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from audit.admin import ReadOnlyAdmin
-from labeling.models import Annotation, Consensus, LabelClass, Lease, Membership, QueueEntry, Ranked, Study, Suggestion
+from labeling.models import (
+    Annotation,
+    Consensus,
+    LabelClass,
+    Lease,
+    Membership,
+    QueueEntry,
+    Ranked,
+    Study,
+    Suggestion,
+)
 
 
 class LabelClassInline(admin.TabularInline):

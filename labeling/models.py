@@ -75,9 +75,7 @@ class LabelClass(models.Model):
     color = models.CharField(max_length=7)
     description = models.TextField(blank=True)
     example = models.ForeignKey(Crop, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
-    parent = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children"
-    )
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
     grade = models.SmallIntegerField(null=True, blank=True)
     position = models.PositiveSmallIntegerField()
     retired_at = models.DateTimeField(null=True, blank=True)
@@ -148,9 +146,7 @@ class QueueEntry(models.Model):
     rank = models.PositiveIntegerField()
     score = models.FloatField()
     why = models.CharField(max_length=40)
-    probability = models.FloatField(
-        null=True, help_text="probability of being asked; empty where deterministic"
-    )
+    probability = models.FloatField(null=True, help_text="probability of being asked; empty where deterministic")
     ranking = models.CharField(max_length=64)
     ranked_at = models.DateTimeField()
 
@@ -247,9 +243,7 @@ class Annotation(models.Model):
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="annotations")
     crop = models.ForeignKey(Crop, on_delete=models.PROTECT, related_name="annotations")
-    annotator = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="annotations"
-    )
+    annotator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="annotations")
     answer = models.CharField(max_length=20, choices=Answer)
     reason = models.CharField(max_length=200, blank=True)
     source = models.CharField(max_length=20, choices=Source, default=Source.ROOM)

@@ -15,6 +15,8 @@ from labeling.services import access, progress
 from labeling.services.export import HEADER, answer_rows
 from labeling.services.summary import agreement_of
 
+ROOM_URLS = ("next", "answers", "undo", "leave")
+
 
 @require_safe
 def room(request: HttpRequest, pk: int) -> HttpResponse:
@@ -83,9 +85,7 @@ def _room_config(request: HttpRequest, study: Study, classes: list[dict[str, Any
     first = study.experiments.first()
     return {
         "study": study.pk,
-        "urls": {
-            name: reverse(f"labeling-api:study-{name}", args=[study.pk]) for name in ("next", "answers", "undo", "leave")
-        }
+        "urls": {name: reverse(f"labeling-api:study-{name}", args=[study.pk]) for name in ROOM_URLS}
         | {"login": reverse("login"), "overview": reverse("labeling:overview", args=[study.pk])},
         "classes": classes,
         "blind": study.is_blind,

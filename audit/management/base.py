@@ -23,9 +23,7 @@ class JsonCommand(BaseCommand):
     """A command that answers with one JSON object, or with a few lines for people."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--json", action="store_true", help="print one JSON object on stdout, nothing else"
-        )
+        parser.add_argument("--json", action="store_true", help="print one JSON object on stdout, nothing else")
         self.add_options(parser)
 
     def add_options(self, parser: ArgumentParser) -> None:

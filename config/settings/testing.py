@@ -6,8 +6,8 @@ import tempfile
 # Set before anything reads it: each test process gets a folder of its own.
 os.environ["PARFOCAL_DATA"] = tempfile.mkdtemp(prefix="parfocal-test-")
 
-from config.settings.base import *  # noqa: E402, F403
-from config.settings.base import DATA_FOLDER, MIDDLEWARE, STORAGES  # noqa: E402
+from config.settings.base import *  # noqa: F403
+from config.settings.base import DATA_FOLDER, MIDDLEWARE, STORAGES
 
 DEBUG = False
 SECRET_KEY = "only for tests, where nothing is secret"

@@ -127,9 +127,7 @@ def _segment_slide(reader: ImageReader, info: ImageInfo) -> ObjectSet:
 
 
 def _tiles(info: ImageInfo) -> list[tuple[int, int]]:
-    corners = [
-        (x, y) for y in range(0, info.height, SLIDE_TILE_PX) for x in range(0, info.width, SLIDE_TILE_PX)
-    ]
+    corners = [(x, y) for y in range(0, info.height, SLIDE_TILE_PX) for x in range(0, info.width, SLIDE_TILE_PX)]
     picked = np.linspace(0, len(corners) - 1, min(len(corners), SLIDE_TILES_AT_MOST)).round().astype(int)
     return [corners[index] for index in picked]
 
@@ -145,9 +143,7 @@ def _segment_tile(reader: ImageReader, x: int, y: int, info: ImageInfo) -> Objec
         local.boxes[inside] + np.tile(shift, 2),
         local.centroids[inside] + shift,
         tuple(
-            contour + shift if contour is not None else None
-            for contour, keep in zip(local.contours, inside)
-            if keep
+            contour + shift if contour is not None else None for contour, keep in zip(local.contours, inside) if keep
         ),
         "segmentation",
     )

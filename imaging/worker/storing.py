@@ -68,9 +68,7 @@ def _write_shards(facts: Sequence[FieldFacts]) -> list[list[tuple[str, int]]]:
     return places
 
 
-def _write_shard(
-    facts: Sequence[FieldFacts], indices: list[int], places: list[list[tuple[str, int]]]
-) -> None:
+def _write_shard(facts: Sequence[FieldFacts], indices: list[int], places: list[list[tuple[str, int]]]) -> None:
     crops = [facts[i].crops for i in indices]
     if not sum(map(len, crops)):
         return
@@ -85,9 +83,7 @@ def _write_shard(
             row += 1
 
 
-def _create_experiment(
-    name: str, facts: Sequence[FieldFacts], content: str, options: StoreOptions
-) -> Experiment:
+def _create_experiment(name: str, facts: Sequence[FieldFacts], content: str, options: StoreOptions) -> Experiment:
     is_rgb = all(item.info.is_rgb for item in facts)
     sizes = {item.info.pixel_size_um for item in facts}
     return Experiment.objects.create(

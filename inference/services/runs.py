@@ -126,9 +126,7 @@ def model_for(experiment: Experiment, number: str) -> ModelVersion:
     for model in [*live, *ModelVersion.objects.order_by("-id")]:
         if model is not None and len(model.channels) == width:
             return model
-    raise Refused(
-        f"No model fits the {width} channels of '{experiment}': train one first. Known: {_known_models()}."
-    )
+    raise Refused(f"No model fits the {width} channels of '{experiment}': train one first. Known: {_known_models()}.")
 
 
 def watermark_of(model: ModelVersion) -> str:

@@ -5,7 +5,7 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ import numpy as np
 import tifffile
 import torch
 from django.conf import settings
+from numpy.typing import NDArray
 
 from imaging.models import Image, Sample
 from imaging.pixels.digest import file_digest
 from imaging.services.storage import fetch, local_folder
 from inference.models import InferenceRun
 from inference.pipeline import tables
-from inference.pipeline.aggregate import SampleSummary, aggregate
+from inference.pipeline.aggregate import FieldCounts, SampleSummary, aggregate
 from inference.pipeline.provenance import RunRecord, compare, current_environment, record_from_json
 from inference.pipeline.run import FieldResult, PipelineParams, pipeline_params, run_field
 from inference.pipeline.state import CropModel
@@ -84,12 +85,13 @@ def _run(run: InferenceRun) -> None:
     device = best_device()
     params = pipeline_params({stage["name"]: stage["params"] for stage in run.pipeline.stages})
     model = crop_model(run.model, device)
-    outcomes = [_outcome(run, job, params) for job in jobs_of(run.experiment, model)]
     partial = run_folder(run).with_suffix(".part")
     shutil.rmtree(partial, ignore_errors=True)
-    summary = aggregate([result.field_counts for _, result in outcomes], model.classes)
+    (partial / "labels").mkdir(parents=True)
+    outcomes = [_outcome(run, job, params, partial / "labels") for job in jobs_of(run.experiment, model)]
+    summary = aggregate(_counts_per_image(outcomes), model.classes)
     table = tables.combine([result.table for _, result in outcomes if result.table is not None])
-    _write_files(partial, outcomes, table, summary)
+    _write_files(partial, table, summary)
     record = _record(run, params, outcomes, partial, device)
     (partial / "record.json").write_text(record.to_json(), encoding="utf-8")
     shutil.rmtree(run_folder(run), ignore_errors=True)
@@ -97,39 +99,51 @@ def _run(run: InferenceRun) -> None:
     complete(run, _results(run, record, outcomes, table, summary))
 
 
-def _outcome(run: InferenceRun, job: Job, params: PipelineParams) -> Outcome:
+def _outcome(run: InferenceRun, job: Job, params: PipelineParams, folder: Path) -> Outcome:
+    """The result of one field; its label image is written at once, so that memory does not grow with the plate."""
+    number = job.context.identity.image_number
     total = max(1, Image.objects.filter(sample__experiment=run.experiment).count())
-    beat(run, (job.context.identity.image_number - 1) / total, f"image {job.context.identity.image_number} of {total}")
-    return job.image, run_field(job.context, job.reader, params, time.perf_counter)
+    beat(run, (number - 1) / total, f"image {number} of {total}")
+    result = run_field(job.context, job.reader, params, time.perf_counter)
+    if result.labels is not None:
+        _write_labels(folder / _label_name(job, result, folder), result.labels)
+    return job.image, replace(result, labels=None)
 
 
-def _write_files(
-    folder: Path, outcomes: Sequence[Outcome], table: tables.Table, summary: Sequence[SampleSummary]
-) -> None:
-    (folder / "labels").mkdir(parents=True)
+def _label_name(job: Job, result: FieldResult, folder: Path) -> str:
+    """`<image stem>.tif`; a tile of a slide adds where it begins, an image of an equal stem its number."""
+    stem = Path(job.image.name).stem
+    if job.context.region is not None:
+        stem += f"_x{result.origin[0]}_y{result.origin[1]}"
+    return f"{stem}.tif" if not (folder / f"{stem}.tif").exists() else f"{stem}-{job.image.pk}.tif"
+
+
+def _write_labels(path: Path, labels: NDArray[Any]) -> None:
+    kind = np.uint16 if labels.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32
+    tifffile.imwrite(path, labels.astype(kind), compression="zlib", metadata=None)
+
+
+def _counts_per_image(outcomes: Sequence[Outcome]) -> list[FieldCounts]:
+    """One entry per image: the tiles of a slide are one field, whose spread between tiles is no sampling error."""
+    merged: dict[int, FieldCounts] = {}
+    for image, result in outcomes:
+        counts, before = result.field_counts, merged.get(image.pk)
+        if before is not None:
+            names = {**before.counts, **counts.counts}
+            counts = replace(
+                before,
+                rejected=before.rejected and counts.rejected,
+                counts={name: before.counts.get(name, 0) + counts.counts.get(name, 0) for name in names},
+                uncertain=before.uncertain + counts.uncertain,
+            )
+        merged[image.pk] = counts
+    return list(merged.values())
+
+
+def _write_files(folder: Path, table: tables.Table, summary: Sequence[SampleSummary]) -> None:
     (folder / "objects.parquet").write_bytes(tables.parquet_bytes(table))
     (folder / "objects.csv").write_bytes(tables.csv_bytes(table))
     (folder / "samples.csv").write_text(_sample_lines(summary), encoding="utf-8")
-    taken: set[str] = set()
-    for image, result in outcomes:
-        if result.labels is not None:
-            name = _free_name(Path(image.name).stem, taken)
-            _write_labels(folder / "labels" / f"{name}.tif", result.labels)
-
-
-def _free_name(stem: str, taken: set[str]) -> str:
-    """The stem, numbered where another image or tile has it already."""
-    name, number = stem, 1
-    while name in taken:
-        number += 1
-        name = f"{stem}-{number}"
-    taken.add(name)
-    return name
-
-
-def _write_labels(path: Path, labels: np.ndarray[Any, Any]) -> None:
-    kind = np.uint16 if labels.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32
-    tifffile.imwrite(path, labels.astype(kind), compression="zlib", metadata=None)
 
 
 def _sample_lines(summary: Sequence[SampleSummary]) -> str:
@@ -142,7 +156,16 @@ def _sample_lines(summary: Sequence[SampleSummary]) -> str:
         for share in row.classes:
             figures = (share.share.value, share.share.low, share.share.high)
             writer.writerow(
-                [row.sample, row.fields, row.rejected_fields, row.objects, share.label, share.count, share.of, *figures]
+                [
+                    row.sample,
+                    row.fields,
+                    row.rejected_fields,
+                    row.objects,
+                    share.label,
+                    share.count,
+                    share.of,
+                    *figures,
+                ]
             )
     return stream.getvalue()
 

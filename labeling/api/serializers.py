@@ -88,9 +88,7 @@ class CropOut(serializers.Serializer[Any]):
     is_rgb = serializers.BooleanField()
     why = serializers.CharField(allow_null=True)
     experiment = serializers.CharField(allow_null=True)
-    contour = serializers.ListField(
-        child=serializers.ListField(child=serializers.FloatField()), allow_null=True
-    )
+    contour = serializers.ListField(child=serializers.ListField(child=serializers.FloatField()), allow_null=True)
 
 
 class RankingOut(serializers.Serializer[Any]):

@@ -124,11 +124,7 @@ class StudyViewSet(ReadOnlyModelViewSet[Study]):
         return _raw(context_pixels(row, scale))
 
     def _list_answers(self, request: Request, study: Study) -> Response:
-        rows = (
-            Annotation.objects.filter(study=study)
-            .select_related("crop")
-            .prefetch_related("labels__label_class")
-        )
+        rows = Annotation.objects.filter(study=study).select_related("crop").prefetch_related("labels__label_class")
         if not access.is_lead(request.user, study):
             rows = rows.filter(annotator=request.user)
         page = self.paginate_queryset(rows.order_by("id"))
@@ -137,9 +133,7 @@ class StudyViewSet(ReadOnlyModelViewSet[Study]):
 
 def _submit(study: Study, user: Any, given: dict[str, Any]) -> tuple[Annotation, bool]:
     fields = dict(given)
-    submission = answers.Submission(
-        crop_id=fields.pop("crop"), classes=tuple(fields.pop("classes")), **fields
-    )
+    submission = answers.Submission(crop_id=fields.pop("crop"), classes=tuple(fields.pop("classes")), **fields)
     try:
         return answers.submit(study, user, submission)
     except answers.AnswerRefused as error:

@@ -60,9 +60,7 @@ def submit(study: Study, user: Any, submission: Submission) -> tuple[Annotation,
         if again is not None:
             return _same(again, study, user, submission), False
         standing = standing_answer(study, user, crop.pk)
-        raise AnswerConflict(
-            "Your answer to this crop was changed elsewhere; look at it again.", standing
-        ) from error
+        raise AnswerConflict("Your answer to this crop was changed elsewhere; look at it again.", standing) from error
 
 
 def undo(study: Study, user: Any, client_id: UUID) -> Annotation:
@@ -128,9 +126,7 @@ def _crop(study: Study, crop_id: int) -> Crop:
     return crop
 
 
-def _store(
-    study: Study, user: Any, crop: Crop, submission: Submission, classes: list[LabelClass]
-) -> Annotation:
+def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes: list[LabelClass]) -> Annotation:
     lease = Lease.objects.filter(study=study, crop=crop, user=user).first()
     annotation = Annotation.objects.create(
         study=study,
@@ -148,9 +144,7 @@ def _store(
         answered_at=submission.answered_at,
         supersedes=standing_answer(study, user, crop.pk),
     )
-    AnnotationLabel.objects.bulk_create(
-        AnnotationLabel(annotation=annotation, label_class=row) for row in classes
-    )
+    AnnotationLabel.objects.bulk_create(AnnotationLabel(annotation=annotation, label_class=row) for row in classes)
     if lease:
         lease.delete()
     _write_event(annotation, tuple(row.key for row in classes))

@@ -6,7 +6,8 @@ from labeling.models import Annotation, Study
 
 HEADER = [
     "annotation", "crop", "experiment", "sample", "image", "x", "y", "annotator", "answer", "class", "reason",
-    "source", "simulated", "why_asked", "probability_asked", "ranking", "shown_at", "answered_at", "stands", "supersedes",
+    "source", "simulated", "why_asked", "probability_asked", "ranking", "shown_at", "answered_at", "stands",
+    "supersedes",
 ]  # fmt: skip
 
 
@@ -24,8 +25,8 @@ def _row(row: Annotation, label: str, stands: bool) -> list[object]:
     crop = row.crop
     image = crop.image
     return [
-        row.pk, crop.key, _text(image.sample.experiment.name), _text(image.sample.name), _text(image.name), crop.x, crop.y,
-        f"user:{row.annotator_id}", row.answer, _text(label), _text(row.reason), row.source,
+        row.pk, crop.key, _text(image.sample.experiment.name), _text(image.sample.name), _text(image.name),
+        crop.x, crop.y, f"user:{row.annotator_id}", row.answer, _text(label), _text(row.reason), row.source,
         row.source == Annotation.Source.SIMULATED, row.why_asked, row.probability_asked, row.ranking,
         row.shown_at and row.shown_at.isoformat(), row.answered_at.isoformat(), stands, row.supersedes_id,
     ]  # fmt: skip

@@ -23,12 +23,11 @@ CHUNK = 1024
 
 def layout_of(experiment: Experiment) -> list[dict[str, Any]]:
     """Name, colour and window of each channel; Refused when the experiment's images differ in their channels."""
-    layouts = {tuple(names) for names in Image.objects.filter(sample__experiment=experiment).values_list("channels", flat=True)}
+    images = Image.objects.filter(sample__experiment=experiment)
+    layouts = {tuple(names) for names in images.values_list("channels", flat=True)}
     if len(layouts) != 1:
         shown = "; ".join("+".join(names) for names in sorted(layouts))
-        raise Refused(
-            f"The images of '{experiment}' differ in their channels ({shown}): ingest them as experiments of their own."
-        )
+        raise Refused(f"The images of '{experiment}' differ in their channels ({shown}): ingest them apart.")
     by_name = {channel["name"]: channel for channel in experiment.channels}
     return [by_name[name] for name in layouts.pop()]
 

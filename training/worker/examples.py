@@ -50,7 +50,7 @@ def load_examples(study: Study) -> Examples:
         raise Refused(f"Study '{study}' has {len(classes)} classes: a model needs two or more.")
     pool = load_pool(study, "handcrafted")
     standing = standing_answers(study)
-    places = pool.places(standing.crop_ids)
+    places = pool.rows_of(standing.crop_ids)
     kept = standing.labelled() & (places >= 0)
     shares = standing.votes[kept] / np.maximum(standing.votes[kept].sum(axis=1, keepdims=True), 1)
     present = int((shares.sum(axis=0) > 0).sum())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from training.learning.encoders import make_encoder
 from training.learning.evaluate import class_prior, evaluate, gate, with_comparisons
 from training.learning.fit import TrainingCancelled, fit_network
 from training.learning.head import Head, HeadSettings, fit_head, probabilities
+from training.learning.leakage import Places, find_leakage
 from training.learning.predict import HandcraftedPredictor, NetworkPredictor, with_temperature
 from training.learning.recipe import Recipe
 from training.learning.splits import Split, unit_names
@@ -28,6 +30,8 @@ MODELS = "models"
 PREDICTIONS = "predictions"
 PRIOR = "class prior"
 BASELINE = "handcrafted"
+# The search compares every crop with every other one: 20,000 take about half a minute.
+MOST_SEARCHED = 20_000
 Probabilities = NDArray[np.float64]
 Tell = Callable[[float, str], None]
 
@@ -73,11 +77,12 @@ def _train(run: TrainingRun) -> ModelVersion | None:
     parts = len(split.folds) + 1
 
     def tell(part: int, fraction: float, text: str) -> None:
-        beat(run, (part + fraction) / parts, f"fold {part + 1} of {parts - 1}: {text}" if part < parts - 1 else text)
+        place = f"fold {part + 1} of {parts - 1}" if part < parts - 1 else "final model"
+        beat(run, (part + fraction) / parts, f"{place}: {text}")
 
     held_out = hold_out(examples, split, recipe, tell)
     report = report_of(examples, split, held_out, recipe)
-    model = _final_model(examples, recipe, held_out, lambda fraction, text: tell(parts - 1, fraction, f"final: {text}"))
+    model = _final_model(examples, recipe, held_out, partial(tell, parts - 1))
     return _register(run, snapshot, examples, (model, recipe, report), held_out)
 
 
@@ -138,6 +143,7 @@ def report_of(examples: Examples, split: Split, held_out: HeldOut, recipe: Recip
         unit,
     )
     return report | {
+        "leakage": leakage_of(examples, split),
         "split": {
             "level": split.level,
             "why": split.why,
@@ -151,6 +157,17 @@ def report_of(examples: Examples, split: Split, held_out: HeldOut, recipe: Recip
             "note": "Most of these crops were chosen by the ranking, so they are harder than the average crop.",
         },
     }
+
+
+def leakage_of(examples: Examples, split: Split) -> dict[str, Any]:
+    """What the search for copies across the split found among the labelled crops."""
+    rows = examples.labelled
+    if len(rows) > MOST_SEARCHED:
+        return {"text": f"Not searched: {len(rows)} crops are more than the {MOST_SEARCHED} that a search covers."}
+    places = examples.pool.places
+    own = Places(places.image[rows], places.centre[rows], places.field_px)
+    found = find_leakage(examples.crops[rows], split.fold_of, own)
+    return {"text": found.text} | found.counts
 
 
 def _fit_baseline(examples: Examples, train_rows: NDArray[np.int64]) -> Head:
@@ -210,9 +227,7 @@ def _register(
     keep(MODELS, final)
     _keep_predictions(digest, held_out)
     channels = examples.pool.channels
-    return register(
-        run, snapshot, NewModel(digest, recipe.model, examples.classes, channels, report, gate(report))
-    )
+    return register(run, snapshot, NewModel(digest, recipe.model, examples.classes, channels, report, gate(report)))
 
 
 def _preprocessing(run: TrainingRun, examples: Examples) -> dict[str, Any]:

@@ -8,16 +8,20 @@ from numpy.typing import NDArray
 
 from imaging.models import Crop, Experiment, Verdict
 from labeling.models import Study
+from training.learning.leakage import Places
 from training.learning.splits import Units
 from training.services.work import Refused
 from training.worker.embedding import embeddings, layout_of
+
+UNIT_COLUMNS = ("experiment", "subject", "sample", "field")
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
     """Crops of a study in a fixed order (experiment, then id), without those of rejected images.
 
-    `features` (crops, dimension); `experiment_index` (crops,) numbers the experiments in order of name.
+    `features` (crops, dimension); `experiment_index` (crops,) numbers the experiments in order of name; `places`
+    tells where each crop was cut.
     """
 
     crop_ids: NDArray[np.int64]
@@ -25,9 +29,10 @@ class Pool:
     features: NDArray[np.float32]
     experiment_index: NDArray[np.int64]
     units: Units
+    places: Places
     channels: list[dict[str, Any]]
 
-    def places(self, crop_ids: tuple[int, ...]) -> NDArray[np.int64]:
+    def rows_of(self, crop_ids: tuple[int, ...]) -> NDArray[np.int64]:
         """Row of each crop, -1 for crops that are not in the pool."""
         order = np.argsort(self.crop_ids, kind="stable")
         wanted = np.asarray(crop_ids, dtype=np.int64)
@@ -43,19 +48,23 @@ def load_pool(study: Study, encoder_name: str) -> Pool:
     channels = _common_channels(experiments)
     parts = [_rows(experiment) for experiment in experiments]
     features = [
-        np.asarray(embeddings(experiment, encoder_name))[part["kept"]]
-        for experiment, part in zip(experiments, parts)
+        np.asarray(embeddings(experiment, encoder_name))[part["kept"]] for experiment, part in zip(experiments, parts)
     ]
     ids = np.concatenate([part["id"] for part in parts]).astype(np.int64)
     if not len(ids):
-        raise Refused(f"The pool of '{study}' is empty: quality control rejected every image, or no object was found.")
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in ("experiment", "subject", "sample", "field")}
+        raise Refused(f"The pool of '{study}' is empty: every image was rejected, or no object was found.")
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in UNIT_COLUMNS}
     return Pool(
         crop_ids=ids,
         crop_keys=tuple(key for part in parts for key in part["key"]),
         features=np.concatenate(features),
         experiment_index=np.repeat(np.arange(len(parts)), [len(part["id"]) for part in parts]),
         units=Units(**columns),
+        places=Places(
+            image=np.array([digest for part in parts for digest in part["image"]], dtype=np.str_),
+            centre=np.concatenate([part["centre"] for part in parts]),
+            field_px=max((part["field_px"] for part in parts), default=1.0),
+        ),
         channels=channels,
     )
 
@@ -72,8 +81,11 @@ def _rows(experiment: Experiment) -> dict[str, Any]:
     rows = list(
         Crop.objects.filter(image__sample__experiment=experiment)
         .order_by("id")
-        .values_list("id", "key", "image__verdict", "image__sample__name", "image__sample__subject", "image__site")
-    )
+        .values_list(
+            "id", "key", "image__verdict", "image__sample__name", "image__sample__subject", "image__site",
+            "image__sha256", "x", "y", "image__crop_field_px",
+        )
+    )  # fmt: skip
     kept = np.array([row[2] != Verdict.REJECT for row in rows], dtype=bool)
     rows = [row for row, keep in zip(rows, kept) if keep]
     return {
@@ -85,4 +97,7 @@ def _rows(experiment: Experiment) -> dict[str, Any]:
         "sample": np.array(["" if row[3] == experiment.name else row[3] for row in rows], dtype=np.str_),
         "subject": np.array([row[4] for row in rows], dtype=np.str_),
         "field": np.array([row[5] for row in rows], dtype=np.str_),
+        "image": [row[6] for row in rows],
+        "centre": np.array([row[7:9] for row in rows], dtype=np.float64).reshape(-1, 2),
+        "field_px": max((row[9] for row in rows), default=1.0),
     }

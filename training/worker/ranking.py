@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from imaging.services.storage import keep, local_folder
-from labeling.models import QueueEntry, Ranked, Study
+from labeling.models import QueueEntry, Study
 from labeling.services.queue import NewEntry, RankingInfo, leased_crops, replace_queue
 from labeling.services.reads import SECOND_READ, STREAM, reads_needed
 from training.learning.ranking import Answers, PoolRanker, Ranking, RankingSettings
@@ -114,11 +114,9 @@ def _identity(study: Study) -> tuple[object, ...]:
     )
 
 
-def _inputs(
-    study: Study, pool: Pool, standing: Standing
-) -> tuple[Answers, NDArray[np.bool_], NDArray[np.int64]]:
+def _inputs(study: Study, pool: Pool, standing: Standing) -> tuple[Answers, NDArray[np.bool_], NDArray[np.int64]]:
     """The answers that name a class, the crops that are open, and those that count as covered."""
-    places = pool.places(standing.crop_ids)
+    places = pool.rows_of(standing.crop_ids)
     inside = places >= 0
     teaches = standing.labelled() & inside
     if not study.stream_in_training:
@@ -129,7 +127,7 @@ def _inputs(
         targets=votes / votes.sum(axis=1, keepdims=True),
         weight=np.ones(len(votes)),
     )
-    leased = pool.places(tuple(leased_crops(study)))
+    leased = pool.rows_of(tuple(leased_crops(study)))
     covered = np.union1d(places[inside & ~teaches], leased[leased >= 0])
     open_mask = np.ones(len(pool.crop_ids), dtype=bool)
     open_mask[places[inside]] = False
@@ -183,7 +181,7 @@ def _entries(study: Study, pool: Pool, ranking: Ranking, standing: Standing) -> 
 
 def _second_reads(study: Study, pool: Pool, standing: Standing) -> list[NewEntry]:
     """Crops that were read but need one more reader; who read them already is sorted out when they are served."""
-    places = pool.places(standing.crop_ids)
+    places = pool.rows_of(standing.crop_ids)
     waiting = []
     for crop_id, place, answers, in_stream in zip(standing.crop_ids, places, standing.answers, standing.in_stream):
         if place < 0:

@@ -40,9 +40,7 @@ class Command(JsonCommand):
 
     def describe(self, answer: Answer) -> str:
         if answer["ok"]:
-            return (
-                f"{answer['events']} events and {answer['checkpoints']} checkpoints are as they were written."
-            )
+            return f"{answer['events']} events and {answer['checkpoints']} checkpoints are as they were written."
         return "\n".join(problem["message"] for problem in answer["problems"])
 
 

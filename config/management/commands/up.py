@@ -29,9 +29,7 @@ class Command(BaseCommand):
             "--address", default="127.0.0.1", help="address to listen on (default: this machine only)"
         )
         parser.add_argument("--port", type=int, default=8000)
-        parser.add_argument(
-            "--until-answer", action="store_true", help="stop as soon as the site has answered"
-        )
+        parser.add_argument("--until-answer", action="store_true", help="stop as soon as the site has answered")
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", verbosity=0)
@@ -45,9 +43,7 @@ class Command(BaseCommand):
         print_line(f"      up | Parfocal starts at {site} (data in {settings.DATA_FOLDER}); Ctrl-C stops it")
         answered = threading.Event()
         if options["until_answer"]:
-            threading.Thread(
-                target=_stop_after_answer, args=(supervisor, site, answered), daemon=True
-            ).start()
+            threading.Thread(target=_stop_after_answer, args=(supervisor, site, answered), daemon=True).start()
         try:
             supervisor.run()
         finally:

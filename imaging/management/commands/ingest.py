@@ -25,9 +25,7 @@ class Command(JsonCommand):
         parser.add_argument(
             "--pattern", default="", help="file-name pattern with named groups: plate, well, site, channel, z"
         )
-        parser.add_argument(
-            "--pixel-size-um", type=float, help="side of a pixel, where the files do not tell"
-        )
+        parser.add_argument("--pixel-size-um", type=float, help="side of a pixel, where the files do not tell")
         parser.add_argument(
             "--bit-depth",
             type=int,
@@ -39,9 +37,7 @@ class Command(JsonCommand):
 
     def answer(self, **options: Any) -> Answer:
         if options["pixel_size_um"] is not None and not 0.001 <= options["pixel_size_um"] <= 1000:
-            raise CommandError(
-                "--pixel-size-um is the side of a pixel in micrometres: between 0.001 and 1000."
-            )
+            raise CommandError("--pixel-size-um is the side of a pixel in micrometres: between 0.001 and 1000.")
         try:
             listing = list_source(options["path"], options["manifest"], options["pattern"])
         except (ImageError, IngestRefused) as error:

@@ -28,6 +28,4 @@ class Command(JsonCommand):
     def describe(self, answer: Answer) -> str:
         rows = answer["images"]
         lines = [f"{row['verdict']:<9}{row['path']}  {'; '.join(row['reasons'])}" for row in rows]
-        return "\n".join(
-            [*lines, f"{sum(row['verdict'] == 'reject' for row in rows)} of {len(rows)} rejected"]
-        )
+        return "\n".join([*lines, f"{sum(row['verdict'] == 'reject' for row in rows)} of {len(rows)} rejected"])

@@ -13,11 +13,13 @@ from audit.management.base import Answer, JsonCommand
 from imaging.pixels.demo_images import write_demo
 from imaging.pixels.errors import ImageError
 from imaging.worker.ingest import IngestRefused
-from inference.worker.demo.show import show
+from inference.worker.demo.show import Programme, show
 from training.services.work import Refused
 
 # The built-in experiment that no study sees: the pipeline meets it as new.
 HELD_BACK = "ihc-4-soft"
+# The built-in task on synthetic 16-bit pixels: a study without answers, for people to try.
+ALSO = "synthetic_state"
 
 
 class Command(JsonCommand):
@@ -26,9 +28,9 @@ class Command(JsonCommand):
     help = __doc__
 
     def add_options(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--manifest", type=Path, help="a labelled data set; default: images of an installed library")
-        parser.add_argument("--task", default="", help="which question, where the manifest's notes name several")
-        parser.add_argument("--limit", type=int, help="take this many crops, spread over experiments and classes")
+        parser.add_argument("--manifest", type=Path, help="a labelled data set (default: built-in images)")
+        parser.add_argument("--task", default="", help="which question, where there are several")
+        parser.add_argument("--limit", type=int, help="so many crops, spread over experiments and classes")
         parser.add_argument("--serve", action="store_true", help="start the site afterwards")
 
     def answer(self, **options: Any) -> Answer:
@@ -36,9 +38,15 @@ class Command(JsonCommand):
             raise CommandError("--limit takes 20 crops or more: fewer cannot be split and judged.")
         started = time.monotonic()
         own = options["manifest"] is None
-        manifest = write_demo(settings.DATA_FOLDER / "demo") if own else options["manifest"]
+        programme = Programme(
+            manifest=write_demo(settings.DATA_FOLDER / "demo") if own else options["manifest"],
+            task=options["task"],
+            limit=options["limit"],
+            held_back=HELD_BACK if own else "",
+            also=ALSO if own and not options["task"] else "",
+        )
         try:
-            answer = show(manifest, options["task"], options["limit"], HELD_BACK if own else "", self.progress)
+            answer = show(programme, self.progress)
         except (ImageError, IngestRefused, Refused, ValueError) as error:
             raise CommandError(str(error)) from error
         return answer | {"seconds": round(time.monotonic() - started, 1)}

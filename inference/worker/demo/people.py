@@ -53,10 +53,23 @@ def log_in() -> dict[str, str]:
     return {"address": "http://127.0.0.1:8000/", "names": ", ".join(ACCOUNTS), "password": password}
 
 
-def invite(study: Study, task: Task) -> list[Reader]:
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What stands on the stage: the study, what its crops show, the readers, and how doubtful each crop is."""
+
+    study: Study
+    task: Task
+    items: dict[int, Item]
+    readers: list[Reader]
+    distance: dict[int, float]
+
+
+def invite(study: Study, task: Task, *, with_readers: bool = True) -> list[Reader]:
     """The readers of the study: the manifest's annotators replayed where there are several, else simulated ones."""
     join(study, get_user_model().objects.get(username="lead"), Membership.Role.LEAD)
     join(study, get_user_model().objects.get(username="reader"), Membership.Role.ANNOTATOR)
+    if not with_readers:
+        return []
     if len(task.annotators) > 1:
         return [Reader(_account(study, f"replayed {name}"), replays=name) for name in task.annotators]
     return [
@@ -80,7 +93,7 @@ def distances(pool: Pool, truth: Mapping[int, int], n_classes: int) -> dict[int,
     Crops near it are those where people hesitate; the figure only drives the simulated "not sure".
     """
     ids = np.array(sorted(truth), dtype=np.int64)
-    rows = pool.places(tuple(int(i) for i in ids))
+    rows = pool.rows_of(tuple(int(i) for i in ids))
     ids, rows = ids[rows >= 0], rows[rows >= 0]
     labels = np.array([truth[int(i)] for i in ids], dtype=np.int64)
     held_out = _held_out(np.asarray(pool.features[rows], dtype=np.float64), labels, n_classes)

@@ -40,7 +40,7 @@ def choose_task(labels: Sequence[LabelEntry], name: str) -> Task:
     if not counts:
         raise Refused("The manifest holds no labels with an annotator: there is nothing to ask the annotators.")
     if name and name not in counts:
-        raise Refused(f"The manifest has no task '{name}'. Known: {', '.join(sorted(counts)) or 'one without a name'}.")
+        raise Refused(f"The manifest has no task '{name}'. Known: {', '.join(sorted(counts)) or 'only one'}.")
     chosen = name or min(counts, key=lambda task: (-counts[task], task))
     answers: dict[Item, dict[str, str]] = defaultdict(dict)
     for entry in labels:
@@ -72,8 +72,8 @@ def fields_of(task: Task, listing: Listing) -> Listing:
     wanted: dict[str, set[Box | None]] = defaultdict(set)
     for name, box in task.answers:
         wanted[name].add(box)
-    fields = tuple(_kept(field, wanted) for field in listing.fields if any(file.name in wanted for file in field.files))
-    return replace(listing, fields=fields)
+    shown = [field for field in listing.fields if any(file.name in wanted for file in field.files)]
+    return replace(listing, fields=tuple(_kept(field, wanted) for field in shown))
 
 
 def crops_of_items(task: Task, experiments: Sequence[Experiment]) -> dict[int, Item]:

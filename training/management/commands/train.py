@@ -47,7 +47,8 @@ class Command(JsonCommand):
 
     def describe(self, answer: Answer) -> str:
         figure = answer["balanced_accuracy"]
-        return f"model {answer['model']} {answer['digest'][:12]}: balanced accuracy {figure}\n{answer['gate']['text']}"
+        shown = f"{figure['value']:.3f}" if figure["value"] is not None else f"none ({figure['reason']})"
+        return f"model {answer['model']}: balanced accuracy {shown}, n {figure['n']}\n{answer['gate']['text']}"
 
 
 def _recipe(path: Path | None) -> dict[str, Any]:
