@@ -24,6 +24,12 @@ def test_clear_groups_are_found_and_every_one_is_asked():
     assert len(set(chosen)) == 16
 
 
+def test_the_first_crops_are_already_spread_over_the_groups():
+    features, member = blobs()
+    first = cold_start(features, np.zeros(len(member), int), 24, seed=0)[:8]
+    assert len(set(member[first])) == 8
+
+
 @pytest.mark.parametrize("experiments", [3, 10, 40])
 def test_every_experiment_is_represented_even_with_more_experiments_than_crops(experiments):
     features, member = blobs()
