@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.test import Client
 from playwright.sync_api import BrowserContext, Page
@@ -23,6 +24,12 @@ from labeling.services.studies import StudyPlan, create_study
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 QUIET = ("GPU stall", "favicon")
+
+# The live server answers in several threads: SQLite in memory turns them away ("table is locked"), a file lets
+# them wait.
+if settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    in_file = str(settings.DATA_FOLDER / "browser-tests.sqlite3")
+    settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = in_file
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

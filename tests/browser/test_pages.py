@@ -9,7 +9,10 @@ from django.urls import reverse
 from playwright.sync_api import Page
 
 from imaging.models import Experiment
+from inference.models import InferenceRun
 from labeling.models import Study
+from tests.browser.rows import make_model, make_run
+from training.models import ModelVersion, Promotion
 
 SERIOUS = ("serious", "critical")
 PAGES: dict[str, Callable[[Study], str]] = {
@@ -19,7 +22,10 @@ PAGES: dict[str, Callable[[Study], str]] = {
     "models": lambda study: reverse("training:runs", args=[study.pk]),
     "experiments": lambda study: reverse("imaging:experiments"),
     "experiment": lambda study: reverse("imaging:experiment", args=[Experiment.objects.get().pk]),
+    "report": lambda study: reverse("training:report", args=[make_model(study).pk]),
     "runs": lambda study: reverse("inference:runs"),
+    "running": lambda study: reverse("inference:run", args=[make_run(make_model(study), "running").pk]),
+    "done": lambda study: reverse("inference:run", args=[make_run(make_model(study), "done").pk]),
 }
 
 
@@ -28,7 +34,9 @@ def _open(page: Page, address: str, width: int, theme: str) -> None:
     page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
     page.add_init_script(f"localStorage.setItem('parfocal.theme', '{theme}')")
     page.goto(address)
-    page.wait_for_load_state("networkidle")
+    page.wait_for_load_state("load")
+    if page.query_selector("main[data-state]"):
+        page.wait_for_selector("main[data-state=ready]")
 
 
 def _serious(page: Page) -> list[str]:
@@ -92,3 +100,30 @@ def test_the_reading_room_reaches_the_highest_contrast(
         _open(page, live_server.url + PAGES["room"](study), 1440, theme)
         rule = {"runOnly": ["color-contrast-enhanced"], "rules": {"color-contrast-enhanced": {"enabled": True}}}
         assert Axe().run(page, options=rule).response["violations"] == []
+
+
+def test_a_running_run_says_when_it_is_done(
+    page: Page, live_server: Any, study: Study, log_in: Callable[[], None], troubles: list[str]
+) -> None:
+    log_in()
+    run = make_run(make_model(study), "running")
+    page.goto(live_server.url + reverse("inference:run", args=[run.pk]))
+    InferenceRun.objects.filter(pk=run.pk).update(status="done", progress=1.0)
+    page.click("text=Show the results")
+    assert "75 %" in page.inner_text("main")
+    assert troubles == []
+
+
+def test_a_lead_overrules_the_gate_only_with_a_reason(
+    page: Page, live_server: Any, study: Study, log_in: Callable[[], None]
+) -> None:
+    log_in()
+    model = make_model(study)
+    ModelVersion.objects.filter(pk=model.pk).update(gate=model.gate | {"passed": False})
+    page.goto(live_server.url + reverse("training:report", args=[model.pk]))
+    page.click("text=Put into production")
+    assert Promotion.objects.count() == 0
+    page.fill("#reason", "only for the pilot plate")
+    page.click("text=Put into production")
+    page.wait_for_selector("text=only for the pilot plate")
+    assert Promotion.objects.get().model == model
