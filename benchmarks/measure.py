@@ -1,0 +1,23 @@
+"""Stop-watches. CPU time is what a figure is worth on any machine; wall time carries whatever else runs there."""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+
+def cpu_seconds(work: Callable[[], object], repeats: int = 5) -> float:
+    """Median CPU seconds, over all threads of this process, of one call; a first call warms up."""
+    work()
+    return statistics.median(_cpu_of(work) for _ in range(repeats))
+
+
+def _cpu_of(work: Callable[[], object]) -> float:
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The smallest value that at least `percent` of the values do not exceed."""
+    ordered = sorted(values)
+    return ordered[max(0, -(-len(ordered) * int(percent) // 100) - 1)]
