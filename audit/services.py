@@ -1,7 +1,10 @@
 """Writes audit events in the transaction of the change they tell of, and signs the head of the chain."""
 
 import os
+import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -30,9 +33,11 @@ def record(action: str, target: Model, *, actor: str, detail: dict[str, Any] | N
     _require_transaction()
     _lock_chain()
     last = AuditEvent.objects.order_by("-sequence").first()
+    now = timezone.now()
     row = AuditEvent(
         sequence=last.sequence + 1 if last else events.FIRST_SEQ,
-        at=timezone.now(),
+        # Clocks of several machines differ, and are set back: the chain's time never is.
+        at=max(now, last.at) if last else now,
         actor=actor,
         action=action,
         object_type=target._meta.label_lower,
@@ -52,15 +57,21 @@ def chain() -> Iterator[events.Event]:
 
 
 def signed_checkpoints() -> list[checkpoints.SignedCheckpoint]:
-    """Every signed head in order of the sequence it covers."""
-    return [
+    """Every signed head, from the table and from its copy outside the database, in order of the sequence it covers.
+
+    ValueError where the copy holds a line that is no checkpoint.
+    """
+    rows = {
         checkpoints.SignedCheckpoint(
             checkpoints.Checkpoint(ORIGIN, row.sequence, row.head_hash, events.timestamp(row.at)),
             row.signature,
             row.public_key,
         )
-        for row in Checkpoint.objects.order_by("sequence")
-    ]
+        for row in Checkpoint.objects.all()
+    }
+    path = _checkpoint_file()
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return sorted(rows | {checkpoints.parse_checkpoint(line) for line in lines}, key=lambda mark: mark.checkpoint.seq)
 
 
 def write_checkpoint() -> Checkpoint | None:
@@ -81,7 +92,7 @@ def write_checkpoint() -> Checkpoint | None:
             "public_key": signed.public_key,
         },
     )
-    with (settings.DATA_FOLDER / "audit_checkpoints.jsonl").open("a", encoding="utf-8") as file:
+    with _checkpoint_file().open("a", encoding="utf-8") as file:
         # A copy outside the database: who rewrites the tables does not reach it.
         file.write(checkpoints.checkpoint_line(signed) + "\n")
     return row
@@ -89,13 +100,20 @@ def write_checkpoint() -> Checkpoint | None:
 
 def signing_key() -> bytes:
     """The private key that signs checkpoints: made at first use in the data folder, mode 0600."""
-    path = settings.DATA_FOLDER / "audit_key"
-    try:
-        path.touch(mode=0o600, exist_ok=False)
-        path.write_bytes(os.urandom(checkpoints.KEY_BYTES))
-    except FileExistsError:
-        pass
-    return bytes(path.read_bytes())
+    path = Path(settings.DATA_FOLDER) / "audit_key"
+    if not path.exists():
+        handle, fresh = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(os.urandom(checkpoints.KEY_BYTES))
+        with suppress(FileExistsError):
+            # A link appears with its content: nobody ever reads a half-written key, and the first one stands.
+            os.link(fresh, path)
+        Path(fresh).unlink()
+    return path.read_bytes()
+
+
+def _checkpoint_file() -> Path:
+    return Path(settings.DATA_FOLDER) / "audit_checkpoints.jsonl"
 
 
 def _as_event(row: AuditEvent) -> events.Event:

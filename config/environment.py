@@ -3,8 +3,11 @@
 Nothing else in Parfocal looks at environment variables. docs/settings.md lists every name that is read here.
 """
 
+import os
 import re
 import secrets
+import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,11 +57,14 @@ def data_folder() -> Path:
 def embedded_secret(folder: Path) -> str:
     """The secret key of a one-machine site: made at first start, readable by its owner alone (mode 0600)."""
     path = folder / "secret_key"
-    try:
-        path.touch(mode=0o600, exist_ok=False)
-        path.write_text(secrets.token_urlsafe(50))
-    except FileExistsError:
-        pass
+    if not path.exists():
+        handle, fresh = tempfile.mkstemp(dir=folder)
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_urlsafe(50))
+        with suppress(FileExistsError):
+            # A link appears with its content: two commands that start together read the same, whole key.
+            os.link(fresh, path)
+        Path(fresh).unlink()
     return path.read_text().strip()
 
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from inference.loop import what_is_due
 
 
-@shared_task(queue="long", soft_time_limit=12 * 3600, time_limit=12 * 3600 + 60)
+@shared_task(soft_time_limit=12 * 3600, time_limit=12 * 3600 + 60)
 def run_task(run_pk: int) -> None:
     """Carry out a run of the pipeline."""
     # Here, so that the web process, which only rings the bell, never loads PyTorch.
@@ -17,7 +17,7 @@ def run_task(run_pk: int) -> None:
     run_pipeline(run_pk)
 
 
-@shared_task(queue="short", soft_time_limit=30, time_limit=60)
+@shared_task(soft_time_limit=30, time_limit=60)
 def sweep_task() -> None:
     """Ring for everything that is due."""
     for name, number in what_is_due():

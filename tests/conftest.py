@@ -1,8 +1,14 @@
-"""What every test may use: the folder of real images, when it lies beside the checkout."""
+"""What every test may use: a data folder of its own, and the folder of real images beside the checkout."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings as project_settings
+
+from imaging.services.storage import shard
+from labeling.services.summary import _agreement
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -13,3 +19,27 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the folder of real images (../shared/data) is not beside this checkout")
     return SHARED_DATA
+
+
+@pytest.fixture
+def data_folder(tmp_path: Path, settings: object) -> Iterator[Path]:
+    """An empty data folder for this test alone, in place of the one that a test process shares."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    settings.DATA_FOLDER = folder
+    settings.MEDIA_ROOT = folder / "files"
+    shard.cache_clear()
+    yield folder
+    shard.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def _forget_what_was_kept() -> Iterator[None]:
+    # Rolled-back rows give their numbers to the next test's rows.
+    yield
+    _agreement.cache_clear()
+
+
+def pytest_unconfigure() -> None:
+    """Remove the folder that the settings of the test run made for this process."""
+    shutil.rmtree(project_settings.DATA_FOLDER, ignore_errors=True)

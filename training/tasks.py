@@ -6,7 +6,7 @@ from celery import shared_task
 from django.db import transaction
 
 
-@shared_task(queue="long", soft_time_limit=4 * 3600, time_limit=4 * 3600 + 60)
+@shared_task(soft_time_limit=4 * 3600, time_limit=4 * 3600 + 60)
 def train_task(run_pk: int) -> None:
     """Carry out a training run."""
     # Here, so that the web process, which only rings the bell, never loads PyTorch.

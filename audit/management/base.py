@@ -43,8 +43,8 @@ class JsonCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Prepare the database, do the work, print, and set the exit code."""
-        prepare_database()
         try:
+            prepare_database()
             answer = self.answer(**options)
         except CommandError as error:
             if options["json"]:

@@ -161,6 +161,11 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "short"
+# Hours of work wait in a line of their own, so that the sweep never stands behind them.
+CELERY_TASK_ROUTES = {
+    "training.tasks.train_task": {"queue": "long"},
+    "inference.tasks.run_task": {"queue": "long"},
+}
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 # A page must never wait for a broker that is away: sending gives up at once and the sweep rings again.

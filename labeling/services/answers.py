@@ -11,6 +11,7 @@ from django.utils import timezone
 from audit import services as audit
 from imaging.models import Crop
 from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, Study
+from labeling.services.queue import hold_again, lock
 
 
 class AnswerRefused(ValueError):
@@ -54,6 +55,7 @@ def submit(study: Study, user: Any, submission: Submission) -> tuple[Annotation,
     crop = _crop(study, submission.crop_id)
     try:
         with transaction.atomic():
+            lock(study)
             return _store(study, user, crop, submission, classes), True
     except IntegrityError as error:
         again = Annotation.objects.filter(client_id=submission.client_id).first()
@@ -65,10 +67,11 @@ def submit(study: Study, user: Any, submission: Submission) -> tuple[Annotation,
 
 def undo(study: Study, user: Any, client_id: UUID) -> Annotation:
     """Withdraw the user's newest standing answer; returns the withdrawal. AnswerConflict when none stands."""
-    seen = Annotation.objects.filter(client_id=client_id, annotator=user, study=study).first()
-    if seen is not None:
-        return seen
     with transaction.atomic():
+        lock(study)
+        seen = Annotation.objects.filter(client_id=client_id).first()
+        if seen is not None:
+            return _same_withdrawal(seen, study, user)
         newest = Annotation.objects.current().filter(study=study, annotator=user).order_by("-id").first()
         if newest is None:
             raise AnswerConflict("There is no answer of yours to take back.")
@@ -82,6 +85,7 @@ def undo(study: Study, user: Any, client_id: UUID) -> Annotation:
             answered_at=timezone.now(),
             supersedes=newest,
         )
+        hold_again(newest)
         _write_event(withdrawal, ())
     return withdrawal
 
@@ -92,14 +96,18 @@ def standing_answer(study: Study, user: Any, crop_id: int) -> Annotation | None:
 
 
 def _same(seen: Annotation, study: Study, user: Any, submission: Submission) -> Annotation:
-    same = (seen.study_id, seen.annotator_id, seen.crop_id, seen.answer) == (
-        study.pk,
-        user.pk,
-        submission.crop_id,
-        submission.answer,
-    )
-    if not same:
+    classes = sorted(seen.labels.values_list("label_class__key", flat=True))
+    stored = (seen.study_id, seen.annotator_id, seen.crop_id, seen.answer, seen.reason, classes)
+    given = (study.pk, user.pk, submission.crop_id, submission.answer, submission.reason[:200])
+    if stored != (*given, sorted(submission.classes)):
         raise AnswerConflict("This client_id was used for another answer: make a new one for each answer.")
+    return seen
+
+
+def _same_withdrawal(seen: Annotation, study: Study, user: Any) -> Annotation:
+    given = (study.pk, user.pk, Annotation.Answer.WITHDRAWN)
+    if (seen.study_id, seen.annotator_id, seen.answer) != given:
+        raise AnswerConflict("This client_id was used for an answer: make a new one to take an answer back.")
     return seen
 
 
@@ -128,6 +136,7 @@ def _crop(study: Study, crop_id: int) -> Crop:
 
 def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes: list[LabelClass]) -> Annotation:
     lease = Lease.objects.filter(study=study, crop=crop, user=user).first()
+    why, probability, ranking = _asked(study, user, crop, lease)
     annotation = Annotation.objects.create(
         study=study,
         crop=crop,
@@ -135,9 +144,9 @@ def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes:
         answer=submission.answer,
         reason=submission.reason[:200],
         source=submission.source,
-        why_asked=lease.why if lease else "",
-        probability_asked=lease.probability if lease else None,
-        ranking=lease.ranking if lease else submission.ranking[:64],
+        why_asked=why,
+        probability_asked=probability,
+        ranking=ranking or submission.ranking[:64],
         window=submission.window,
         client_id=submission.client_id,
         shown_at=submission.shown_at,
@@ -149,6 +158,16 @@ def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes:
         lease.delete()
     _write_event(annotation, tuple(row.key for row in classes))
     return annotation
+
+
+def _asked(study: Study, user: Any, crop: Crop, lease: Lease | None) -> tuple[str, float | None, str]:
+    """Why the user was asked, with what probability, by which ranking."""
+    if lease is not None:
+        return lease.why, lease.probability, lease.ranking
+    # An edit answers the question that was asked before: a crop of the random stream stays one.
+    given = Annotation.objects.filter(study=study, annotator=user, crop=crop)
+    earlier = given.exclude(answer=Annotation.Answer.WITHDRAWN).order_by("-id").first()
+    return (earlier.why_asked, earlier.probability_asked, earlier.ranking) if earlier else ("", None, "")
 
 
 def _write_event(annotation: Annotation, classes: tuple[str, ...]) -> None:

@@ -60,7 +60,7 @@ def next_crops(study: Study, user: Any, count: int) -> list[Candidate]:
     """
     now = timezone.now()
     with transaction.atomic():
-        _lock(study)
+        lock(study)
         held = _renewed_leases(study, user, now)
         fresh = _open_entries(study, user, count - len(held), now, {lease.crop_id for lease in held})
         to_lease = fresh[: max(0, LEASED_AHEAD - len(held))]
@@ -105,6 +105,31 @@ def replace_queue(study: Study, entries: Sequence[NewEntry], info: RankingInfo) 
         )
 
 
+def lock(study: Study) -> None:
+    """Let one writer of leases and answers of the study in at a time, until the caller's transaction ends.
+
+    Two annotators who ask at the same moment must not be handed the same crop, and answers must be committed in
+    the order of their numbers, or the ranking worker would pass one over. SQLite's immediate transactions do that
+    already; on PostgreSQL the study's row is the gate. `no_key` lets others insert rows that point to the study.
+    """
+    Study.objects.select_for_update(no_key=True).get(pk=study.pk)
+
+
+def hold_again(annotation: Annotation) -> None:
+    """Lease the crop of an answer that is taken back to the one who gave it: they look at it now."""
+    Lease.objects.update_or_create(
+        study=annotation.study,
+        crop=annotation.crop,
+        user=annotation.annotator,
+        defaults={
+            "why": annotation.why_asked,
+            "probability": annotation.probability_asked,
+            "ranking": annotation.ranking,
+            "expires_at": timezone.now() + LEASE,
+        },
+    )
+
+
 def leased_crops(study: Study) -> list[int]:
     """Crops that somebody is looking at now: their neighbourhood counts as covered."""
     now = timezone.now()
@@ -114,12 +139,6 @@ def leased_crops(study: Study) -> list[int]:
 def newer_answers(study: Study, last_annotation: int) -> int:
     """How many answers the ranking on screen does not know yet."""
     return Annotation.objects.filter(study=study, id__gt=last_annotation).count()
-
-
-def _lock(study: Study) -> None:
-    # Two annotators who ask at the same moment must not be handed the same crop. SQLite's immediate
-    # transactions let one in at a time already; on PostgreSQL the study's row is the gate.
-    Study.objects.select_for_update().get(pk=study.pk)
 
 
 def _renewed_leases(study: Study, user: Any, now: datetime) -> list[Lease]:

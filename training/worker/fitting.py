@@ -214,6 +214,8 @@ def _register(
     model, recipe, report = result
     path = local_folder(MODELS) / f"run-{run.pk}.safetensors"
     meta = {
+        # Without it the same answers and recipe would give the same file twice, and one version would stand for two runs.
+        "run": run.pk,
         "recipe": recipe.as_mapping(),
         "preprocessing": _preprocessing(run, examples),
         "snapshot": snapshot.digest,

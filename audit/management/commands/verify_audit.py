@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.core.management.base import CommandError
+
 from audit import services
 from audit.chain import checkpoints
 from audit.chain.verify import verify
@@ -15,7 +17,10 @@ class Command(JsonCommand):
     help = __doc__
 
     def answer(self, **options: Any) -> Answer:
-        marks, forged = _trusted_checkpoints()
+        try:
+            marks, forged = _trusted_checkpoints()
+        except ValueError as error:
+            raise CommandError(f"audit_checkpoints.jsonl in the data folder: {error}.") from error
         problems = verify(services.chain(), marks)
         return {
             "ok": not problems and not forged,

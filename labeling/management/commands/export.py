@@ -32,8 +32,11 @@ class Command(JsonCommand):
         answer: Answer = {"study": study.name, "rows": len(rows), "format": options["format"]}
         if options["out"] is None:
             return answer | {"columns": HEADER, "data": rows}
-        with options["out"].open("w", newline="", encoding="utf-8") as file:
-            _write(file, rows)
+        try:
+            with options["out"].open("w", newline="", encoding="utf-8") as file:
+                _write(file, rows)
+        except OSError as error:
+            raise CommandError(f"{options['out']}: {error.strerror}. Check the path.") from error
         return answer | {"out": str(options["out"])}
 
     def describe(self, answer: Answer) -> str:
