@@ -45,11 +45,15 @@ def beat(work: LongWork, progress: float, stage: str) -> None:
 def finish(work: LongWork, status: str, problem: str = "") -> bool:
     """Close the work and write its event; False when it was closed already. Part of the caller's transaction."""
     with transaction.atomic():
-        closed = type(work)._default_manager.filter(pk=work.pk, status=Status.RUNNING).update(
-            status=status,
-            problem=problem,
-            finished_at=timezone.now(),
-            progress=1.0 if status == Status.DONE else models.F("progress"),
+        closed = (
+            type(work)
+            ._default_manager.filter(pk=work.pk, status=Status.RUNNING)
+            .update(
+                status=status,
+                problem=problem,
+                finished_at=timezone.now(),
+                progress=1.0 if status == Status.DONE else models.F("progress"),
+            )
         )
         if closed:
             audit.record(

@@ -214,7 +214,7 @@ def _register(
     model, recipe, report = result
     path = local_folder(MODELS) / f"run-{run.pk}.safetensors"
     meta = {
-        # Without it the same answers and recipe would give the same file twice, and one version would stand for two runs.
+        # Else the same answers and recipe would give the same file, and one version would stand for two runs.
         "run": run.pk,
         "recipe": recipe.as_mapping(),
         "preprocessing": _preprocessing(run, examples),

@@ -14,11 +14,11 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from imaging.models import Crop
-from inference.worker.demo.source import Item, Task
 from labeling.models import Annotation, Membership, Study
 from labeling.services.access import join
 from labeling.services.answers import Submission, submit
 from training.learning.head import HeadSettings, fit_head, probabilities
+from training.learning.labelled import Item, Task
 from training.learning.simulation import NOT_SURE, SimulatedAnnotator, boundary_distance
 from training.worker.pool import Pool
 

@@ -16,11 +16,12 @@ from inference.pipeline.run import pipeline_params
 from inference.services.runs import request_run
 from inference.worker.demo.figures import summary
 from inference.worker.demo.people import Reader, Stage, answer, distances, invite, log_in, say
-from inference.worker.demo.source import Task, choose_task, crops_of_items, fields_of, limited
+from inference.worker.demo.source import crops_of_items
 from inference.worker.running import replay, run_pipeline
 from labeling.models import Study
 from labeling.services.queue import next_crops, release
 from labeling.services.studies import StudyPlan, create_study
+from training.learning.labelled import Task, choose_task, fields_of, limited
 from training.models import ModelVersion, Status, TrainingRun
 from training.services.models import promote, request_training
 from training.services.work import Refused
