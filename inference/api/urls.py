@@ -1,10 +1,10 @@
 """Addresses of the inference API."""
 
-from rest_framework.routers import DefaultRouter
+from rest_framework.routers import SimpleRouter
 
 from inference.api.views import RunViewSet
 
 app_name = "inference-api"
-router = DefaultRouter(use_regex_path=False)
+router = SimpleRouter(use_regex_path=False)
 router.register("runs", RunViewSet, basename="run")
 urlpatterns = router.urls

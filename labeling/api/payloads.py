@@ -21,10 +21,11 @@ MOST_AT_ONCE = 50
 def room_state(study: Study, user: Any, count: int) -> dict[str, Any]:
     """The next crops, the ranking they come from, and the user's progress."""
     candidates = next_crops(study, user, max(1, min(count, MOST_AT_ONCE)))
-    progress = own_progress(study, user)
+    ranking = ranking_payload(study)
+    progress = own_progress(study, user, ranking["pool"] if ranking else None)
     return {
         "crops": crop_payloads(study, candidates),
-        "ranking": ranking_payload(study),
+        "ranking": ranking,
         "progress": {"answered": progress.answered, "total": progress.total, "today": progress.today},
     }
 
@@ -32,7 +33,7 @@ def room_state(study: Study, user: Any, count: int) -> dict[str, Any]:
 def crop_payloads(study: Study, candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
     """The candidates with all that a page needs to draw them, in the same order."""
     wanted = [candidate.crop_id for candidate in candidates]
-    rows = Crop.objects.select_related("image__sample__experiment").in_bulk(wanted)
+    rows = Crop.objects.select_related("image__sample__experiment").defer("image__files").in_bulk(wanted)
     return [crop_payload(study, rows[candidate.crop_id], candidate) for candidate in candidates]
 
 

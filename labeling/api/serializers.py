@@ -45,9 +45,10 @@ class AnswerIn(serializers.Serializer[Any]):
 
 
 class UndoIn(serializers.Serializer[Any]):
-    """A wish to take back the newest answer."""
+    """A wish to take back the newest answer, or the one that came with the client id `answer`."""
 
     client_id = serializers.UUIDField()
+    answer = serializers.UUIDField(allow_null=True, default=None)
 
 
 class AnnotationSerializer(serializers.ModelSerializer[Annotation]):

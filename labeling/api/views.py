@@ -85,7 +85,7 @@ class StudyViewSet(ReadOnlyModelViewSet[Study]):
         given = serializers.UndoIn(data=request.data)
         given.is_valid(raise_exception=True)
         try:
-            withdrawal = answers.undo(study, request.user, given.validated_data["client_id"])
+            withdrawal = answers.undo(study, request.user, **given.validated_data)
         except answers.AnswerConflict as error:
             raise Conflict(str(error)) from error
         state = room_state(study, request.user, 1)

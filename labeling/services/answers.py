@@ -65,14 +65,20 @@ def submit(study: Study, user: Any, submission: Submission) -> tuple[Annotation,
         raise AnswerConflict("Your answer to this crop was changed elsewhere; look at it again.", standing) from error
 
 
-def undo(study: Study, user: Any, client_id: UUID) -> Annotation:
-    """Withdraw the user's newest standing answer; returns the withdrawal. AnswerConflict when none stands."""
+def undo(study: Study, user: Any, client_id: UUID, answer: UUID | None = None) -> Annotation:
+    """Withdraw the user's newest standing answer, or the one with the client id `answer`; returns the withdrawal.
+
+    Naming the answer keeps two open tabs of one person apart. AnswerConflict when it stands no more.
+    """
     with transaction.atomic():
         lock(study)
         seen = Annotation.objects.filter(client_id=client_id).first()
         if seen is not None:
             return _same_withdrawal(seen, study, user)
-        newest = Annotation.objects.current().filter(study=study, annotator=user).order_by("-id").first()
+        standing = Annotation.objects.current().filter(study=study, annotator=user)
+        if answer is not None:
+            standing = standing.filter(client_id=answer)
+        newest = standing.order_by("-id").first()
         if newest is None:
             raise AnswerConflict("There is no answer of yours to take back.")
         withdrawal = Annotation.objects.create(

@@ -34,12 +34,12 @@ def pool_size(study: Study) -> int:
     return ranked.pool_size if ranked else pool(study).count()
 
 
-def own_progress(study: Study, user: Any) -> Progress:
-    """The user's own progress in the study."""
+def own_progress(study: Study, user: Any, total: int | None = None) -> Progress:
+    """The user's own progress in the study; `total` is the size of the pool where the caller knows it."""
     standing = Annotation.objects.current().filter(study=study, annotator=user)
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     counts = standing.aggregate(answered=Count("id"), today=Count("id", filter=Q(received_at__gte=midnight)))
-    return Progress(counts["answered"], pool_size(study), counts["today"])
+    return Progress(counts["answered"], pool_size(study) if total is None else total, counts["today"])
 
 
 def answered_crops(study: Study) -> int:

@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
-from imaging.models import Crop
 from labeling.models import Annotation, Lease, QueueEntry, Ranked, Study
 from labeling.services.reads import STREAM, reads_needed
 
 LEASE = timedelta(minutes=5)
 # The crop on screen and the two after it are leased: the next one is painted before the server has answered.
 LEASED_AHEAD = 3
-CHUNK = 60
+# A fresh queue has few blocked crops at its head: one chunk fills a page of twelve.
+CHUNK = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,8 @@ def lock(study: Study) -> None:
     the order of their numbers, or the ranking worker would pass one over. SQLite's immediate transactions do that
     already; on PostgreSQL the study's row is the gate. `no_key` lets others insert rows that point to the study.
     """
-    Study.objects.select_for_update(no_key=True).get(pk=study.pk)
+    if connection.features.has_select_for_update:
+        Study.objects.select_for_update(no_key=True).get(pk=study.pk)
 
 
 def hold_again(annotation: Annotation) -> None:
@@ -151,7 +153,8 @@ def _open_entries(study: Study, user: Any, count: int, now: datetime, skip: set[
     found: list[QueueEntry] = []
     start = 0
     while len(found) < count:
-        chunk = list(QueueEntry.objects.filter(study=study, rank__gte=start).order_by("rank")[:CHUNK])
+        rows = QueueEntry.objects.filter(study=study, rank__gte=start).annotate(crop_key=F("crop__key"))
+        chunk = list(rows.order_by("rank")[:CHUNK])
         if not chunk:
             break
         start = chunk[-1].rank + 1
@@ -164,7 +167,6 @@ def _blocked(study: Study, user: Any, entries: Sequence[QueueEntry], now: dateti
     """Crops among the entries that this user must not get now."""
     crops = [entry.crop_id for entry in entries]
     reads, mine = _reads(study, user, crops)
-    keys = dict(Crop.objects.filter(pk__in=crops).values_list("pk", "key"))
     others: dict[int, int] = defaultdict(int)
     for crop_id in (
         Lease.objects.filter(study=study, crop__in=crops, expires_at__gt=now)
@@ -176,7 +178,7 @@ def _blocked(study: Study, user: Any, entries: Sequence[QueueEntry], now: dateti
         entry.crop_id
         for entry in entries
         if len(reads[entry.crop_id]) + others[entry.crop_id]
-        >= reads_needed(study, keys[entry.crop_id], reads[entry.crop_id], in_stream=entry.why == STREAM)
+        >= reads_needed(study, entry.crop_key, reads[entry.crop_id], in_stream=entry.why == STREAM)
     }
 
 
@@ -192,15 +194,21 @@ def _reads(study: Study, user: Any, crops: Sequence[int]) -> tuple[dict[int, lis
 
 
 def _lease(study: Study, user: Any, entries: Sequence[QueueEntry], now: datetime) -> None:
-    for entry in entries:
-        Lease.objects.update_or_create(
-            study=study,
-            crop_id=entry.crop_id,
-            user=user,
-            defaults={
-                "why": entry.why,
-                "probability": entry.probability,
-                "ranking": entry.ranking,
-                "expires_at": now + LEASE,
-            },
-        )
+    # An expired lease of the same user may still stand: it is written anew.
+    Lease.objects.bulk_create(
+        [
+            Lease(
+                study=study,
+                crop_id=entry.crop_id,
+                user=user,
+                why=entry.why,
+                probability=entry.probability,
+                ranking=entry.ranking,
+                expires_at=now + LEASE,
+            )
+            for entry in entries
+        ],
+        update_conflicts=True,
+        unique_fields=["study", "crop", "user"],
+        update_fields=["why", "probability", "ranking", "expires_at"],
+    )

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,7 +14,8 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 from numpy.typing import NDArray
 
-from imaging.models import Crop
+from imaging.models import Crop, Experiment
+from imaging.services.access import grant_view
 from labeling.models import Annotation, Membership, Study
 from labeling.services.access import join
 from labeling.services.answers import Submission, submit
@@ -76,6 +78,12 @@ def invite(study: Study, task: Task, *, with_readers: bool = True) -> list[Reade
         Reader(_account(study, f"simulated {name}"), SimulatedAnnotator(name, slips, unsure, seed=study.seed))
         for name, slips, unsure in NOISE
     ]
+
+
+def show_to_everybody(experiments: list[Experiment]) -> None:
+    """Let the demonstration's accounts see experiments that are in no study."""
+    for experiment, name in product(experiments, ACCOUNTS):
+        grant_view(experiment, get_user_model().objects.get(username=name))
 
 
 def _account(study: Study, name: str) -> Any:

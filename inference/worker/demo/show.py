@@ -15,7 +15,7 @@ from inference.models import InferenceRun
 from inference.pipeline.run import pipeline_params
 from inference.services.runs import request_run
 from inference.worker.demo.figures import summary
-from inference.worker.demo.people import Reader, Stage, answer, distances, invite, log_in, say
+from inference.worker.demo.people import Reader, Stage, answer, distances, invite, log_in, say, show_to_everybody
 from inference.worker.demo.source import crops_of_items
 from inference.worker.running import replay, run_pipeline
 from labeling.models import Study
@@ -33,6 +33,10 @@ MOST_ANSWERS = 240
 # The share of crops that more than one simulated annotator reads, so that alpha stands on enough items.
 OVERLAP = 0.4
 NOTE = "The answers are simulated or replayed: these figures show the workings, not a result."
+QUESTIONS = {
+    "staining": "How strongly is this cell stained brown (DAB)?",
+    "synthetic_state": "In which state is the nucleus of this synthetic cell?",
+}
 Tell = Callable[[str], None]
 
 
@@ -59,6 +63,7 @@ def show(programme: Programme, tell: Tell) -> dict[str, Any]:
     tell(f"taking in {len(task.answers)} labelled crops of the task '{task.name or 'labels'}'")
     report, experiments = _take_in(task, listing, tell)
     new = [row for row in experiments if programme.held_back and row.name.startswith(programme.held_back)]
+    show_to_everybody(new)
     stage = _set_stage(task, [row for row in experiments if row not in new])
     answers = _read(stage, tell)
     model = _train(stage.study, {}, tell)
@@ -105,8 +110,8 @@ def _set_stage(task: Task, experiments: list[Experiment]) -> Stage:
 
 def _create(task: Task, experiments: list[Experiment], overlap: float, *, is_simulated: bool = True) -> Study:
     plan = StudyPlan(
-        name=_free_name(f"Demo: {task.name or 'labels'}"),
-        question=f"Which class of '{task.name or 'labels'}' does this crop show?",
+        name=_free_name(f"Demo: {_words(task)}"),
+        question=QUESTIONS.get(task.name, f"Which class does this crop show ({_words(task)})?"),
         guidelines="Look at the marked object only. Say not sure (0) where it lies between two classes.",
         classes=task.classes,
         experiments=tuple(experiments),
@@ -115,6 +120,10 @@ def _create(task: Task, experiments: list[Experiment], overlap: float, *, is_sim
         is_simulated=is_simulated,
     )
     return create_study(plan, get_user_model().objects.get(username="lead"))
+
+
+def _words(task: Task) -> str:
+    return task.name.replace("_", " ") or "labels"
 
 
 def _set_up_empty(task: Task, listing: Listing, tell: Tell) -> None:
