@@ -21,6 +21,7 @@ LEASE = timedelta(minutes=5)
 LEASED_AHEAD = 3
 # A fresh queue has few blocked crops at its head: one chunk fills a page of twelve.
 CHUNK = 32
+ENTRY_COLUMNS = ("study_id", "crop_id", "rank", "score", "why", "probability", "ranking", "ranked_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +78,14 @@ def release(study: Study, user: Any) -> None:
 def replace_queue(study: Study, entries: Sequence[NewEntry], info: RankingInfo) -> None:
     """Put a new ranking in place of the old one, in one short transaction."""
     now = timezone.now()
+    stamp = connection.ops.adapt_datetimefield_value(now)
     rows = [
-        QueueEntry(
-            study=study,
-            crop_id=entry.crop_id,
-            rank=rank,
-            score=entry.score,
-            why=entry.why,
-            probability=entry.probability,
-            ranking=info.digest,
-            ranked_at=now,
-        )
+        (study.pk, entry.crop_id, rank, entry.score, entry.why, entry.probability, info.digest, stamp)
         for rank, entry in enumerate(entries)
     ]
     with transaction.atomic():
         QueueEntry.objects.filter(study=study).delete()
-        QueueEntry.objects.bulk_create(rows)
+        _insert_entries(rows)
         Ranked.objects.update_or_create(
             study=study,
             defaults={
@@ -103,6 +96,16 @@ def replace_queue(study: Study, entries: Sequence[NewEntry], info: RankingInfo) 
                 "last_annotation": info.last_annotation,
                 "ranked_at": now,
             },
+        )
+
+
+def _insert_entries(rows: list[tuple[Any, ...]]) -> None:
+    # Plain SQL: bulk_create takes four times as long for a thousand rows, and every answer that comes meanwhile
+    # waits for this transaction.
+    places = ", ".join(["%s"] * len(ENTRY_COLUMNS))
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"INSERT INTO {QueueEntry._meta.db_table} ({', '.join(ENTRY_COLUMNS)}) VALUES ({places})", rows
         )
 
 
