@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 
 from imaging.models import Crop, Experiment
 from imaging.worker.ingest import Options, Report, ingest, list_source
+from inference.models import InferenceRun
+from inference.pipeline.run import pipeline_params
+from inference.services.runs import request_run
+from inference.worker.running import run_pipeline
 from labeling.models import Annotation, Membership, Study
 from labeling.services.access import join
 from labeling.services.answers import Submission, submit
@@ -148,3 +152,13 @@ def make_model(study: Study, user: Any = None) -> ModelVersion:
     run = TrainingRun.objects.get(pk=run.pk)
     assert run.status == "done", run.problem
     return ModelVersion.objects.get(run=run)
+
+
+def make_run(experiment: Experiment, model: ModelVersion, user: Any = None) -> InferenceRun:
+    """A finished run of the pipeline."""
+    params = pipeline_params()
+    run = request_run(experiment, model, params.content, params.digest, user=user)
+    run_pipeline(run.pk)
+    run.refresh_from_db()
+    assert run.status == "done", run.problem
+    return run

@@ -17,7 +17,8 @@ from inference.pipeline.run import pipeline_params
 from inference.pipeline.stage import PipelineError
 from inference.services.runs import model_for, request_run
 from inference.tasks import ring
-from labeling.services.access import led_study_for
+from labeling.services.access import led_study_for, studies_of
+from training.models import ModelVersion
 from training.services.work import Refused, request_cancel
 
 
@@ -68,8 +69,9 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSe
         given = RunIn(data=request.data)
         given.is_valid(raise_exception=True)
         experiment = experiment_for(request.user, given.validated_data["experiment"])
+        known = ModelVersion.objects.filter(study__in=studies_of(request.user))
         try:
-            model = model_for(experiment, given.validated_data["model"])
+            model = model_for(experiment, given.validated_data["model"], known)
             params = pipeline_params(given.validated_data["parameters"])
         except (Refused, PipelineError) as error:
             raise ValidationError({"run": str(error)}) from error

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from audit import services as audit
 from imaging.models import Experiment, Image, Sample
@@ -111,22 +112,23 @@ def complete(run: InferenceRun, results: Results) -> bool:
     return True
 
 
-def model_for(experiment: Experiment, number: str) -> ModelVersion:
+def model_for(experiment: Experiment, number: str, among: QuerySet[ModelVersion] | None = None) -> ModelVersion:
     """The model of this number or digest; without one the newest in production whose channels fit.
 
-    Refused names what there is where nothing fits.
+    `among` holds the models that the asker may know of (default: all). Refused names those where nothing fits.
     """
+    models = ModelVersion.objects.all() if among is None else among
     if number:
-        found = _by_number_or_digest(number)
+        found = _by_number_or_digest(models, number)
         if found is None:
-            raise Refused(f"There is no model '{number}'. Known: {_known_models()}.")
+            raise Refused(f"There is no model '{number}'. Known: {_known(models)}.")
         return found
     width = len(experiment.channels)
-    live = [in_production(study) for study in Study.objects.order_by("-id")]
-    for model in [*live, *ModelVersion.objects.order_by("-id")]:
+    live = [in_production(study) for study in Study.objects.filter(models__in=models).distinct().order_by("-id")]
+    for model in [*live, *models.order_by("-id")]:
         if model is not None and len(model.channels) == width:
             return model
-    raise Refused(f"No model fits the {width} channels of '{experiment}': train one first. Known: {_known_models()}.")
+    raise Refused(f"No model fits the {width} channels of '{experiment}': train one first. Known: {_known(models)}.")
 
 
 def watermark_of(model: ModelVersion) -> str:
@@ -138,12 +140,12 @@ def watermark_of(model: ModelVersion) -> str:
     return ""
 
 
-def _by_number_or_digest(number: str) -> ModelVersion | None:
+def _by_number_or_digest(models: QuerySet[ModelVersion], number: str) -> ModelVersion | None:
     if number.isascii() and number.isdigit() and len(number) < 18:
-        return ModelVersion.objects.filter(pk=int(number)).first()
-    return ModelVersion.objects.filter(digest__startswith=number).first() if len(number) >= 6 else None
+        return models.filter(pk=int(number)).first()
+    return models.filter(digest__startswith=number).first() if len(number) >= 6 else None
 
 
-def _known_models() -> str:
-    rows = ModelVersion.objects.order_by("-id")[:5]
+def _known(models: QuerySet[ModelVersion]) -> str:
+    rows = models.order_by("-id").select_related("study")[:5]
     return ", ".join(f"{row.pk} ({row.study}, {row.kind}, {row.digest[:8]})" for row in rows) or "none yet"

@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 
+from labeling.models import Study
 from labeling.services import access
 from training.models import ModelVersion, TrainingRun
 from training.services.models import promote, request_training
@@ -18,8 +19,17 @@ from training.services.work import Refused, request_cancel
 from training.tasks import ring
 
 
+class StudyField(serializers.PrimaryKeyRelatedField[Study]):
+    """A study that the user takes part in; any other one looks as if it did not exist."""
+
+    def get_queryset(self) -> QuerySet[Study]:
+        return access.studies_of(self.context["request"].user)
+
+
 class TrainingRunSerializer(serializers.ModelSerializer[TrainingRun]):
     """A training run and how far it is."""
+
+    study = StudyField(queryset=Study.objects.none())
 
     class Meta:
         model = TrainingRun

@@ -1,0 +1,242 @@
+"""Every address of the site, walked as nobody, as a stranger, and as those who may see it."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.test import Client
+from django.urls import URLPattern, get_resolver, reverse
+from django.utils import timezone
+
+from imaging.models import Crop, Experiment, Image
+from inference.models import InferenceRun
+from labeling.models import Study
+from tests.factories import add_reader, answer_all, crops_of, fill_queue, make_experiment, make_model, make_run
+from tests.factories import make_study, make_user
+from training.models import ModelVersion, TrainingRun
+from training.services.models import request_training
+
+SECRET = "Zanzibar"
+METHODS = ("get", "post", "put", "patch", "delete")
+# Open to everybody by design: to log in, and to learn whether the process answers.
+OPEN = {"login", "alive"}
+# For whoever is logged in, and about nobody else's things: the first page, the API's description, one's own session.
+OWN = {"home", "login", "logout", "alive", "create-token", "revoke-token", "schema", "api-docs"}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One address with its parameters filled in."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One of everything, in a study that Alice leads, Bob reads in, and Charlie has nothing to do with."""
+
+    study: Study
+    alice: Any
+    bob: Any
+    charlie: Any
+    routes: list[Route]
+
+
+@pytest.fixture
+def world(db: None, data_folder: Path, tmp_path: Path) -> World:
+    experiment = make_experiment(tmp_path, f"{SECRET} plate", crops=24)
+    alice = make_user("alice")
+    study = make_study(alice, experiment, name=f"{SECRET} study")
+    bob = add_reader(study, "bob")
+    answer_all(study, bob, crops_of(experiment))
+    model = make_model(study, alice)
+    make_run(experiment, model, alice)
+    request_training(study, alice, {})
+    fill_queue(study, crops_of(experiment))
+    return World(study, alice, bob, make_user("charlie"), list(routes()))
+
+
+def routes() -> Iterator[Route]:
+    """Every address that the site knows, in order; one with a parameter that nobody filled in fails here."""
+    for prefix, pattern in _walk(get_resolver().url_patterns, ""):
+        path = re.sub(r"\^?\(\?P<app_label>[^)]*\)/\$", "labeling/", prefix).replace("(?P<url>.*)$", "nowhere")
+        path = re.sub(r"<(?:(\w+):)?(\w+)>", lambda match, path=path: str(_value(match[2], path)), path)
+        assert not re.search(r"[<>()^$]", path), f"fill in the parameters of {prefix} in this test"
+        yield Route(pattern.name or "", f"/{path}")
+
+
+def _walk(patterns: list[Any], prefix: str) -> Iterator[tuple[str, URLPattern]]:
+    for pattern in patterns:
+        text = prefix + str(pattern.pattern)
+        if hasattr(pattern, "url_patterns"):
+            yield from _walk(pattern.url_patterns, text)
+        else:
+            yield text, pattern
+
+
+def _value(parameter: str, path: str) -> object:
+    """An object that exists for each parameter, chosen by the noun that stands before it."""
+    noun = path.removeprefix("api/v1/").split("/")[0]
+    if noun == "admin":
+        return 1
+    models = {
+        "studies": Study, "experiments": Experiment, "images": Image, "training": TrainingRun,
+        "training-runs": TrainingRun, "models": ModelVersion, "runs": InferenceRun,
+    }  # fmt: skip
+    if parameter == "pk":
+        return models[noun].objects.order_by("-id" if noun.startswith("training") else "id").first().pk
+    return {"crop": lambda: Crop.objects.first().pk, "name": lambda: "objects.csv"}[parameter]()
+
+
+def body() -> dict[str, Any]:
+    """Everything that any route asks for, all of it valid."""
+    return {
+        "study": Study.objects.get().pk, "experiment": Experiment.objects.get().pk,
+        "model": str(ModelVersion.objects.get().pk), "client_id": str(uuid4()), "crop": Crop.objects.first().pk,
+        "answer": "not_sure", "classes": [], "answered_at": timezone.now().isoformat(), "reason": "because",
+    }  # fmt: skip
+
+
+def ask(client: Client, method: str, route: Route) -> Any:
+    if route.path.startswith("/api/") and method != "get":
+        return getattr(client, method)(route.path, json.dumps(body()), content_type="application/json")
+    return getattr(client, method)(route.path, body() if method == "post" else None)
+
+
+def text_of(response: Any) -> str:
+    content = b"".join(response.streaming_content) if response.streaming else response.content
+    return content.decode("utf-8", errors="replace")
+
+
+def state() -> dict[str, Any]:
+    """Every row of every table that tells of work or people's answers."""
+    names = ("audit", "imaging", "labeling", "training", "inference")
+    return {
+        str(model): list(model.objects.values()) for name in names for model in apps.get_app_config(name).get_models()
+    }
+
+
+def client_of(user: Any) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def is_login(response: Any) -> bool:
+    return response.status_code == 302 and "/login/" in response["Location"]
+
+
+def test_nobody_gets_anything_without_logging_in(world: World) -> None:
+    before, wrong = state(), []
+    for route in world.routes:
+        for method in METHODS:
+            response = ask(Client(), method, route)
+            refused = is_login(response) or response.status_code in (401, 403, 405)
+            if route.name not in OPEN and not refused:
+                wrong.append((method, route.path, response.status_code))
+            assert SECRET not in text_of(response), route
+    assert wrong == []
+    assert state() == before
+
+
+def test_a_stranger_gets_no_data_and_changes_nothing(world: World) -> None:
+    before, wrong = state(), []
+    client_once = client_of(world.charlie)
+    for route in world.routes:
+        client = client_of(world.charlie) if route.name in OWN else client_once
+        for method in METHODS:
+            response = ask(client, method, route)
+            text = text_of(response)
+            refused = is_login(response) or response.status_code in (403, 404, 405)
+            # The study of a new run is checked as a field, and answers as if there were no such study.
+            refused |= (route.name, response.status_code) == ("training-run-list", 400)
+            is_empty = response.status_code == 200 and (route.name.endswith(("-list", "s")) or route.name in OWN)
+            if not refused and not is_empty and route.name not in OWN:
+                wrong.append((method, route.path, response.status_code))
+            if SECRET in text or ModelVersion.objects.get().digest[:8] in text:
+                wrong.append((method, route.path, "shows data"))
+    assert wrong == []
+    assert state() == before
+
+
+def test_a_stranger_cannot_tell_what_exists_from_what_does_not(world: World) -> None:
+    client = client_of(world.charlie)
+    for route in world.routes:
+        if not route.path.startswith("/admin") and re.search(r"/\d+", route.path):
+            missing = Route(route.name, re.sub(r"/\d+", "/999999", route.path, count=1))
+            assert ask(client, "get", route).status_code == ask(client, "get", missing).status_code, route
+    for name, field in (("training-api:training-run-list", "study"), ("inference-api:run-list", "experiment")):
+        replies = [
+            client.post(reverse(name), body() | {field: number}, content_type="application/json")
+            for number in (body()[field], 999999)
+        ]
+        assert replies[0].status_code == replies[1].status_code, name
+
+
+def test_a_viewer_of_an_experiment_learns_nothing_of_models_of_others(world: World) -> None:
+    experiment = Experiment.objects.get()
+    experiment.viewers.add(world.charlie)
+    before = InferenceRun.objects.count()
+    for model in (str(ModelVersion.objects.get().pk), "999999", ""):
+        given = {"experiment": experiment.pk, "model": model}
+        response = client_of(world.charlie).post("/api/v1/runs/", given, content_type="application/json")
+        assert response.status_code in (400, 403, 404)
+        assert f"{SECRET} study" not in text_of(response)
+    assert InferenceRun.objects.count() == before
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("get", "/studies/{study}/answers.csv"),
+        ("get", "/api/v1/studies/{study}/agreement/"),
+        ("post", "/studies/{study}/models/train/"),
+        ("post", "/training/{training}/cancel/"),
+        ("post", "/models/{model}/go-live/"),
+        ("post", "/api/v1/training-runs/"),
+        ("post", "/api/v1/training-runs/{training}/cancel/"),
+        ("post", "/api/v1/models/{model}/promote/"),
+        ("post", "/api/v1/runs/"),
+        ("post", "/api/v1/runs/{run}/cancel/"),
+    ],
+)
+def test_what_only_leads_may_do_is_refused_to_annotators(world: World, method: str, path: str) -> None:
+    numbers = {
+        "study": world.study.pk, "training": TrainingRun.objects.first().pk,
+        "model": ModelVersion.objects.get().pk, "run": InferenceRun.objects.get().pk,
+    }  # fmt: skip
+    route = Route("", path.format(**numbers))
+    before = state()
+    assert ask(client_of(world.bob), method, route).status_code == 403
+    assert state() == before
+    assert ask(client_of(world.alice), method, route).status_code < 400
+
+
+def test_those_who_may_see_it_get_every_page_and_no_stored_path(world: World, tmp_path: Path) -> None:
+    hidden = (str(tmp_path), str(settings.DATA_FOLDER), tmp_path.name)
+    seen = 0
+    client = client_of(world.alice)
+    for route in world.routes:
+        response = ask(client, "get", route)
+        elsewhere = route.path.startswith("/admin") or route.name == "revoke-token"
+        assert response.status_code in (200, 405) or elsewhere, route
+        text = text_of(response)
+        assert not any(path in text for path in hidden), route
+        seen += SECRET in text
+    assert seen > 10
+
+
+def test_a_token_opens_the_api_for_its_owner_until_it_is_revoked(world: World) -> None:
+    token = client_of(world.bob).post("/api/v1/tokens/").json()["token"]
+    program = Client(headers={"Authorization": f"Token {token}"})
+    assert program.get("/api/v1/studies/").json()["count"] == 1
+    assert program.post("/api/v1/tokens/revoke/").status_code == 204
+    assert program.get("/api/v1/studies/").status_code in (401, 403)
