@@ -1,0 +1,158 @@
+"""The reading room over HTTP: what a browser sends and gets, also when it sends nonsense."""
+
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from imaging.services.pixels import crop_pixels
+from labeling.models import Annotation, Study
+from tests.factories import answer, fill_queue
+from tests.labeling.conftest import Room
+
+
+def client_of(user: Any) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def url(room: Room, name: str) -> str:
+    return f"/api/v1/studies/{room.study.pk}/{name}"
+
+
+def body(room: Room, **other: Any) -> dict[str, Any]:
+    given = {"client_id": str(uuid4()), "crop": room.crops[0].pk, "answer": "label", "classes": ["disc"]}
+    return given | {"answered_at": timezone.now().isoformat()} | other
+
+
+def post(room: Room, name: str, data: Any) -> Any:
+    return client_of(room.bob).post(url(room, name), data, content_type="application/json")
+
+
+def test_an_answer_is_stored_and_brings_the_next_crops(room: Room) -> None:
+    first = client_of(room.bob).get(url(room, "next/")).json()
+    reply = post(room, "answers/", body(room, crop=first["crops"][0]["id"]))
+    assert reply.status_code == 201
+    assert [crop["id"] for crop in reply.json()["next"]["crops"]] == [crop["id"] for crop in first["crops"][1:]]
+    assert reply.json()["progress"]["answered"] == 1
+    assert reply.json()["ranking"]["newer_answers"] == 1
+
+
+def test_sending_an_answer_again_is_told_apart_from_storing_it(room: Room) -> None:
+    given = body(room)
+    assert [post(room, "answers/", given).status_code for _ in range(2)] == [201, 200]
+    assert post(room, "answers/", given | {"classes": ["ring"]}).status_code == 409
+    assert Annotation.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"classes": ["square"]},
+        {"classes": []},
+        {"classes": "disc"},
+        {"answer": "withdrawn", "classes": []},
+        {"answer": ["label"]},
+        {"crop": 0},
+        {"crop": 2**63},
+        {"crop": "first"},
+        {"crop": 10**12},
+        {"client_id": "1"},
+        {"answered_at": "yesterday"},
+        {"answered_at": None},
+        {"reason": "x" * 201},
+        {"reason": "\u0000"},
+        {"window": [1]},
+        {"source": "simulated"},
+    ],
+)
+def test_nonsense_is_refused_with_the_field_that_is_wrong(room: Room, other: dict[str, Any]) -> None:
+    reply = post(room, "answers/", body(room, **other))
+    assert reply.status_code == 400
+    assert all(error["detail"] for error in reply.json()["errors"])
+    assert not Annotation.objects.exists()
+
+
+@pytest.mark.parametrize("data", ["", "[]", "{", '"text"', "null", "[1, 2]", '{"crop": NaN}'])
+def test_a_body_that_is_no_object_is_refused(room: Room, data: str) -> None:
+    assert post(room, "answers/", data).status_code == 400
+    assert post(room, "undo/", data).status_code == 400
+
+
+def test_undo_shows_the_crop_again_and_ends_with_a_conflict(room: Room) -> None:
+    post(room, "answers/", body(room))
+    reply = post(room, "undo/", {"client_id": str(uuid4())})
+    assert (reply.status_code, reply.json()["crop"]["id"]) == (200, room.crops[0].pk)
+    assert post(room, "undo/", {"client_id": str(uuid4())}).status_code == 409
+
+
+@pytest.mark.parametrize("count", ["0", "1", "50", "999999"])
+def test_any_whole_count_gives_at_least_one_and_at_most_fifty(room: Room, count: str) -> None:
+    shown = client_of(room.bob).get(url(room, f"next/?count={count}")).json()["crops"]
+    assert 1 <= len(shown) <= min(50, max(int(count), 1))
+
+
+@pytest.mark.parametrize("count", ["-1", "ten", "", "1.5", "٣", "9999999"])
+def test_a_count_that_is_no_whole_number_is_refused(room: Room, count: str) -> None:
+    assert client_of(room.bob).get(url(room, "next/"), {"count": count}).status_code == 400
+
+
+def test_pixels_come_raw_in_the_type_of_the_camera_and_stay_private(room: Room) -> None:
+    reply = client_of(room.bob).get(url(room, f"crops/{room.crops[0].pk}/pixels/"))
+    shape = tuple(map(int, reply["X-Shape"].split(",")))
+    pixels = np.frombuffer(reply.content, np.dtype(reply["X-Dtype"]).newbyteorder("<")).reshape(shape)
+    assert reply["X-Dtype"] == "uint16"
+    np.testing.assert_array_equal(pixels, crop_pixels(room.crops[0]))
+    assert "private" in reply["Cache-Control"]
+
+
+def test_surroundings_have_the_crop_in_their_middle_at_every_scale(room: Room) -> None:
+    for scale in (1, 4, 16, 400):
+        reply = client_of(room.bob).get(url(room, f"crops/{room.crops[0].pk}/context/?scale={scale}"))
+        assert reply.status_code == 200
+        assert len(reply.content) == np.prod(list(map(int, reply["X-Shape"].split(",")))) * 2
+
+
+def test_a_blind_study_tells_neither_experiment_nor_reason_nor_place(room: Room) -> None:
+    Study.objects.filter(pk=room.study.pk).update(is_blind=True)
+    crop = client_of(room.bob).get(url(room, "next/")).json()["crops"][0]
+    assert (crop["key"], crop["why"], crop["experiment"]) == (None, None, None)
+
+
+def test_annotators_list_their_own_answers_and_leads_all(room: Room) -> None:
+    answer(room.study, room.bob, room.crops[0])
+    answer(room.study, room.dora, room.crops[1])
+    counts = {
+        user.username: client_of(user).get(url(room, "answers/")).json()["count"] for user in (room.alice, room.bob)
+    }
+    assert counts == {"alice": 2, "bob": 1}
+
+
+def test_leaving_frees_the_crops(room: Room) -> None:
+    first = client_of(room.bob).get(url(room, "next/")).json()["crops"][0]["id"]
+    assert post(room, "leave/", {}).status_code == 204
+    assert client_of(room.dora).get(url(room, "next/")).json()["crops"][0]["id"] == first
+
+
+def test_an_empty_queue_is_an_empty_list(room: Room) -> None:
+    fill_queue(room.study, [])
+    assert client_of(room.bob).get(url(room, "next/")).json()["crops"] == []
+
+
+def test_a_browser_without_a_csrf_token_cannot_answer(room: Room) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(room.bob)
+    assert client.post(url(room, "answers/"), body(room), content_type="application/json").status_code == 403
+
+
+def test_lists_come_in_pages_whatever_is_asked(room: Room) -> None:
+    for crop in room.crops[:3]:
+        answer(room.study, room.bob, crop)
+    page = client_of(room.bob).get(url(room, "answers/?limit=2")).json()
+    assert (page["count"], len(page["results"])) == (3, 2)
+    for odd in ("limit=-1", "limit=x", "offset=99999999999999999999", "limit=0"):
+        assert client_of(room.bob).get(url(room, f"answers/?{odd}")).status_code in (200, 400)
