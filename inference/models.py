@@ -21,12 +21,13 @@ class PipelineVersion(models.Model):
 class InferenceRun(LongWork):
     """One run of a pipeline version with a model over an experiment; identified by its number.
 
-    `record` is its provenance (canonical JSON), written once, at the end, in one transaction with the results.
+    Without a model objects are found and measured, not classified. `record` is its provenance (canonical JSON),
+    written once, at the end, in one transaction with the results.
     `replay_of` marks a run that repeats another one to compare bytes.
     """
 
     experiment = models.ForeignKey(Experiment, on_delete=models.PROTECT, related_name="runs")
-    model = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="runs")
+    model = models.ForeignKey(ModelVersion, null=True, blank=True, on_delete=models.PROTECT, related_name="runs")
     pipeline = models.ForeignKey(PipelineVersion, on_delete=models.PROTECT, related_name="runs")
     replay_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="replays")
     record = models.JSONField(default=dict)

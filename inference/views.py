@@ -118,7 +118,7 @@ def _run_row(run: InferenceRun) -> dict[str, Any]:
     return {
         "id": run.pk,
         "experiment": run.experiment.name,
-        "model": run.model.digest,
+        "model": run.model.digest if run.model else "",
         "status": run.status,
         "progress": run.progress,
         "stage": run.stage,

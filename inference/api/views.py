@@ -75,7 +75,7 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSe
             params = pipeline_params(given.validated_data["parameters"])
         except (Refused, PipelineError) as error:
             raise ValidationError({"run": str(error)}) from error
-        led_study_for(request.user, model.study_id)
+        _may_run(request.user, model)
         run = request_run(experiment, model, params.content, params.digest, user=request.user)
         ring(run.pk)
         return Response(RunSerializer(run).data, status=status.HTTP_201_CREATED)
@@ -85,7 +85,7 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSe
     def cancel(self, request: Request, pk: int) -> Response:
         """End the run at its next image; it leaves no results."""
         run = self.get_object()
-        led_study_for(request.user, run.model.study_id)
+        _may_run(request.user, run.model)
         request_cancel(run)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -95,3 +95,9 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSe
         """Counts and shares per sample."""
         rows = SampleResult.objects.filter(run=self.get_object()).select_related("sample")
         return Response(SampleResultSerializer(rows, many=True).data)
+
+
+def _may_run(user: Any, model: ModelVersion | None) -> None:
+    """Leads run the models of their studies; who may see an experiment may have its objects found and measured."""
+    if model is not None:
+        led_study_for(user, model.study_id)

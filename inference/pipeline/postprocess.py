@@ -16,7 +16,8 @@ from inference.pipeline.state import Field
 from inference.pipeline.tables import Table, column_parts
 
 # 1: uncertain by top probability or entropy; border and area flags; counts over the rows that are kept.
-VERSION = 1
+# 2: without a model objects are measured and counted, not classified.
+VERSION = 2
 
 # Objects from these sources may overlap, so each is measured in its own box.
 BOX_SOURCES = ("whole", "box", "table")
@@ -46,13 +47,16 @@ class Params:
 def run(field: Field, params: Params) -> Field:
     """The field with its `table` (one row per object that is kept) and `counts`.
 
-    Counts: objects, uncertain, touching_border, dropped, and one per class as `class:NAME`.
+    Counts: objects, uncertain, touching_border, dropped, and one per class as `class:NAME`. Without a model there
+    are no columns and counts of classes.
     """
-    if field.objects is None or field.probabilities is None or field.context.model is None:
+    model = field.context.model
+    if field.objects is None or (model is not None and field.probabilities is None):
         raise PipelineError("postprocess needs objects and probabilities; run segment and predict before it")
-    classes = field.context.model.classes
+    classes = model.classes if model is not None else ()
     columns = _names(field) | _places(field, params) | _measures(field)
-    columns |= classified(field.probabilities, classes, params)
+    if field.probabilities is not None:
+        columns |= classified(field.probabilities, classes, params)
     table = Table(columns)
     keep = table.columns["AreaShape_Area"] >= params.min_area_px2
     if params.drop_border:
@@ -145,12 +149,16 @@ def _objects(field: Field) -> ObjectSet:
 
 
 def _counts(table: Table, classes: tuple[str, ...], dropped: int) -> dict[str, int]:
-    predicted = table.columns["Classify_Predicted"]
-    return {
+    counts = {
         "objects": len(table),
-        "uncertain": int(table.columns["Classify_Uncertain"].sum()),
         "touching_border": int(table.columns["Location_TouchesBorder"].sum()),
         "dropped": dropped,
+    }
+    if not classes:
+        return counts
+    predicted = table.columns["Classify_Predicted"]
+    return counts | {
+        "uncertain": int(table.columns["Classify_Uncertain"].sum()),
         **{f"class:{name}": int((predicted == name).sum()) for name in classes},
     }
 

@@ -13,7 +13,8 @@ from inference.pipeline.stage import PipelineError, Stage, bounded
 from inference.pipeline.state import CropModel, Field, refusal
 
 # 1: crops around centroids by the model's plan, from raw pixels or from those it was trained on.
-VERSION = 1
+# 2: without a model the field passes on, without probabilities; before, it was refused.
+VERSION = 2
 
 SUM_TOLERANCE = 1e-3
 
@@ -30,13 +31,15 @@ class Params:
 
 
 def run(field: Field, params: Params) -> Field:
-    """The field with `probabilities` (objects, classes), float64, rows summing to one.
+    """The field with `probabilities` (objects, classes), float64, rows summing to one; as it was without a model.
 
-    A missing or unfitting model is a refusal (see unfit); probabilities that are not raise PipelineError.
+    An unfitting model is a refusal (see unfit); probabilities that are not raise PipelineError.
     """
     model = field.context.model
+    if model is None:
+        return field
     problem = unfit(model, field.info) or _other_preprocessing(model, field)
-    if problem is not None or model is None or field.objects is None:
+    if problem is not None or field.objects is None:
         return replace(field, verdict=problem or field.verdict)
     reader, shift = _source(field, model)
     centroids = field.objects.centroids + shift
@@ -45,13 +48,11 @@ def run(field: Field, params: Params) -> Field:
     return replace(field, probabilities=np.concatenate([np.zeros((0, len(model.classes))), *rows]))
 
 
-def unfit(model: CropModel | None, info: ImageInfo) -> Verdict | None:
+def unfit(model: CropModel, info: ImageInfo) -> Verdict | None:
     """Why the model cannot be used on such an image, as a refusal; None when it can.
 
     Callers may ask before a run, to say it once instead of for every field.
     """
-    if model is None:
-        return refusal("no_model", "models", (0.0, 1.0), "choose a model version before starting the run")
     if model.channels != info.shape[1]:
         advice = (
             f"the model reads {model.channels} channels and this image has {info.shape[1]} "
@@ -61,8 +62,8 @@ def unfit(model: CropModel | None, info: ImageInfo) -> Verdict | None:
     return None
 
 
-def _other_preprocessing(model: CropModel | None, field: Field) -> Verdict | None:
-    if model is None or model.preprocessing is None:
+def _other_preprocessing(model: CropModel, field: Field) -> Verdict | None:
+    if model.preprocessing is None:
         return None
     wanted = {key: value for key, value in model.preprocessing.items() if key != "windows_from"}
     found = {key: value for key, value in field.preprocessing.items() if key != "windows_from"}

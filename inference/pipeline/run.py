@@ -86,6 +86,8 @@ class FieldResult:
     def field_counts(self) -> FieldCounts:
         """The same result in the words of aggregate: the sample is the well."""
         classes = {name[6:]: number for name, number in self.counts.items() if name.startswith("class:")}
+        # Without a model objects have no class, and still count.
+        classes = classes or {"": self.counts.get("objects", 0)}
         uncertain = self.counts.get("uncertain", 0)
         return FieldCounts(self.identity.well, self.identity.site, self.refused, classes, uncertain)
 

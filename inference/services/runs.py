@@ -56,7 +56,7 @@ class Results:
 
 def request_run(
     experiment: Experiment,
-    model: ModelVersion,
+    model: ModelVersion | None,
     stages: list[dict[str, Any]],
     digest: str,
     *,
@@ -78,7 +78,7 @@ def request_run(
             "inferencerun.requested",
             run,
             actor=audit.actor_of(user) if user else "process:pipeline",
-            detail={"experiment": experiment.name, "model": model.digest, "pipeline": digest},
+            detail={"experiment": experiment.name, "model": model.digest if model else None, "pipeline": digest},
         )
     return run
 
@@ -112,10 +112,13 @@ def complete(run: InferenceRun, results: Results) -> bool:
     return True
 
 
-def model_for(experiment: Experiment, number: str, among: QuerySet[ModelVersion] | None = None) -> ModelVersion:
-    """The model of this number or digest; without one the newest in production whose channels fit.
+def model_for(
+    experiment: Experiment, number: str, among: QuerySet[ModelVersion] | None = None
+) -> ModelVersion | None:
+    """The model of this number or digest; without one the newest in production whose channels fit, else the newest.
 
-    `among` holds the models that the asker may know of (default: all). Refused names those where nothing fits.
+    None where no model fits: the run then finds and measures objects. `among` holds the models that the asker may
+    know of (default: all). Refused, naming those, where the wanted one is unknown.
     """
     models = ModelVersion.objects.all() if among is None else among
     if number:
@@ -128,11 +131,13 @@ def model_for(experiment: Experiment, number: str, among: QuerySet[ModelVersion]
     for model in [*live, *models.order_by("-id")]:
         if model is not None and len(model.channels) == width:
             return model
-    raise Refused(f"No model fits the {width} channels of '{experiment}': train one first. Known: {_known(models)}.")
+    return None
 
 
-def watermark_of(model: ModelVersion) -> str:
+def watermark_of(model: ModelVersion | None) -> str:
     """What must stand beside every result of this model; empty for a validated model in production."""
+    if model is None:
+        return "no model: objects are found and measured, not classified"
     if in_production(model.study) != model:
         return "candidate model: not in production"
     if model.gate.get("status") == "pilot":

@@ -29,7 +29,7 @@ class Job:
     reader: ImageReader
 
 
-def jobs_of(experiment: Experiment, model: CropModel) -> Iterator[Job]:
+def jobs_of(experiment: Experiment, model: CropModel | None) -> Iterator[Job]:
     """One job per field of the experiment, in order of name; slides are cut into tiles.
 
     Refused where a file is no longer what was ingested: a result must tell of the recorded pixels.
@@ -81,7 +81,7 @@ def _regions(reader: ImageReader) -> list[Box | None]:
 
 
 def _context(
-    image: Image, number: int, model: CropModel, objects: ObjectSet | None, region: Box | None
+    image: Image, number: int, model: CropModel | None, objects: ObjectSet | None, region: Box | None
 ) -> FieldContext:
     experiment = image.sample.experiment
     by_name = {row["name"]: (float(row["low"]), float(row["high"])) for row in experiment.channels}

@@ -84,12 +84,12 @@ def _run(run: InferenceRun) -> None:
     torch.set_num_threads(1)
     device = best_device()
     params = pipeline_params({stage["name"]: stage["params"] for stage in run.pipeline.stages})
-    model = crop_model(run.model, device)
+    model = crop_model(run.model, device) if run.model else None
     partial = run_folder(run).with_suffix(".part")
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "labels").mkdir(parents=True)
     outcomes = [_outcome(run, job, params, partial / "labels") for job in jobs_of(run.experiment, model)]
-    summary = aggregate(_counts_per_image(outcomes), model.classes)
+    summary = aggregate(_counts_per_image(outcomes), model.classes if model else ())
     table = tables.combine([result.table for _, result in outcomes if result.table is not None])
     _write_files(partial, table, summary)
     record = _record(run, params, outcomes, partial, device)
@@ -177,11 +177,17 @@ def _record(
     return RunRecord(
         inputs=input_digests(run.experiment),
         pipeline=params.content,
-        model={"digest": run.model.digest, "kind": run.model.kind, "classes": run.model.classes},
+        model=_model_content(run.model),
         environment=current_environment(settings.VERSION, device, threads=1),
         results={f"{index:05d} {image.name}": result.digest for index, (image, result) in enumerate(outcomes)},
         outputs={path.relative_to(folder).as_posix(): file_digest(path) for path in files},
     )
+
+
+def _model_content(model: ModelVersion | None) -> dict[str, Any]:
+    if model is None:
+        return {"digest": ""}
+    return {"digest": model.digest, "kind": model.kind, "classes": model.classes}
 
 
 def _results(

@@ -205,10 +205,11 @@ def test_an_image_of_twelve_channels_needs_a_model_of_twelve():
     assert len([n for n in run(field, model=model(12)).table.names if n.startswith("Intensity_Mean")]) == 12
 
 
-def test_a_missing_model_is_said_and_the_objects_are_kept():
-    result = run(nuclei(), model=None)
-    assert (result.stopped_at, codes(result)) == ("predict", ["no_model"])
-    assert result.labels.max() > 5
+def test_without_a_model_objects_are_measured_and_counted_but_not_classified():
+    result, classified = run(nuclei(), model=None), run(nuclei())
+    assert not result.refused and result.labels.max() > 5
+    assert not any(name.startswith("Classify_") for name in result.table.names)
+    assert result.field_counts.objects == classified.field_counts.objects == len(result.table)
 
 
 def test_a_channel_that_is_not_there_cannot_be_segmented():

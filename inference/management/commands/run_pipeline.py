@@ -37,7 +37,8 @@ class Command(JsonCommand):
             raise CommandError(str(error)) from error
         params = pipeline_params()
         run = request_run(experiment, model, params.content, params.digest)
-        self.progress(f"run {run.pk}: model {model.pk} on '{experiment}'")
+        by = f"model {model.pk}" if model else "no model: objects only"
+        self.progress(f"run {run.pk} on '{experiment}' with {by}")
         run_pipeline(run.pk)
         run = InferenceRun.objects.get(pk=run.pk)
         if run.status != Status.DONE:
@@ -50,7 +51,7 @@ class Command(JsonCommand):
             "rejected": images.filter(verdict=Verdict.REJECT).count(),
             "objects": run.objects_found,
             "out": str(options["out"]),
-            "model": model.digest,
+            "model": model.digest if model else None,
             "watermark": run.watermark,
             "record": run.record_digest,
         }
