@@ -88,6 +88,8 @@ def database(folder: Path) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(folder / "parfocal.sqlite3"),
+        # Opening the file and reading its schema costs more than most requests' queries.
+        "CONN_MAX_AGE": 60,
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
