@@ -120,7 +120,8 @@ def _label_name(job: Job, result: FieldResult, folder: Path) -> str:
 
 def _write_labels(path: Path, labels: NDArray[Any]) -> None:
     kind = np.uint16 if labels.max(initial=0) <= np.iinfo(np.uint16).max else np.uint32
-    tifffile.imwrite(path, labels.astype(kind), compression="zlib", metadata=None)
+    # Named after an OME-TIFF it would be written as one, with a random identifier inside: no two files alike.
+    tifffile.imwrite(path, labels.astype(kind), compression="zlib", metadata=None, ome=False)
 
 
 def _counts_per_image(outcomes: Sequence[Outcome]) -> list[FieldCounts]:

@@ -22,9 +22,7 @@ class Command(JsonCommand):
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("--manifest", type=Path, required=True)
         parser.add_argument("--task", default="", help="which question, where there are several")
-        parser.add_argument(
-            "--strategies", default="random,uherding", help="separated by commas; random is in"
-        )
+        parser.add_argument("--strategies", default="random,uherding", help="separated by commas; random is in")
         parser.add_argument("--seeds", type=int, default=4)
         parser.add_argument("--budget", type=int, default=200, help="answers per curve")
         parser.add_argument("--jobs", type=int, default=1, help="processes")
@@ -50,7 +48,8 @@ class Command(JsonCommand):
             lost = row["regret"]
             lines.append(
                 f"{name:<12}{row['area']:7.3f}{row['labels_to_target'] or 'never':>12}"
-                f"{_ratio(row['ratio_to_random']):>16}   {lost['value']:+.3f} [{lost['low']:+.3f}, {lost['high']:+.3f}]"
+                f"{_ratio(row['ratio_to_random']):>16}"
+                f"   {lost['value']:+.3f} [{lost['low']:+.3f}, {lost['high']:+.3f}]"
             )
         return "\n".join(lines)
 
