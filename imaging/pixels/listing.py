@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from imaging.pixels.digest import file_digest
@@ -30,7 +30,10 @@ class LabelEntry:
 
 @dataclass(frozen=True, slots=True)
 class FieldEntry:
-    """One field of view: its files and what the manifest says about objects in it."""
+    """One field of view: its files and what the manifest says about objects in it.
+
+    `box_rows` tells the manifest's row of each box, for messages.
+    """
 
     experiment: str
     batch: str
@@ -41,6 +44,7 @@ class FieldEntry:
     mask: Path | None = None
     objects_file: Path | None = None
     labelled_whole: bool = False
+    box_rows: dict[Box, int] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

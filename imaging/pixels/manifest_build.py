@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from imaging.pixels.errors import ManifestError
@@ -28,7 +28,7 @@ class _File:
 
     row: Row
     labels: list[LabelEntry] = field(default_factory=list)
-    boxes: dict[Box, None] = field(default_factory=dict)
+    boxes: dict[Box, int] = field(default_factory=dict)
 
     @property
     def whole_labels(self) -> frozenset[tuple[str, str]]:
@@ -84,7 +84,7 @@ def _collect(rows: Iterable[Row]) -> tuple[dict[str, _File], list[str]]:
         if row.odd_z:
             warnings.append(f"{row.name}, row {row.number}: z={row.cells['z']!r} is not a plane number")
         if row.box is not None:
-            known.boxes[row.box] = None
+            known.boxes.setdefault(row.box, row.number)
         if row.cells["label"] and row.annotator:
             known.labels.append(
                 LabelEntry(row.name, row.box, row.task, row.annotator, row.cells["label"], row.number)
@@ -124,6 +124,7 @@ def _split(members: list[_File], default: str) -> list[FieldEntry]:
 
 def _field(members: list[_File], default: str) -> FieldEntry:
     cells = members[0].row.cells
+    rows = {box: row for member in members for box, row in member.boxes.items()}
     planes = (PlaneFile(m.row.path, m.row.name, m.row.cells["channel"], m.row.z) for m in members)
     return FieldEntry(
         experiment=cells["experiment"] or default,
@@ -131,7 +132,8 @@ def _field(members: list[_File], default: str) -> FieldEntry:
         well=cells["well"],
         site=cells["field"],
         files=tuple(planes),
-        boxes=tuple(dict.fromkeys(box for member in members for box in member.boxes)),
+        boxes=tuple(rows),
+        box_rows=rows,
         labelled_whole=any(member.whole_labels for member in members),
     )
 
@@ -162,14 +164,4 @@ def _with_extras(
     )
     if mask is None and objects is None:
         return entry
-    return FieldEntry(
-        entry.experiment,
-        entry.batch,
-        entry.well,
-        entry.site,
-        entry.files,
-        entry.boxes,
-        mask,
-        objects,
-        entry.labelled_whole,
-    )
+    return replace(entry, mask=mask, objects_file=objects)

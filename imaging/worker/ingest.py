@@ -12,6 +12,7 @@ from pathlib import Path
 from imaging.models import Crop, Experiment
 from imaging.pixels.digest import mapping_digest
 from imaging.pixels.errors import ImageError
+from imaging.pixels.info import ImageInfo
 from imaging.pixels.listing import FieldEntry, Listing
 from imaging.pixels.manifest import read_manifest
 from imaging.pixels.scanning import scan_folder
@@ -118,6 +119,21 @@ def _read_all(
             continue
         seen[item.digest] = entry.name
         facts.append(item)
+        report.refused += _boxes_outside(entry, item.info)
         if number % 25 == 0:
             progress(f"{number} of {len(entries)} fields read")
     return facts
+
+
+def _boxes_outside(entry: FieldEntry, info: ImageInfo) -> list[dict[str, str]]:
+    """The manifest's boxes that have no pixel in the image, each with its row."""
+    size = f"{info.width} x {info.height} pixels"
+    outside = [box for box in entry.boxes if not box.clipped(info.width, info.height).is_proper]
+    return [
+        {
+            "path": entry.name,
+            "reason": f"row {entry.box_rows.get(box, '?')}: the box from ({box.x0:g}, {box.y0:g}) to ({box.x1:g},"
+            f" {box.y1:g}) lies outside the image of {size}; coordinates are pixels from the top left corner",
+        }
+        for box in outside
+    ]

@@ -112,5 +112,5 @@ def test_a_study_is_found_by_name_before_number(room: Room) -> None:
     odd = make_study(room.alice, *room.study.experiments.all(), name=str(room.study.pk))
     assert study_named(str(room.study.pk)) == odd
     assert study_named(str(odd.pk)) == odd
-    with pytest.raises(StudyRefused, match="There is no study 'none'. Known: "):
+    with pytest.raises(StudyRefused, match=r"There is no study 'none'\. Known: "):
         study_named("none")

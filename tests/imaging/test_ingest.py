@@ -1,0 +1,244 @@
+"""Taking files in: what is bad is named with its rule, the rest goes on, nothing is half-written."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image as Picture
+
+from audit.models import AuditEvent
+from imaging.models import Crop, Experiment, Image, QualityReport, Sample, Verdict
+from imaging.pixels.errors import ManifestError
+from imaging.services.pixels import crop_pixels
+from imaging.services.storage import shard
+from imaging.worker import storing
+from imaging.worker.ingest import IngestRefused, Report, list_source
+from tests.factories import (
+    CELL,
+    box_rows,
+    crops_of,
+    kind_of,
+    make_experiment,
+    picture,
+    take_in,
+    write_experiment,
+    write_manifest,
+)
+
+
+def text_named_tif(folder: Path) -> None:
+    (folder / "bad.tif").write_text("this is no image")
+
+
+def truncated(folder: Path) -> None:
+    tifffile.imwrite(folder / "bad.tif", picture(24, 9))
+    whole = (folder / "bad.tif").read_bytes()
+    (folder / "bad.tif").write_bytes(whole[: len(whole) // 2])
+
+
+def empty_file(folder: Path) -> None:
+    (folder / "bad.png").write_bytes(b"")
+
+
+def no_width(folder: Path) -> None:
+    Picture.new("L", (4, 4)).save(folder / "bad.png")
+    data = bytearray((folder / "bad.png").read_bytes())
+    data[16:20] = (0).to_bytes(4, "big")
+    (folder / "bad.png").write_bytes(bytes(data))
+
+
+def not_a_number(folder: Path) -> None:
+    field = np.ones((64, 64), np.float32)
+    field[3, 3] = np.nan
+    tifffile.imwrite(folder / "bad.tif", field)
+
+
+def a_link(folder: Path) -> None:
+    (folder / "bad.tif").symlink_to(folder / "good.tif")
+
+
+def foreign(folder: Path) -> None:
+    (folder / "bad.czi").write_bytes(b"ZISRAWFILE")
+
+
+BROKEN = [text_named_tif, truncated, empty_file, no_width, not_a_number, a_link, foreign]
+
+
+@pytest.mark.parametrize("break_one", BROKEN)
+def test_a_broken_file_is_named_with_its_reason_and_the_rest_is_in(
+    db: None, tmp_path: Path, break_one: Callable[[Path], None]
+) -> None:
+    tifffile.imwrite(tmp_path / "good.tif", picture())
+    break_one(tmp_path)
+    report = take_in(tmp_path, experiment="batch")
+    assert [item["path"].split(".")[0] for item in report.refused] == ["bad"]
+    assert len(report.refused[0]["reason"]) > 20 and str(tmp_path) not in report.refused[0]["reason"]
+    assert list(Image.objects.values_list("name", flat=True)) == ["good.tif"]
+    assert (report.images, report.accepted) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        ({"path": "missing.tif"}, "row 26.*does not exist"),
+        ({"path": "../field.tif"}, "row 26.*leaves the manifest's folder"),
+        ({"path": "/etc/hostname"}, "row 26.*leaves the manifest's folder"),
+        ({"kind": "picture"}, "row 26.*kind 'picture' is unknown"),
+        ({"x1": "wide"}, "row 26.*x1='wide' is not a number"),
+        ({"x0": "50", "x1": "10"}, "row 26.*no area"),
+        ({"x0": "-50", "x1": "-10"}, "row 26.*outside the image"),
+        ({"x0": "nan"}, "row 26.*is not a number"),
+    ],
+)
+def test_a_bad_row_is_named_by_its_number_and_rule_and_the_rest_is_in(
+    db: None, tmp_path: Path, row: dict[str, str], rule: str
+) -> None:
+    tifffile.imwrite(tmp_path / "field.tif", picture())
+    rows = box_rows("field.tif", "plate", 24)
+    report = take_in(write_manifest(tmp_path, [*rows, rows[0] | {"note": "odd"} | row]))
+    assert re.search(rule, one_reason(report)), report.refused
+    assert Crop.objects.count() == 24
+
+
+def one_reason(report: Report) -> str:
+    assert len(report.refused) == 1
+    return report.refused[0]["reason"]
+
+
+def test_a_repeated_row_is_refused_once(db: None, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "field.tif", picture())
+    rows = box_rows("field.tif", "plate", 24)
+    assert re.search(r"row 26.*repeated", one_reason(take_in(write_manifest(tmp_path, [*rows, rows[3]]))))
+    assert Crop.objects.count() == 24
+
+
+def test_a_box_beyond_the_image_is_refused_and_its_neighbours_are_in(db: None, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "field.tif", picture())
+    rows = box_rows("field.tif", "plate", 24)
+    beyond = rows[0] | {"x0": 9000, "x1": 9024}
+    reason = one_reason(take_in(write_manifest(tmp_path, [*rows, beyond])))
+    assert re.search(r"row 26.*\(9000, 0\).*outside the image of 144 x 96", reason)
+    assert Crop.objects.count() == 24
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [("", "is empty"), ("name\na.tif\n", "no column 'path'"), ("path\n", "no rows"), ("path\n\0", "NUL")],
+)
+def test_an_unusable_manifest_is_refused_as_a_whole(tmp_path: Path, text: str, rule: str) -> None:
+    (tmp_path / "manifest.csv").write_text(text)
+    with pytest.raises(ManifestError, match=rule):
+        list_source(tmp_path, None)
+
+
+def test_a_path_that_does_not_exist_is_refused_by_its_last_name(tmp_path: Path) -> None:
+    with pytest.raises(IngestRefused, match=r"^nowhere: there is no such folder"):
+        list_source(tmp_path / "nowhere", None)
+
+
+def test_running_twice_changes_nothing(db: None, tmp_path: Path) -> None:
+    manifest = write_experiment(tmp_path)
+    first, before = take_in(manifest), rows_of_everything()
+    assert take_in(manifest) == first
+    assert rows_of_everything() == before
+
+
+def rows_of_everything() -> list[Any]:
+    return [list(model.objects.values()) for model in (Experiment, Sample, Image, QualityReport, Crop, AuditEvent)]
+
+
+def test_a_taken_name_with_other_images_is_refused_and_the_old_ones_stay(db: None, tmp_path: Path) -> None:
+    make_experiment(tmp_path, "plate")
+    before = rows_of_everything()
+    report = take_in(write_experiment(tmp_path / "other", "plate", seed=7))
+    assert "experiment 'plate' exists with other images" in one_reason(report)
+    assert (report.accepted, report.experiments) == (0, [])
+    assert rows_of_everything() == before
+
+
+@pytest.mark.parametrize("step", ["_create_samples", "_create_image", "_create_report", "_create_crops", "audit"])
+def test_a_failure_in_the_middle_of_storing_leaves_no_row(
+    db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("killed")
+
+    manifest = write_experiment(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(*((storing.audit, "record", fail) if step == "audit" else (storing, step, fail)))
+        with pytest.raises(RuntimeError):
+            take_in(manifest)
+    assert not any(rows_of_everything())
+    assert take_in(manifest).crops == 24
+
+
+def test_no_shard_of_a_failed_write_is_taken_for_a_whole_one(db: None, data_folder: Path, tmp_path: Path) -> None:
+    make_experiment(tmp_path)
+    digest = Crop.objects.first().shard
+    shards = [path.name for path in (data_folder / "files" / "crops").iterdir()]
+    assert shards == [f"{digest}.npy"]
+    assert shard(digest).shape[0] == 24
+
+
+def test_crops_show_what_lies_at_their_place(db: None, tmp_path: Path) -> None:
+    experiment = make_experiment(tmp_path)
+    for crop in crops_of(experiment):
+        pixels = crop_pixels(crop)[0].astype(float)
+        middle = pixels.shape[0] // 2
+        is_bright = pixels[middle - 1 : middle + 1, middle - 1 : middle + 1].mean() > 1500
+        assert is_bright == (kind_of(crop) == "disc")
+
+
+def test_keys_of_crops_do_not_depend_on_the_order_or_the_name(db: None, tmp_path: Path) -> None:
+    first = make_experiment(tmp_path, "one")
+    rows = box_rows("field.tif", "two", 24)[::-1]
+    take_in(write_manifest(tmp_path / "one", rows))
+    second = Experiment.objects.get(name="two")
+    assert {crop.key for crop in crops_of(first)} == {crop.key for crop in crops_of(second)}
+
+
+def test_boxes_are_kept_in_full_resolution_pixels(db: None, tmp_path: Path) -> None:
+    crop = crops_of(make_experiment(tmp_path))[7]
+    assert (crop.x1 - crop.x0, crop.y1 - crop.y0) == (CELL, CELL)
+    assert (crop.x0, crop.y0) == (CELL, CELL)
+
+
+def test_identical_files_count_once_and_are_told(db: None, tmp_path: Path) -> None:
+    for name in ("a.tif", "b.tif"):
+        tifffile.imwrite(tmp_path / name, picture())
+    report = take_in(tmp_path, experiment="twins")
+    assert {item["path"] for item in report.duplicates} == {"b.tif"}
+    assert Image.objects.count() == 1
+
+
+def test_one_experiment_per_name_in_the_manifest_unless_one_is_given(db: None, tmp_path: Path) -> None:
+    for number in range(2):
+        tifffile.imwrite(tmp_path / f"{number}.tif", picture(seed=number))
+    rows = [row for number in range(2) for row in box_rows(f"{number}.tif", f"plate {number}", 24)]
+    manifest = write_manifest(tmp_path, rows)
+    assert take_in(manifest).experiments == ["plate 0", "plate 1"]
+    assert take_in(manifest, experiment="all").experiments == ["all"]
+
+
+def test_a_rejected_image_stays_visible_and_its_crops_stay_out_of_the_pool(db: None, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "good.tif", picture())
+    tifffile.imwrite(tmp_path / "white.tif", np.full((96, 144), 65535, np.uint16))
+    rows = [*box_rows("good.tif", "plate", 6), *box_rows("white.tif", "plate", 6)]
+    report = take_in(write_manifest(tmp_path, rows))
+    assert (report.accepted, report.refused, report.crops) == (2, [], 12)
+    assert Image.objects.get(verdict=Verdict.REJECT).name == "white.tif"
+    assert Crop.objects.usable().count() == 6
+
+
+def test_names_given_back_are_relative_to_the_folder(db: None, tmp_path: Path) -> None:
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    tifffile.imwrite(tmp_path / "deep" / "er" / "a.tif", picture())
+    (tmp_path / "deep" / "bad.tif").write_text("no image")
+    report = take_in(tmp_path, experiment="deep")
+    assert [item["path"] for item in report.refused] == ["deep/bad.tif"]
+    assert Image.objects.get().name == "deep/er/a.tif"
+    assert str(tmp_path) not in str(report)
