@@ -72,7 +72,9 @@ def _working_plane(field: NDArray[Any], params: SegmentationParams) -> NDArray[n
 
 def _is_dark_on_bright(plane: NDArray[np.float32]) -> bool:
     """Whether the larger share of the plane lies above its threshold, as in bright-field images."""
-    return bool((plane > otsu(plane)).mean() > 0.5)
+    # A share needs no more than a regular sample of a large plane.
+    thin = plane[::4, ::4] if plane.size > 300_000 else plane
+    return bool((thin > otsu(thin)).mean() > 0.5)
 
 
 def otsu(values: NDArray[Any], bins: int = 512) -> float:
@@ -93,8 +95,22 @@ def otsu(values: NDArray[Any], bins: int = 512) -> float:
 
 
 def _foreground(plane: NDArray[np.float32], params: SegmentationParams) -> NDArray[np.bool_]:
-    opened = ndimage.binary_opening(plane > otsu(plane), structure=np.ones((3, 3)))
-    return np.asarray(opened, dtype=np.bool_)
+    return _opened(plane > otsu(plane))
+
+
+def _opened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Morphological opening by a square of 3 px; what lies outside of the plane is background.
+
+    A square is a row after a column, which costs a fifth of SciPy's general structuring element.
+    """
+    for merge in (np.logical_and, np.logical_or):
+        for axis in (0, 1):
+            padded = np.pad(mask, [(1, 1) if axis == side else (0, 0) for side in (0, 1)])
+            before, middle, after = (
+                padded[(slice(None),) * axis + (slice(i, i + mask.shape[axis]),)] for i in range(3)
+            )
+            mask = merge(merge(before, middle), after)
+    return mask
 
 
 def split_mask(mask: NDArray[np.bool_], params: SegmentationParams) -> NDArray[np.int32]:
@@ -120,10 +136,7 @@ def _split(part: NDArray[np.bool_], params: SegmentationParams) -> NDArray[np.in
     distance = ndimage.distance_transform_edt(np.pad(part, 1))[1:-1, 1:-1]
     smooth = ndimage.gaussian_filter(distance, 1.0)
     reach = max(params.min_distance_px, 0.6 * float(distance.max()))
-    radius = max(1, int(reach))
-    y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
-    disk = x * x + y * y <= reach * reach
-    peaks = (smooth == ndimage.maximum_filter(smooth, footprint=disk)) & part & (distance > 0.3 * distance.max())
+    peaks = _summits(smooth, part & (distance > 0.3 * distance.max()), reach)
     markers, found = ndimage.label(peaks, structure=np.ones((3, 3)))
     if found < 2:
         return part.astype(np.int32)
@@ -131,3 +144,23 @@ def _split(part: NDArray[np.bool_], params: SegmentationParams) -> NDArray[np.in
 
     split: Any = watershed
     return np.asarray(split(-smooth, markers, mask=part), dtype=np.int32)
+
+
+def _summits(surface: NDArray[np.float64], allowed: NDArray[np.bool_], reach: float) -> NDArray[np.bool_]:
+    """Allowed pixels that nothing within `reach` px surpasses.
+
+    Only the few that no direct neighbour surpasses are held against the whole disk: a maximum filter over disks
+    takes seconds in large parts.
+    """
+    radius = max(1, int(reach))
+    y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
+    disk = x * x + y * y <= reach * reach
+    neighbours = disk[radius - 1 : radius + 2, radius - 1 : radius + 2]
+    summits = (surface == ndimage.maximum_filter(surface, footprint=neighbours)) & allowed
+    for row, column in np.argwhere(summits):
+        top, left = max(0, row - radius), max(0, column - radius)
+        window = surface[top : row + radius + 1, left : column + radius + 1]
+        down, right = top - row + radius, left - column + radius
+        around = window[disk[down : down + window.shape[0], right : right + window.shape[1]]]
+        summits[row, column] = surface[row, column] >= around.max()
+    return np.asarray(summits, dtype=np.bool_)
