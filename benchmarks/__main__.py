@@ -1,19 +1,18 @@
 """`python -m benchmarks [--only NAME]`: measures, writes benchmarks/results.json and results.md, prints the table."""
 
-import os
-
-# Read once, when NumPy and PyTorch are loaded: one thread, so that CPU time is the time of the work itself.
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[variable] = "1"
-os.environ["OMP_WAIT_POLICY"] = "passive"
-
 import argparse
 import importlib
+import os
 import subprocess
 import sys
 
 from benchmarks.results import merge, table
 
+# Read once, when NumPy and PyTorch are loaded: one thread, so that CPU time is the time of the work itself.
+THREADS = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+    "OMP_WAIT_POLICY": "passive",
+}
 BENCHMARKS = (
     "encoders",
     "rerank",
@@ -31,6 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", choices=BENCHMARKS, help="run this one and replace its rows only")
     only = parser.parse_args().only
+    os.environ.update(THREADS)
     return run(only) if only else run_all()
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage import feature, filters, measure as regions
+from skimage import feature, filters
+from skimage import measure as regions
 
 from benchmarks.fields import nuclei_crops
 from benchmarks.measure import cpu_seconds

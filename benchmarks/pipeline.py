@@ -10,8 +10,8 @@ from benchmarks.rows import Row
 from imaging.pixels.crops import CropPlan
 from inference.pipeline.run import pipeline_params, run_field
 from inference.pipeline.state import CropModel, FieldContext, FieldIdentity
-from training.learning.head import fit_head
 from training.learning.handcrafted import HandcraftedEncoder
+from training.learning.head import fit_head
 from training.learning.predict import HandcraftedPredictor
 
 FIELDS = 6

@@ -1,4 +1,4 @@
-"""A one-machine site with a study over 10,000 computed crops, served as `manage.py up` serves it, on a folder that goes."""
+"""A site as `manage.py up` serves it, with a study over 10,000 computed crops, in a temporary folder."""
 
 import os
 import secrets
