@@ -11,11 +11,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 from PIL import Image as Picture
 
-from imaging.models import Experiment, Image, Verdict
+from imaging.models import Image, Verdict
 from imaging.pixels import display
 from imaging.pixels.geometry import Box
 from imaging.services import access
-from imaging.services.pixels import reader_of
+from imaging.services.pixels import reader_of, shown_channels
 from imaging.services.quality import reason_text
 
 PAGE = 60
@@ -53,8 +53,8 @@ def experiment(request: HttpRequest, pk: int) -> HttpResponse:
 def thumbnail(request: HttpRequest, pk: int) -> HttpResponse:
     """A small picture of an image in the experiment's colours and window."""
     image = get_object_or_404(Image.objects.select_related("sample__experiment"), pk=pk)
-    row = access.experiment_for(request.user, image.sample.experiment_id)
-    response = HttpResponse(_png(row, image), content_type="image/png")
+    access.experiment_for(request.user, image.sample.experiment_id)
+    response = HttpResponse(_png(image), content_type="image/png")
     response["Cache-Control"] = "private, max-age=86400"
     return response
 
@@ -82,13 +82,15 @@ def _reasons(image: Image) -> list[dict[str, Any]]:
     return [reason | {"text": reason_text(reason)} for reason in report.reasons] if report else []
 
 
-def _png(experiment: Experiment, image: Image) -> bytes:
-    channels = [row for row in experiment.channels if row["name"] in image.channels]
+def _png(image: Image) -> bytes:
+    channels = shown_channels(image)
     height, width = image.shape[2:]
-    pixels = reader_of(image).region(Box(0, 0, width, height), downsample=max(1.0, max(width, height) / THUMBNAIL_PX))
-    picture = display.thumbnail(
-        pixels, [(row["low"], row["high"]) for row in channels], [row["color"] for row in channels], THUMBNAIL_PX
-    )
+    whole = Box(0, 0, width, height)
+    pixels = reader_of(image).region(whole, downsample=max(1.0, max(width, height) / THUMBNAIL_PX))
+    # All switched off would be a black picture: then all are shown.
+    on = [index for index, row in enumerate(channels) if row["on"]] or list(range(len(channels)))
+    windows = [(channels[index]["low"], channels[index]["high"]) for index in on]
+    colors = [channels[index]["color"] for index in on]
     stream = BytesIO()
-    Picture.fromarray(picture).save(stream, "PNG")
+    Picture.fromarray(display.thumbnail(pixels[on], windows, colors, THUMBNAIL_PX)).save(stream, "PNG")
     return stream.getvalue()

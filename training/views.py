@@ -60,7 +60,7 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     """End a training run; for leads."""
     run = get_object_or_404(TrainingRun, pk=pk)
     access.led_study_for(request.user, run.study_id)
-    request_cancel(run)
+    request_cancel(run, request.user)
     messages.info(request, f"Training run {run.pk} ends at its next step; nothing is registered.")
     return redirect("training:runs", run.study_id)
 

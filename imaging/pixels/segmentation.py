@@ -78,11 +78,17 @@ def _is_dark_on_bright(plane: NDArray[np.float32]) -> bool:
 
 
 def otsu(values: NDArray[Any], bins: int = 512) -> float:
-    """Threshold that separates two classes of `values` best; the extreme 0.1 % are left out."""
+    """Threshold that separates two classes of `values` best; the extreme 0.1 % are left out.
+
+    Nothing lies above the threshold of values that are all the same.
+    """
+    values = np.asarray(values, dtype=np.float64)
     low, high = np.percentile(values, (0.1, 99.9))
     if high <= low:
         low, high = float(values.min()), float(values.max())
-    counts, edges = np.histogram(values, bins=bins, range=(low, high) if high > low else None)
+    if high <= low:
+        return high
+    counts, edges = np.histogram(values, bins=bins, range=(low, high))
     middles = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)
     above = below[-1] - below

@@ -37,3 +37,18 @@ def reader_of(image: Image) -> ImageReader:
 @lru_cache(maxsize=8)
 def _open(files: tuple[tuple[str, str, str, int | None], ...]) -> ImageReader:
     return open_planes([PlaneFile(Path(uri), name, channel, z) for uri, name, channel, z in files])
+
+
+def shown_channels(image: Image) -> list[dict[str, Any]]:
+    """Name, colour, display window (low, high) and whether it starts switched on, for each channel of the image.
+
+    The window is that of the experiment, or of the image's batch where the experiment has several.
+    """
+    return [
+        _shown(row, image.sample.site) for row in image.sample.experiment.channels if row["name"] in image.channels
+    ]
+
+
+def _shown(row: dict[str, Any], batch: str) -> dict[str, Any]:
+    low, high = row.get("batches", {}).get(batch, (row["low"], row["high"]))
+    return {"name": row["name"], "color": row["color"], "low": low, "high": high, "on": row.get("on", True)}

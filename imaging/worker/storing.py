@@ -36,7 +36,7 @@ def store(name: str, facts: Sequence[FieldFacts], content: str, options: StoreOp
     verdicts = judge([item.metrics for item in facts], rules)
     rows = _write_shards(facts)
     with transaction.atomic():
-        experiment = _create_experiment(name, facts, content, options)
+        experiment = _create_experiment(name, (facts, verdicts), content, options)
         samples = _create_samples(experiment, facts)
         for item, verdict, places in zip(facts, verdicts, rows):
             image = _create_image(samples[_sample_name(experiment, item.entry)], item, verdict)
@@ -83,13 +83,19 @@ def _write_shard(facts: Sequence[FieldFacts], indices: list[int], places: list[l
             row += 1
 
 
-def _create_experiment(name: str, facts: Sequence[FieldFacts], content: str, options: StoreOptions) -> Experiment:
+def _create_experiment(
+    name: str,
+    judged: tuple[Sequence[FieldFacts], Sequence[Verdict]],
+    content: str,
+    options: StoreOptions,
+) -> Experiment:
+    facts, verdicts = judged
     is_rgb = all(item.info.is_rgb for item in facts)
     sizes = {item.info.pixel_size_um for item in facts}
     return Experiment.objects.create(
         name=name,
         modality=Experiment.Modality.BRIGHTFIELD if is_rgb else Experiment.Modality.MULTICHANNEL,
-        channels=_channels(facts, is_rgb),
+        channels=_channels(facts, verdicts, is_rgb),
         pixel_size_um=sizes.pop() if len(sizes) == 1 else None,
         bit_depth=options.bit_depth or facts[0].info.bit_depth,
         source=str(facts[0].entry.files[0].path.parent),
@@ -98,19 +104,43 @@ def _create_experiment(name: str, facts: Sequence[FieldFacts], content: str, opt
     )
 
 
-def _channels(facts: Sequence[FieldFacts], is_rgb: bool) -> list[dict[str, Any]]:
-    """Name, colour and display window of each channel; one window for the whole experiment."""
+def _channels(facts: Sequence[FieldFacts], verdicts: Sequence[Verdict], is_rgb: bool) -> list[dict[str, Any]]:
+    """Name, colour and display window of each channel; one window for the whole experiment.
+
+    An experiment of several batches (plates, scanners) also keeps one window for each of them: their exposures
+    differ. A channel that quality control faults in most images starts switched off.
+    """
     names = list(dict.fromkeys(name for item in facts for name in item.info.channel_names))
     colors = display.default_colors(len(names), is_rgb)
-    windows = {}
-    for name in names:
-        having = [item for item in facts if name in item.info.channel_names]
-        values = [item.samples[:, [item.info.channel_names.index(name)]] for item in having]
-        windows[name] = display.display_window(np.concatenate(values, axis=2), is_rgb)[0]
-    return [
-        {"name": name, "color": color, "low": windows[name][0], "high": windows[name][1]}
-        for name, color in zip(names, colors)
+    batches = sorted({item.entry.batch for item in facts})
+    rows = []
+    for name, color in zip(names, colors):
+        low, high = _window(facts, name, is_rgb)
+        row: dict[str, Any] = {"name": name, "color": color, "low": low, "high": high}
+        if len(batches) > 1:
+            having = {batch: [item for item in facts if item.entry.batch == batch] for batch in batches}
+            row["batches"] = {
+                batch: _window(items, name, is_rgb)
+                for batch, items in having.items()
+                if any(name in item.info.channel_names for item in items)
+            }
+        rows.append(row | {"on": not _is_faulted(name, facts, verdicts)})
+    return rows
+
+
+def _window(facts: Sequence[FieldFacts], name: str, is_rgb: bool) -> display.Window:
+    having = [item for item in facts if name in item.info.channel_names]
+    values = [item.samples[:, [item.info.channel_names.index(name)]] for item in having]
+    return display.display_window(np.concatenate(values, axis=2), is_rgb)[0]
+
+
+def _is_faulted(name: str, facts: Sequence[FieldFacts], verdicts: Sequence[Verdict]) -> bool:
+    having = [
+        any(reason.channel == name for reason in verdict.reasons)
+        for item, verdict in zip(facts, verdicts)
+        if name in item.info.channel_names and len(item.info.channel_names) > 1
     ]
+    return bool(having) and sum(having) * 2 > len(having)
 
 
 def _sample_name(experiment: Experiment, entry: FieldEntry) -> str:

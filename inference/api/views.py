@@ -86,7 +86,7 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSe
         """End the run at its next image; it leaves no results."""
         run = self.get_object()
         _may_run(request.user, run.model)
-        request_cancel(run)
+        request_cancel(run, request.user)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(responses=SampleResultSerializer(many=True), filters=False)

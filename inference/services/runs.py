@@ -141,7 +141,7 @@ def watermark_of(model: ModelVersion | None) -> str:
     if in_production(model.study) != model:
         return "candidate model: not in production"
     if model.gate.get("status") == "pilot":
-        return f"pilot: {model.gate.get('text', '')}"[:200]
+        return str(model.gate.get("text", "pilot"))[:200]
     return ""
 
 

@@ -30,7 +30,7 @@ from inference.worker.fields import Job, input_digests, jobs_of
 from training.learning.checkpoints import CheckpointError, load_model
 from training.learning.torch_setup import best_device
 from training.models import ModelVersion, Status
-from training.services.work import Cancelled, Refused, beat, claim, finish
+from training.services.work import Cancelled, Refused, beat, claim, failure_text, finish
 
 RUNS = "runs"
 Outcome = tuple[Image, FieldResult]
@@ -53,7 +53,7 @@ def run_pipeline(run_pk: int) -> None:
     except Cancelled:
         finish(run, Status.CANCELLED)
     except Exception as error:
-        finish(run, Status.FAILED, f"{type(error).__name__}: {error}")
+        finish(run, Status.FAILED, failure_text(error))
         raise
 
 

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from imaging.models import Crop, Experiment
-from imaging.services.pixels import CONTEXT_PX
+from imaging.services.pixels import CONTEXT_PX, shown_channels
 from imaging.services.storage import shard
 from labeling.models import Ranked, Study
 from labeling.services.progress import own_progress
@@ -52,7 +52,7 @@ def crop_payload(study: Study, crop: Crop, candidate: Candidate | None = None) -
         "box_in_context": _box_in_context(),
         "dtype": str(shard(crop.shard).dtype),
         "shape": list(shape),
-        "channels": [row for row in experiment.channels if row["name"] in crop.image.channels],
+        "channels": shown_channels(crop.image),
         "um_per_px": crop.image.pixel_size_um / to_crop_px if crop.image.pixel_size_um else None,
         "is_rgb": experiment.modality == Experiment.Modality.BRIGHTFIELD,
         "why": candidate.why if shown and candidate else None,

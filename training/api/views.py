@@ -78,7 +78,7 @@ class TrainingRunViewSet(
         """End the run at its next step; nothing is registered."""
         run = self.get_object()
         access.led_study_for(request.user, run.study_id)
-        request_cancel(run)
+        request_cancel(run, request.user)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

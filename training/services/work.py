@@ -6,6 +6,7 @@ Not in charge of what the work is: training runs and inference runs both live by
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.db import models, transaction
 from django.utils import timezone
 
@@ -65,11 +66,20 @@ def finish(work: LongWork, status: str, problem: str = "") -> bool:
     return bool(closed)
 
 
-def request_cancel(work: LongWork) -> None:
+def request_cancel(work: LongWork, user: Any) -> None:
     """Ask for the end: work that waits ends at once, work that runs ends at its next beat."""
     rows = type(work)._default_manager.filter(pk=work.pk)
-    rows.exclude(status__in=FINAL).update(cancel_requested=True)
-    rows.filter(status=Status.QUEUED).update(status=Status.CANCELLED, finished_at=timezone.now())
+    with transaction.atomic():
+        if not rows.exclude(status__in=FINAL).update(cancel_requested=True):
+            return
+        rows.filter(status=Status.QUEUED).update(status=Status.CANCELLED, finished_at=timezone.now())
+        audit.record(f"{work._meta.model_name}.cancel_requested", work, actor=audit.actor_of(user))
+
+
+def failure_text(error: Exception) -> str:
+    """What failed, as pages show it: never where files are stored. The worker's log has all of it."""
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return f"{type(error).__name__}: {said}".replace(str(settings.DATA_FOLDER), "the data folder")
 
 
 def bury_the_silent(kind: type[LongWork]) -> list[int]:

@@ -22,14 +22,18 @@ CHUNK = 1024
 
 
 def layout_of(experiment: Experiment) -> list[dict[str, Any]]:
-    """Name, colour and window of each channel; Refused when the experiment's images differ in their channels."""
+    """Name, colour and window of each channel that all images of the experiment have, in their order.
+
+    Images that lack a channel can still be ranked together with the others by what they share. Refused where they
+    share nothing.
+    """
     images = Image.objects.filter(sample__experiment=experiment)
     layouts = {tuple(names) for names in images.values_list("channels", flat=True)}
-    if len(layouts) != 1:
-        shown = "; ".join("+".join(names) for names in sorted(layouts))
-        raise Refused(f"The images of '{experiment}' differ in their channels ({shown}): ingest them apart.")
-    by_name = {channel["name"]: channel for channel in experiment.channels}
-    return [by_name[name] for name in layouts.pop()]
+    shared = [row for row in experiment.channels if all(row["name"] in names for names in layouts)]
+    if not shared:
+        shown = "; ".join("+".join(names) for names in sorted(layouts)) or "there are none"
+        raise Refused(f"The images of '{experiment}' have no channel in common ({shown}): ingest them apart.")
+    return shared
 
 
 def windows_of(channels: list[dict[str, Any]]) -> list[tuple[float, float]]:
@@ -38,14 +42,16 @@ def windows_of(channels: list[dict[str, Any]]) -> list[tuple[float, float]]:
 
 
 def crops_of(experiment: Experiment, *, usable_only: bool = False) -> Iterator[NDArray[Any]]:
-    """The experiment's crops in order of id, in chunks (n, channel, size, size)."""
+    """The experiment's crops in order of id, in chunks (n, channel, size, size); channels as in `layout_of`."""
+    wanted = [channel["name"] for channel in layout_of(experiment)]
     crops = Crop.objects.filter(image__sample__experiment=experiment)
     crops = crops.usable() if usable_only else crops
-    places = list(crops.order_by("id").values_list("shard", "row"))
-    for digest, group in groupby(places, key=lambda place: place[0]):
-        rows = [row for _, row in group]
+    places = list(crops.order_by("id").values_list("shard", "row", "image__channels"))
+    for (digest, names), group in groupby(places, key=lambda place: (place[0], tuple(place[2]))):
+        rows = [row for _, row, _ in group]
+        channels = [names.index(name) for name in wanted]
         for start in range(0, len(rows), CHUNK):
-            yield np.asarray(shard(digest)[rows[start : start + CHUNK]])
+            yield np.asarray(shard(digest)[rows[start : start + CHUNK]])[:, channels]
 
 
 def embeddings(experiment: Experiment, encoder_name: str) -> NDArray[np.float32]:

@@ -23,7 +23,7 @@ from training.learning.splits import Split, unit_names
 from training.learning.torch_setup import best_device
 from training.models import LabelSnapshot, ModelVersion, Status, TrainingRun
 from training.services.models import NewModel, register
-from training.services.work import Cancelled, Refused, beat, claim, finish
+from training.services.work import Cancelled, Refused, beat, claim, failure_text, finish
 from training.worker.examples import Examples, freeze, load_examples, split_of
 
 MODELS = "models"
@@ -64,7 +64,7 @@ def train(run_pk: int) -> None:
     except (Cancelled, TrainingCancelled):
         finish(run, Status.CANCELLED)
     except Exception as error:
-        finish(run, Status.FAILED, f"{type(error).__name__}: {error}")
+        finish(run, Status.FAILED, failure_text(error))
         raise
 
 

@@ -10,7 +10,7 @@ const HEIGHT = 28;
 export class Windows {
   constructor() {
     this.changes = new Map();
-    this.off = new Set();
+    this.chosen = new Map();
   }
 
   static key(channels) {
@@ -20,7 +20,7 @@ export class Windows {
   /** The channels as they are to be drawn: [{name, color, low, high, on}]. */
   shown(channels) {
     const changed = this.changes.get(Windows.key(channels)) ?? [];
-    return channels.map((channel, index) => ({ ...channel, ...changed[index], on: !this.off.has(channel.name) }));
+    return channels.map((channel, index) => ({ ...channel, ...changed[index], on: this.isOn(channel) }));
   }
 
   change(channels, index, ends) {
@@ -38,8 +38,13 @@ export class Windows {
     this.changes.delete(Windows.key(channels));
   }
 
-  toggle(name) {
-    if (!this.off.delete(name)) this.off.add(name);
+  /** The reader's choice, else the server's: a channel that quality control faults starts switched off. */
+  isOn({ name, on = true }) {
+    return this.chosen.get(name) ?? on;
+  }
+
+  toggle(channel) {
+    this.chosen.set(channel.name, !this.isOn(channel));
   }
 }
 
@@ -111,7 +116,7 @@ export class ChannelPanel {
   toggle(index) {
     const channel = this.crop && !this.crop.is_rgb && this.crop.channels[index];
     if (!channel) return;
-    this.windows.toggle(channel.name);
+    this.windows.toggle(channel);
     this.changed();
   }
 
