@@ -140,11 +140,22 @@ def _robust_fit(terms: NDArray[np.float64], values: NDArray[np.float64]) -> NDAr
 
 def illumination(plane: NDArray[Any], surface: NDArray[np.float64]) -> tuple[float, float]:
     """Ratio max/min (1 = even) of the background, and the share of the plane's own range it takes up."""
-    low, high = (float(v) for v in np.percentile(plane, (0.2, 99.8)))
+    low, high = percentiles(plane, (0.2, 99.8))
     floor = max(float(surface.min()), 1e-3 * max(high, 1e-12))
     ratio = max(1.0, float(surface.max()) / floor)
     amplitude = float(np.ptp(surface))
     return ratio, 0.0 if high <= low else min(1.0, amplitude / (high - low))
+
+
+def percentiles(plane: NDArray[Any], percents: tuple[float, ...]) -> tuple[float, ...]:
+    """The same as np.percentile; counting the values of an 8 or 16-bit plane is several times faster."""
+    if plane.dtype not in (np.uint8, np.uint16):
+        return tuple(float(value) for value in np.percentile(plane, percents))
+    reached = np.cumsum(np.bincount(plane.reshape(-1)))
+    place = np.array(percents) / 100 * (plane.size - 1)
+    below, above = (np.searchsorted(reached, np.floor(place) + step, side="left") for step in (1, 2))
+    share = place - np.floor(place)
+    return tuple(float(value) for value in below + (np.where(share > 0, above, below) - below) * share)
 
 
 def object_contrast(plane: NDArray[Any], surface: NDArray[np.float64], sigma: float) -> tuple[float, float]:
