@@ -2,12 +2,18 @@
 
 from inference.models import InferenceRun
 from training.models import TrainingRun
+from training.services.embedding import studies_without_embeddings
 from training.services.work import bury_the_silent
 
 TRAIN = "training.tasks.train_task"
 RUN = "inference.tasks.run_task"
+EMBED = "training.tasks.embed_task"
 
 
 def what_is_due() -> list[tuple[str, int]]:
-    """Work that waits, and work whose worker went silent; doing it twice is harmless."""
-    return [(TRAIN, pk) for pk in bury_the_silent(TrainingRun)] + [(RUN, pk) for pk in bury_the_silent(InferenceRun)]
+    """Embeddings that are missing, work that waits, and work whose worker went silent; doing it twice is harmless."""
+    return [
+        *((EMBED, pk) for pk in studies_without_embeddings()),
+        *((TRAIN, pk) for pk in bury_the_silent(TrainingRun)),
+        *((RUN, pk) for pk in bury_the_silent(InferenceRun)),
+    ]

@@ -26,6 +26,10 @@ class Study(models.Model):
         TYPICLUST = "typiclust", "TypiClust"
         MAXHERDING = "maxherding", "MaxHerding"
 
+    class Encoder(models.TextChoices):
+        HANDCRAFTED = "handcrafted", "handcrafted features (at once, no PyTorch)"
+        UNTRAINED = "untrained", "untrained network (computed by a worker)"
+
     name = models.CharField(max_length=200, unique=True)
     question = models.CharField(max_length=500)
     guidelines = models.TextField(blank=True)
@@ -37,6 +41,7 @@ class Study(models.Model):
     random_share = models.FloatField(default=0.1, help_text="share of queries drawn at random")
     coverage_share = models.FloatField(default=0.2, help_text="share of queries that only cover the pool")
     strategy = models.CharField(max_length=20, choices=Strategy, default=Strategy.UHERDING)
+    encoder = models.CharField(max_length=20, choices=Encoder, default=Encoder.HANDCRAFTED)
     is_blind = models.BooleanField(default=True)
     stream_in_training = models.BooleanField(default=True)
     is_simulated = models.BooleanField(default=False)

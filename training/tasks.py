@@ -15,6 +15,14 @@ def train_task(run_pk: int) -> None:
     train(run_pk)
 
 
+@shared_task(queue="long", soft_time_limit=4 * 3600, time_limit=4 * 3600 + 60)
+def embed_task(study_pk: int) -> None:
+    """Compute the embeddings that a study lacks."""
+    from training.worker.embedding import embed_study
+
+    embed_study(study_pk)
+
+
 def ring(run_pk: int) -> None:
     """Ring for a run once its row is committed. A broker that is away loses nothing: the sweep rings again."""
     transaction.on_commit(partial(train_task.delay, run_pk), robust=True)

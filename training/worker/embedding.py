@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from imaging.models import Crop, Experiment, Image
 from imaging.pixels.digest import file_digest
 from imaging.services.storage import fetch, keep, local_folder, shard
+from labeling.models import Study
 from training.learning.encoders import Encoder, make_encoder
 from training.models import EmbeddingSet
 from training.services.work import Refused
 
 EMBEDDINGS = "embeddings"
+# The encoder that needs no PyTorch, so that any process computes it where it is missing.
+AT_ONCE = "handcrafted"
 CHUNK = 1024
 
 
@@ -55,12 +58,37 @@ def crops_of(experiment: Experiment, *, usable_only: bool = False) -> Iterator[N
 
 
 def embeddings(experiment: Experiment, encoder_name: str) -> NDArray[np.float32]:
-    """Embeddings (crops, dimension) as a memory map; computed at the first call, read afterwards."""
+    """Embeddings (crops, dimension) as a memory map.
+
+    Handcrafted ones are computed at the first call. Those of a network are read only, because this runs in processes
+    without PyTorch: Refused until a worker has computed them.
+    """
+    if encoder_name == AT_ONCE:
+        return _load(compute(experiment, encoder_name))
+    standing = EmbeddingSet.objects.filter(encoder_name=encoder_name, experiment=experiment).order_by("-id").first()
+    if standing is None:
+        raise Refused(
+            f"'{experiment}' waits for its embeddings by the {encoder_name} encoder: a worker computes them."
+        )
+    return _load(standing)
+
+
+def compute(experiment: Experiment, encoder_name: str) -> EmbeddingSet:
+    """The embedding set of the experiment by this encoder, computed where it is missing. May be called twice."""
     channels = layout_of(experiment)
     encoder = make_encoder(encoder_name, len(channels))
     standing = EmbeddingSet.objects.filter(encoder=encoder.digest, experiment=experiment).first()
-    if standing is None:
-        standing = _compute(experiment, encoder, windows_of(channels))
+    return standing or _compute(experiment, encoder, windows_of(channels))
+
+
+def embed_study(study_pk: int) -> None:
+    """Compute what a study's encoder still lacks."""
+    study = Study.objects.get(pk=study_pk)
+    for experiment in study.experiments.order_by("name"):
+        compute(experiment, study.encoder)
+
+
+def _load(standing: EmbeddingSet) -> NDArray[np.float32]:
     loaded: NDArray[np.float32] = np.load(
         fetch(EMBEDDINGS, f"{standing.file_digest}.npy"), mmap_mode="r", allow_pickle=False
     )

@@ -85,7 +85,7 @@ class RankingWorker:
         identity = _identity(study)
         warm = self._warm.get(study.pk)
         if warm is None or warm.identity != identity:
-            pool = load_pool(study, ENCODER)
+            pool = load_pool(study, study.encoder)
             warm = Warm(pool, PoolRanker(pool.features, pool.experiment_index, _settings(study)), identity)
             self._warm[study.pk] = warm
         return warm
@@ -106,6 +106,8 @@ def _identity(study: Study) -> tuple[object, ...]:
     return (
         experiments,
         tuple(class_keys(study)),
+        study.encoder,
+        EmbeddingSet.objects.filter(experiment__studies=study, encoder_name=study.encoder).count(),
         study.strategy,
         study.coverage_share,
         study.random_share,
@@ -141,7 +143,7 @@ def _save(study: Study, pool: Pool, ranking: Ranking, standing: Standing, second
         np.save(temporary, ranking.scores, allow_pickle=False)
         temporary.replace(path)
         keep(SCORES, path)
-    encoder = EmbeddingSet.objects.filter(experiment__studies=study, encoder_name=ENCODER).values_list(
+    encoder = EmbeddingSet.objects.filter(experiment__studies=study, encoder_name=study.encoder).values_list(
         "encoder", flat=True
     )
     info = RankingInfo(
