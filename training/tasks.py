@@ -15,7 +15,7 @@ def train_task(run_pk: int) -> None:
     train(run_pk)
 
 
-@shared_task(queue="long", soft_time_limit=4 * 3600, time_limit=4 * 3600 + 60)
+@shared_task(soft_time_limit=4 * 3600, time_limit=4 * 3600 + 60)
 def embed_task(study_pk: int) -> None:
     """Compute the embeddings that a study lacks."""
     from training.worker.embedding import embed_study

@@ -165,6 +165,7 @@ CELERY_TASK_DEFAULT_QUEUE = "short"
 # Hours of work wait in a line of their own, so that the sweep never stands behind them.
 CELERY_TASK_ROUTES = {
     "training.tasks.train_task": {"queue": "long"},
+    "training.tasks.embed_task": {"queue": "long"},
     "inference.tasks.run_task": {"queue": "long"},
 }
 CELERY_TIMEZONE = "UTC"

@@ -61,7 +61,7 @@ def standing_answers(study: Study) -> Standing:
     crops = sorted(answers)
     return Standing(
         crop_ids=tuple(crops),
-        votes=np.array([votes[crop] for crop in crops]).reshape(-1, len(places)),
+        votes=np.array([votes[crop] for crop in crops]).reshape(len(crops), len(places)),
         answers=tuple(tuple(sorted(answers[crop])) for crop in crops),
         in_stream=np.array([crop in stream for crop in crops], dtype=bool),
         newest=newest,

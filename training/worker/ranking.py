@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+from django.utils import timezone
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from imaging.services.storage import keep, local_folder
-from labeling.models import QueueEntry, Study
+from labeling.models import Lease, QueueEntry, Study
 from labeling.services.queue import NewEntry, RankingInfo, leased_crops, replace_queue
 from labeling.services.reads import SECOND_READ, STREAM, reads_needed
 from training.learning.ranking import Answers, PoolRanker, Ranking, RankingSettings
@@ -21,6 +22,7 @@ from training.models import EmbeddingSet
 from training.models import Ranking as RankingRow
 from training.services.labels import Standing, class_keys, newest_annotation, standing_answers
 from training.services.work import Refused
+from training.worker.embedding import AT_ONCE
 from training.worker.pool import Pool, load_pool
 
 SCORES = "rankings"
@@ -57,29 +59,27 @@ class RankingWorker:
     def rank(self, study: Study) -> bool:
         """Rank one study now and put its new queue in place; False where it cannot be ranked yet."""
         started = time.perf_counter()
+        standing = standing_answers(study)
         try:
             warm = self._load(study)
-        except Refused as error:
-            # The last good ranking stays; the reason is said once, not at every poll.
-            self._refused[study.pk] = _identity(study)
+            # The matrices are small: a second BLAS thread mostly waits for a core that the web server needs.
+            with self._threads.limit(limits=1, user_api="blas"):
+                ranking = warm.ranker.rank(*_inputs(study, warm.pool, standing))
+        except (Refused, ValueError) as error:
+            # The last good ranking stays, and so do the other studies; the reason is said once, not at every poll.
+            self._refused[study.pk] = (_identity(study), standing.newest)
             self.refusals[study.pk] = str(error)
             return False
         self.refusals.pop(study.pk, None)
-        standing = standing_answers(study)
-        # The matrices are small: a second BLAS thread mostly waits for a core that the web server needs.
-        with self._threads.limit(limits=1, user_api="blas"):
-            ranking = warm.ranker.rank(*_inputs(study, warm.pool, standing))
         _save(study, warm.pool, ranking, standing, time.perf_counter() - started)
         warm.ranked_up_to = standing.newest
         return True
 
     def _due(self, study: Study) -> bool:
-        warm, identity = self._warm.get(study.pk), _identity(study)
-        if study.pk in self.refusals and self._refused[study.pk] == identity:
+        warm, identity, newest = self._warm.get(study.pk), _identity(study), newest_annotation(study)
+        if study.pk in self.refusals and self._refused[study.pk] == (identity, newest):
             return False
-        if warm is None or warm.identity != identity:
-            return True
-        return newest_annotation(study) != warm.ranked_up_to
+        return warm is None or warm.identity != identity or newest != warm.ranked_up_to
 
     def _load(self, study: Study) -> Warm:
         identity = _identity(study)
@@ -107,7 +107,9 @@ def _identity(study: Study) -> tuple[object, ...]:
         experiments,
         tuple(class_keys(study)),
         study.encoder,
-        EmbeddingSet.objects.filter(experiment__studies=study, encoder_name=study.encoder).count(),
+        # Embeddings that loading itself computes are no news: else every first ranking would be made twice.
+        study.encoder == AT_ONCE
+        or EmbeddingSet.objects.filter(experiment__studies=study, encoder_name=study.encoder).count(),
         study.strategy,
         study.coverage_share,
         study.random_share,
@@ -178,7 +180,15 @@ def _entries(study: Study, pool: Pool, ranking: Ranking, standing: Standing) -> 
             ranking.order, ranking.queue_score, ranking.why, ranking.probability
         )
     ]
-    return _interleaved(_second_reads(study, pool, standing), fresh)
+    return _interleaved(_second_reads(study, pool, standing), [*fresh, *_held(study, standing)])
+
+
+def _held(study: Study, standing: Standing) -> list[NewEntry]:
+    """Crops that somebody looks at now, last in the queue: a lease that ends unanswered must strand no crop."""
+    answered = set(standing.crop_ids)
+    leases = Lease.objects.filter(study=study, expires_at__gt=timezone.now()).order_by("-id")
+    held = {lease.crop_id: lease for lease in leases if lease.crop_id not in answered}
+    return [NewEntry(crop_id, 0.0, lease.why, lease.probability) for crop_id, lease in held.items()]
 
 
 def _second_reads(study: Study, pool: Pool, standing: Standing) -> list[NewEntry]:
