@@ -47,6 +47,7 @@ class EmbeddedBroker:
             "--save": "",
             "--maxmemory-policy": "noeviction",
             "--daemonize": "no",
+            "--loglevel": "warning",
         }
         return [str(get_binary_path()), *(word for pair in options.items() for word in pair)]
 

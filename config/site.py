@@ -7,6 +7,8 @@ from pathlib import Path
 from config.broker import EmbeddedBroker
 from config.supervisor import Child
 
+# One worker has nobody to gossip or mingle with.
+QUIET = ("--without-gossip", "--without-mingle")
 THREADS = {"OMP_WAIT_POLICY": "passive", "OMP_NUM_THREADS": "1"}
 
 
@@ -15,12 +17,12 @@ def children(broker: EmbeddedBroker, address: str, port: int) -> list[Child]:
     environment = {"PARFOCAL_BROKER_URL": broker.url, "PYTHONUNBUFFERED": "1"}
     python = sys.executable
     manage = str(Path(sys.argv[0]).resolve())
-    celery = [python, "-m", "celery", "-A", "config"]
+    celery = [python, "-m", "celery", "--quiet", "-A", "config"]
     threads = environment | {"OMP_WAIT_POLICY": "passive", "OMP_NUM_THREADS": str(_half_the_cores())}
     return [
         Child("broker", broker.command()),
         Child("web", _web_server(address, port), environment | THREADS),
-        Child("worker", [*celery, "worker", "-Q", "short,long", "-c", "1", "-l", "INFO"], threads),
+        Child("worker", [*celery, "worker", "-Q", "short,long", "-c", "1", "-l", "INFO", *QUIET], threads),
         Child("beat", [*celery, "beat", "-l", "WARNING", "--pidfile="], environment | THREADS),
         Child("ranking", [python, manage, "rank_worker"], threads),
     ]

@@ -1,6 +1,7 @@
 """`manage.py up`: the whole site on one machine; Ctrl-C stops all of it."""
 
 import signal
+import socket
 import threading
 import time
 import urllib.request
@@ -32,6 +33,7 @@ class Command(BaseCommand):
         parser.add_argument("--until-answer", action="store_true", help="stop as soon as the site has answered")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        _check_free(options["address"], options["port"])
         call_command("migrate", verbosity=0)
         call_command("collectstatic", verbosity=0, interactive=False)
         broker = EmbeddedBroker.prepare(settings.DATA_FOLDER)
@@ -42,8 +44,10 @@ class Command(BaseCommand):
         site = f"http://{options['address']}:{options['port']}/"
         print_line(f"      up | Parfocal starts at {site} (data in {settings.DATA_FOLDER}); Ctrl-C stops it")
         answered = threading.Event()
-        if options["until_answer"]:
-            threading.Thread(target=_stop_after_answer, args=(supervisor, site, answered), daemon=True).start()
+        watch = threading.Thread(
+            target=_watch, args=(supervisor, site, answered, options["until_answer"]), daemon=True
+        )
+        watch.start()
         try:
             supervisor.run()
         finally:
@@ -61,14 +65,30 @@ def _write_note(data: Path, url: str) -> Path:
     return note
 
 
-def _stop_after_answer(supervisor: Supervisor, site: str, answered: threading.Event) -> None:
-    deadline = time.monotonic() + ANSWER_WITHIN_S
-    while time.monotonic() < deadline and not answered.is_set():
+def _check_free(address: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            with urllib.request.urlopen(f"{site}accounts/login/", timeout=5) as reply:
-                if reply.status == 200:
-                    answered.set()
-                    print_line(f"      up | {site} answered")
+            probe.bind((address, port))
+        except OSError as error:
+            raise CommandError(
+                f"{address}:{port} cannot be used ({error.strerror}): choose another --port."
+            ) from error
+
+
+def _watch(supervisor: Supervisor, site: str, answered: threading.Event, then_stop: bool) -> None:
+    """Say when the site answers, and where to log in; stop it then, or when it never does, if that is wanted."""
+    deadline = time.monotonic() + ANSWER_WITHIN_S
+    while time.monotonic() < deadline and not supervisor.stopping.wait(0.3):
+        try:
+            with urllib.request.urlopen(f"{site}health/live", timeout=5) as reply:
+                answered.set()
+                print_line(f"      up | {site} answered ({reply.status}); open it in a browser")
+                break
         except OSError:
-            supervisor.stopping.wait(0.3)
-    supervisor.stop()
+            continue
+    password = settings.DATA_FOLDER / "demo_password"
+    if password.exists():
+        print_line(f"      up | log in as admin, lead or reader with the password {password.read_text().strip()}")
+    if then_stop:
+        supervisor.stop()
