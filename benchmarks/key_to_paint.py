@@ -20,7 +20,6 @@ ARGUMENTS = [
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 READY = "main[data-state=ready]"
-ALL_SAVED = "([count]) => document.getElementById('main').dataset.saved === String(count)"
 PAINTS = "performance.getEntriesByName('key-to-paint').map((entry) => entry.duration)"
 
 
@@ -54,7 +53,7 @@ def _sit(site: Site) -> Sitting:
         page = browser.new_page()
         _log_in(page, site)
         waits = sum(_answer(page, KEYS[number % len(KEYS)]) for number in range(ANSWERS))
-        page.wait_for_function(ALL_SAVED, arg=[ANSWERS])
+        page.wait_for_selector(f"main[data-saved='{ANSWERS}']")
         paints = [float(value) for value in page.evaluate(PAINTS)]
         browser.close()
     return Sitting(paints, waits)
