@@ -37,7 +37,7 @@ def read_bool(name: str, default: bool) -> bool:
 def read_int(name: str, default: int, low: int, high: int) -> int:
     """A whole number within [low, high]."""
     text = read_text(name, str(default))
-    if not text.isdigit() or not low <= int(text) <= high:
+    if not (text.isascii() and text.isdigit()) or not low <= int(text) <= high:
         raise ImproperlyConfigured(f"{name}={text!r}: write a whole number from {low} to {high}.")
     return int(text)
 
