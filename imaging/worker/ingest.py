@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imaging.models import Crop, Experiment
-from imaging.pixels.digest import mapping_digest
+from imaging.pixels.digest import array_digest, mapping_digest
 from imaging.pixels.errors import ImageError
 from imaging.pixels.info import ImageInfo
 from imaging.pixels.listing import FieldEntry, Listing
@@ -86,7 +86,7 @@ def _ingest_experiment(
     facts = _read_all(entries, options, report, progress)
     if not facts:
         return
-    content = mapping_digest({"images": sorted(item.digest for item in facts)})
+    content = mapping_digest({"fields": sorted([item.digest, _objects_digest(item)] for item in facts)})
     standing = Experiment.objects.filter(name=name).first()
     if standing is not None and standing.content_digest != content and options.rename_on_conflict:
         name = f"{name} [{content[:6]}]"
@@ -94,7 +94,7 @@ def _ingest_experiment(
     if standing is None:
         standing = store(name, facts, content, options.store)
     elif standing.content_digest != content:
-        reason = f"experiment '{name}' exists with other images: give another name with --experiment"
+        reason = f"experiment '{name}' exists with other images or objects: give another name with --experiment"
         report.refused += [{"path": file["name"], "reason": reason} for item in facts for file in item.files]
         return
     report.experiments.append(name)
@@ -137,3 +137,8 @@ def _boxes_outside(entry: FieldEntry, info: ImageInfo) -> list[dict[str, str]]:
         }
         for box in outside
     ]
+
+
+def _objects_digest(item: FieldFacts) -> str:
+    """Digest of where the field's crops lie: the same images with other objects are another experiment."""
+    return array_digest(item.objects.centroids.round(2))
