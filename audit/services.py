@@ -1,5 +1,6 @@
 """Writes audit events in the transaction of the change they tell of, and signs the head of the chain."""
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -99,7 +100,13 @@ def write_checkpoint() -> Checkpoint | None:
 
 
 def signing_key() -> bytes:
-    """The private key that signs checkpoints: made at first use in the data folder, mode 0600."""
+    """The private key that signs checkpoints, 32 bytes.
+
+    Production takes it from the environment, the same on every machine; a one-machine site makes it at first use in
+    the data folder, mode 0600.
+    """
+    if settings.AUDIT_SECRET:
+        return hashlib.sha256(settings.AUDIT_SECRET.encode()).digest()
     path = Path(settings.DATA_FOLDER) / "audit_key"
     if not path.exists():
         handle, fresh = tempfile.mkstemp(dir=path.parent)

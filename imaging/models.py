@@ -129,7 +129,7 @@ class Image(models.Model):
 class QualityReport(models.Model):
     """What one version of the quality rules measured and decided for an image.
 
-    Identified by image and rule digest; written by `imaging.worker`. `files` holds the same per file.
+    Identified by image and rule digest; written by `imaging.worker`.
     """
 
     image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="quality_reports")

@@ -17,6 +17,7 @@ from labeling.models import (
     Study,
     Suggestion,
 )
+from labeling.services.studies import study_saved
 
 
 class LabelClassInline(admin.TabularInline):
@@ -41,6 +42,11 @@ class StudyAdmin(admin.ModelAdmin):
     list_display = ("name", "question", "strategy", "is_blind", "is_simulated")
     filter_horizontal = ("experiments",)
     inlines = (LabelClassInline, MembershipInline)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Store classes and people the way the application does: with their event and sight of the experiments."""
+        super().save_related(request, form, formsets, change)
+        study_saved(form.instance, request.user, created=not change)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         # Decided once: changing it later would spoil the unbiased stream.

@@ -66,9 +66,7 @@ def parse_checkpoint(line: str) -> SignedCheckpoint:
     """The signed checkpoint in one line of the file; anything else raises ValueError."""
     try:
         record = json.loads(line)
-        signed = SignedCheckpoint(
-            Checkpoint(**record["checkpoint"]), record["signature"], record["public_key"]
-        )
+        signed = SignedCheckpoint(Checkpoint(**record["checkpoint"]), record["signature"], record["public_key"])
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             "this line is not a signed checkpoint; restore the file of checkpoints from its copy"

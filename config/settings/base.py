@@ -5,6 +5,8 @@ from config import environment as env
 DATA_FOLDER = env.data_folder()
 BASE_DIR = env.PROJECT
 VERSION = env.version()
+# Empty: the key that signs the audit trail is made in the data folder.
+AUDIT_SECRET = ""
 
 INSTALLED_APPS = [
     "django.contrib.admin",

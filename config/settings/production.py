@@ -6,6 +6,7 @@ from config.settings.base import STORAGES
 
 DEBUG = False
 SECRET_KEY = env.required_secret("PARFOCAL_SECRET_KEY")
+AUDIT_SECRET = env.required_secret("PARFOCAL_AUDIT_SECRET")
 ALLOWED_HOSTS = env.read_list("PARFOCAL_HOSTS")
 CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS]
 

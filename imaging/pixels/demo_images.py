@@ -29,6 +29,8 @@ UPSAMPLING = 2
 TILE_ROWS, TILE_COLUMNS = 4, 5
 # Pixels around a nucleus, after upsampling, in which the stain of its cell is measured.
 CELL_MARGIN_PX = 6
+# Nearer to the edge a crop would be mostly empty.
+EDGE_PX = 8
 NUCLEI = SegmentationParams(min_area_px=90, max_area_px=2500, min_distance_px=7)
 
 
@@ -154,7 +156,10 @@ def _objects(pixels: NDArray[np.uint8]) -> tuple[DemoObject, ...]:
     values = ndimage.mean(dab, cells, numbers)
     centres = ndimage.center_of_mass(labels > 0, labels, numbers)
     found = []
+    height, width = labels.shape
     for value, (y, x), window in zip(np.atleast_1d(values), centres, ndimage.find_objects(labels)):
+        if min(x, y, width - x, height - y) < EDGE_PX:
+            continue
         rows, columns = window
         box = Box(columns.start, rows.start, columns.stop, rows.stop)
         found.append(_object(float(value), (float(x) + 0.5, float(y) + 0.5), box))

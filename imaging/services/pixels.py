@@ -1,5 +1,6 @@
 """Pixels of crops and of their surroundings, read from shards and from the originals."""
 
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from imaging.models import Crop, Image
 from imaging.pixels.geometry import Box
-from imaging.pixels.info import ImageReader, PlaneFile
+from imaging.pixels.info import ImageInfo, ImageReader, PlaneFile
 from imaging.pixels.reading import open_planes
 from imaging.services.storage import shard
 
@@ -30,13 +31,37 @@ def context_pixels(crop: Crop, scale: float) -> NDArray[Any]:
 
 
 def reader_of(image: Image) -> ImageReader:
-    """A reader over the image's original files; the newest few stay open."""
-    return _open(tuple((file["uri"], file["name"], file["channel"], file["z"]) for file in image.files))
+    """A reader over the image's original files, with the channel names and pixel size that were stored for it.
+
+    The newest few stay open.
+    """
+    files = tuple((file["uri"], file["name"], file["channel"], file["z"]) for file in image.files)
+    return _open(files, tuple(image.channels), image.pixel_size_um)
 
 
 @lru_cache(maxsize=8)
-def _open(files: tuple[tuple[str, str, str, int | None], ...]) -> ImageReader:
-    return open_planes([PlaneFile(Path(uri), name, channel, z) for uri, name, channel, z in files])
+def _open(
+    files: tuple[tuple[str, str, str, int | None], ...], channels: tuple[str, ...], pixel_size_um: float | None
+) -> ImageReader:
+    reader = open_planes([PlaneFile(Path(uri), name, channel, z) for uri, name, channel, z in files])
+    described = replace(reader.info, channel_names=channels, pixel_size_um=pixel_size_um)
+    return Described(reader, described)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A reader whose facts are those that were stored, where the user knew more than the file."""
+
+    reader: ImageReader
+    info: ImageInfo
+
+    def region(self, box: Box, z: int | None = None, downsample: float = 1.0) -> NDArray[Any]:
+        """Pixels (channel, h, w) of the box; see ImageReader."""
+        return self.reader.region(box, z, downsample)
+
+    def field(self) -> NDArray[Any]:
+        """All pixels (channel, height, width); see ImageReader."""
+        return self.reader.field()
 
 
 def shown_channels(image: Image) -> list[dict[str, Any]]:

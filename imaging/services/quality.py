@@ -32,7 +32,7 @@ def _of_image(image: Image) -> list[dict[str, Any]]:
 
 
 def _of_file(file: dict[str, Any], report: QualityReport, channels: list[str]) -> dict[str, Any]:
-    channel = file["channel"]
+    channel = file["shown_as"]
     own = [reason for reason in report.reasons if reason["channel"] in ("", channel)]
     others = tuple(f"_{name}" for name in channels if name != channel)
     metrics = {name: value for name, value in report.metrics.items() if not name.endswith(others)}

@@ -29,11 +29,21 @@ def keep(kind: str, path: Path) -> None:
             default_storage.save(name, File(stream))
 
 
+def keep_folder(kind: str, folder: Path) -> None:
+    """Hand a folder of finished files to the storage, each under kind/folder/relative name."""
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = f"{kind}/{folder.name}/{path.relative_to(folder).as_posix()}"
+        if not default_storage.exists(name):
+            with path.open("rb") as stream:
+                default_storage.save(name, File(stream))
+
+
 def fetch(kind: str, file_name: str) -> Path:
     """A local path of a kept file; with a remote storage it is downloaded once. FileNotFoundError if absent."""
     path = local_folder(kind) / file_name
     if path.exists():
         return path
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(path.suffix + ".part")
     with default_storage.open(f"{kind}/{file_name}") as source, partial.open("wb") as target:
         for chunk in source.chunks():

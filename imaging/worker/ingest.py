@@ -111,7 +111,7 @@ def _read_all(
         try:
             item = read_field(entry, options.channels, options.pixel_size_um, options.store.bit_depth)
         except ImageError as error:
-            report.refused += [{"path": file.name, "reason": str(error)} for file in entry.files]
+            report.refused += [{"path": file.name, "reason": _reason(error, file.name)} for file in entry.files]
             continue
         if item.digest in seen:
             report.duplicates.append({"path": entry.name, "same_as": seen[item.digest]})
@@ -142,3 +142,8 @@ def _boxes_outside(entry: FieldEntry, info: ImageInfo) -> list[dict[str, str]]:
 def _objects_digest(item: FieldFacts) -> str:
     """Digest of where the field's crops lie: the same images with other objects are another experiment."""
     return array_digest(item.objects.centroids.round(2))
+
+
+def _reason(error: ImageError, name: str) -> str:
+    """The error without the name that already stands beside it."""
+    return str(error).removeprefix(f"{name}: ")

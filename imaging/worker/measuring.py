@@ -48,12 +48,15 @@ def read_field(
     source = object_source(entry, info)
     found = find_objects(entry, reader, info, source)
     plan = plan_for(info, found)
+    renamed = dict(zip(reader.info.channel_names, info.channel_names))
     files = [
         {
             "name": file.name,
             "uri": str(file.path),
             "sha256": file_digest(file.path),
             "channel": file.channel,
+            # What the channel is called here: the user's name for it, where one was given.
+            "shown_as": renamed.get(file.channel, file.channel),
             "z": file.z,
         }
         for file in entry.files

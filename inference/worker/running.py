@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from imaging.models import Image, Sample
 from imaging.pixels.digest import file_digest
-from imaging.services.storage import fetch, local_folder
+from imaging.services.storage import fetch, keep_folder, local_folder
 from inference.models import InferenceRun
 from inference.pipeline import tables
 from inference.pipeline.aggregate import FieldCounts, SampleSummary, aggregate
@@ -96,6 +96,7 @@ def _run(run: InferenceRun) -> None:
     (partial / "record.json").write_text(record.to_json(), encoding="utf-8")
     shutil.rmtree(run_folder(run), ignore_errors=True)
     partial.replace(run_folder(run))
+    keep_folder(RUNS, run_folder(run))
     complete(run, _results(run, record, outcomes, table, summary))
 
 

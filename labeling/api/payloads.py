@@ -71,7 +71,7 @@ def ranking_payload(study: Study) -> dict[str, Any] | None:
         "ranked_at": ranked.ranked_at.isoformat(),
         "age_s": round((timezone.now() - ranked.ranked_at).total_seconds(), 1),
         "pool": ranked.pool_size,
-        "strategy": ranked.strategy,
+        "strategy": Study.Strategy(ranked.strategy).label,
         "newer_answers": newer_answers(study, ranked.last_annotation),
     }
 

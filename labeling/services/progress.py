@@ -83,7 +83,8 @@ def by_annotator(study: Study) -> list[dict[str, Any]]:
             "n": row["n"],
             "not_sure": row["not_sure"],
             "bad": row["bad"],
-            "per_hour": _per_hour(row),
+            # How fast a program answers says nothing.
+            "per_hour": None if row["annotator__pk"] in simulated else _per_hour(row),
             "simulated": row["annotator__pk"] in simulated,
         }
         for row in rows

@@ -77,6 +77,22 @@ def create_study(plan: StudyPlan, lead: Any) -> Study:
     return study
 
 
+def study_saved(study: Study, by: Any, *, created: bool) -> None:
+    """Complete a study that was edited in Admin: members see its experiments, and the change has its event."""
+    with transaction.atomic():
+        for membership in study.memberships.select_related("user"):
+            join(study, membership.user, membership.role, is_simulated=membership.is_simulated)
+        audit.record(
+            "study.created" if created else "study.changed",
+            study,
+            actor=audit.actor_of(by),
+            detail={
+                "classes": list(study.classes.values_list("key", flat=True)),
+                "experiments": list(study.experiments.values_list("name", flat=True)),
+            },
+        )
+
+
 def _check(plan: StudyPlan) -> None:
     names: Sequence[str] = [name.strip() for name in plan.classes]
     if len(names) < 2 or not all(names):

@@ -141,4 +141,5 @@ def _verdict(status: str, held_out: int, missing: int, report: Mapping[str, Any]
     if status == "blocked":
         return "Not better than what is simpler; label more, or look at the classes with the lowest recall."
     where = "" if report["level"] == "experiment" else f" The split was by {report['level']}."
-    return f"Pilot: {held_out} held-out experiments, {missing} more are needed to call it validated.{where}"
+    more = "1 more is" if missing == 1 else f"{missing} more are"
+    return f"Pilot: {held_out} held-out experiments, {more} needed to call it validated.{where}"

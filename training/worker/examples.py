@@ -75,13 +75,13 @@ def units_of(pool: Pool, rows: NDArray[np.int64]) -> Units:
     return Units(units.experiment[rows], units.subject[rows], units.sample[rows], units.field[rows])
 
 
-def split_of(examples: Examples) -> Split:
+def split_of(study: Study, examples: Examples) -> Split:
     """How the labelled crops are held out; Refused where even folds of crops are impossible."""
     rules = SplitRules(classes=tuple(examples.classes))
     try:
         return choose_split(units_of(examples.pool, examples.labelled), examples.labels, rules)
     except ValueError as error:
-        raise Refused(f"Too few labels to hold any out: {error}") from error
+        raise Refused(f"Study '{study}': {error}.") from error
 
 
 def freeze(study: Study, examples: Examples, split: Split) -> LabelSnapshot:

@@ -72,7 +72,7 @@ def _train(run: TrainingRun) -> ModelVersion | None:
     recipe = Recipe.from_mapping(run.recipe)
     beat(run, 0.01, "reading labels and crops")
     examples = load_examples(run.study)
-    split = split_of(examples)
+    split = split_of(run.study, examples)
     snapshot = freeze(run.study, examples, split)
     parts = len(split.folds) + 1
 
@@ -138,7 +138,7 @@ def report_of(examples: Examples, split: Split, held_out: HeldOut, recipe: Recip
     report = with_comparisons(
         report | {"kind": recipe.model},
         held_out.model[rows],
-        {PRIOR: held_out.prior[rows], BASELINE: held_out.baseline[rows]},
+        _others(held_out, recipe, rows),
         truth,
         unit,
     )
@@ -157,6 +157,12 @@ def report_of(examples: Examples, split: Split, held_out: HeldOut, recipe: Recip
             "note": "Most of these crops were chosen by the ranking, so they are harder than the average crop.",
         },
     }
+
+
+def _others(held_out: HeldOut, recipe: Recipe, rows: NDArray[np.int64]) -> dict[str, Probabilities]:
+    """What the model is compared with; a handcrafted model is itself the baseline."""
+    others = {PRIOR: held_out.prior[rows]}
+    return others if recipe.model == BASELINE else others | {BASELINE: held_out.baseline[rows]}
 
 
 def leakage_of(examples: Examples, split: Split) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from labeling.services.answers import Submission, submit
 from training.learning.head import HeadSettings, fit_head, probabilities
 from training.learning.labelled import Item, Task
 from training.learning.simulation import NOT_SURE, SimulatedAnnotator, boundary_distance
+from training.services.work import Refused
 from training.worker.pool import Pool
 
 ACCOUNTS = ("admin", "lead", "reader")
@@ -43,6 +44,13 @@ def log_in() -> dict[str, str]:
     """Name and password of the accounts to try the site with; made once per data folder, kept in a private file."""
     path = Path(settings.DATA_FOLDER) / "demo_password"
     if not path.exists():
+        taken = list(get_user_model().objects.filter(username__in=ACCOUNTS).values_list("username", flat=True))
+        if taken:
+            # A demonstration must never take over the accounts of a lab.
+            raise Refused(
+                f"This data folder has accounts named {', '.join(taken)}: run the demonstration in a folder"
+                " of its own, PARFOCAL_DATA=some/other/folder."
+            )
         path.touch(mode=0o600)
         path.write_text(secrets.token_urlsafe(9))
     password = path.read_text().strip()
