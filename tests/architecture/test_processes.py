@@ -24,7 +24,8 @@ from django.test import Client
 call_command("migrate", verbosity=0)
 client = Client()
 client.force_login(get_user_model().objects.create_superuser("root"))
-for path in ("/", "/experiments/", "/runs/", "/accounts/login/", "/api/v1/studies/", "/api/v1/runs/", "/api/v1/schema/"):
+api = [f"/api/v1/{noun}/" for noun in ("studies", "experiments", "models", "runs", "schema")]
+for path in ("/", "/experiments/", "/runs/", "/accounts/login/", *api):
     assert client.get(path).status_code in (200, 302), path
 """
 IMPORT_ALL = """

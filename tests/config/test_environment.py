@@ -9,7 +9,7 @@ from config import environment
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("1", True), ("Yes", True), (" on ", True), ("0", False), ("FALSE", False)]
+    ("text", "value"), [("1", True), ("Yes", True), (" on ", True), ("0", False), ("NO", False)]
 )
 def test_on_and_off_words_are_read(monkeypatch: pytest.MonkeyPatch, text: str, value: bool) -> None:
     monkeypatch.setenv("PARFOCAL_DEBUG", text)
@@ -19,21 +19,21 @@ def test_on_and_off_words_are_read(monkeypatch: pytest.MonkeyPatch, text: str, v
 @pytest.mark.parametrize("text", ["", "treu", "2", "none"])
 def test_a_typo_cannot_switch_a_guard(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("PARFOCAL_SSL_REDIRECT", text)
-    with pytest.raises(ImproperlyConfigured, match="PARFOCAL_SSL_REDIRECT.*write true or false"):
+    with pytest.raises(ImproperlyConfigured, match=r"PARFOCAL_SSL_REDIRECT.*write true or false"):
         environment.read_bool("PARFOCAL_SSL_REDIRECT", True)
 
 
 @pytest.mark.parametrize("text", ["-1", "eleven", "1e3", "11", "²"])
 def test_a_number_out_of_bounds_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("PARFOCAL_N", text)
-    with pytest.raises(ImproperlyConfigured, match="PARFOCAL_N.*from 0 to 10"):
+    with pytest.raises(ImproperlyConfigured, match=r"PARFOCAL_N.*from 0 to 10"):
         environment.read_int("PARFOCAL_N", 5, 0, 10)
 
 
 @pytest.mark.parametrize("text", ["", "short", "x" * 39])
 def test_production_takes_no_short_secret(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("PARFOCAL_SECRET_KEY", text)
-    with pytest.raises(ImproperlyConfigured, match="PARFOCAL_SECRET_KEY"):
+    with pytest.raises(ImproperlyConfigured, match=r"PARFOCAL_SECRET_KEY"):
         environment.required_secret("PARFOCAL_SECRET_KEY")
 
 
