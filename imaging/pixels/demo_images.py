@@ -30,7 +30,7 @@ TILE_ROWS, TILE_COLUMNS = 4, 5
 # Pixels around a nucleus, after upsampling, in which the stain of its cell is measured.
 CELL_MARGIN_PX = 6
 # Nearer to the edge a crop would be mostly empty.
-EDGE_PX = 8
+EDGE_PX = 6
 NUCLEI = SegmentationParams(min_area_px=90, max_area_px=2500, min_distance_px=7)
 
 

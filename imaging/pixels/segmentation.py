@@ -87,7 +87,7 @@ def otsu(values: NDArray[Any], bins: int = 512) -> float:
     if high <= low:
         low, high = float(values.min()), float(values.max())
     if high <= low:
-        return high
+        return float(high)
     counts, edges = np.histogram(values, bins=bins, range=(low, high))
     middles = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)

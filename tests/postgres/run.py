@@ -1,6 +1,6 @@
 """Runs tests on a PostgreSQL server of their own: found or installed, started in a temporary folder, removed after.
 
-    python tests/postgres/run.py TEST [TEST ...]
+python tests/postgres/run.py TEST [TEST ...]
 """
 
 import os

@@ -99,7 +99,7 @@ def no_usable_image(bench: Bench) -> None:
         (no_answers, "label crops of at least two before training"),
         (one_class, "label crops of at least two before training"),
         (only_not_sure, "label crops of at least two before training"),
-        (two_labels, "Too few labels to hold any out"),
+        (two_labels, "too few labels to hold any out"),
         (one_open_class, "has 1 classes: a model needs two or more"),
         (no_usable_image, "is empty"),
     ],
