@@ -58,9 +58,7 @@ def test_a_clean_chain_never_alarms(events):
 @given(chains, st.data())
 def test_a_changed_record_is_named_at_its_number(events, data):
     place = data.draw(st.integers(0, len(events) - 1))
-    changed = data.draw(
-        records.filter(lambda new: canonical_json(new) != canonical_json(events[place].details))
-    )
+    changed = data.draw(records.filter(lambda new: canonical_json(new) != canonical_json(events[place].details)))
     events[place] = replace(events[place], details=changed)
     assert [(p.kind, p.seq) for p in verify(events)] == [(Kind.MODIFIED, place + 1)]
 
@@ -212,9 +210,7 @@ def test_nesting_without_end_is_refused():
 
 def test_the_hash_of_a_known_event_never_changes():
     fields = event_fields(1, "2026-03-01T09:00:00.000000+00:00", {"action": "answer", "crop": 7})
-    assert event_hash(GENESIS_HASH, fields) == (
-        "ede5e980593e9a23273b75443c6dc16f463ad389d6292c3dd09799c85f2f786b"
-    )
+    assert event_hash(GENESIS_HASH, fields) == ("ede5e980593e9a23273b75443c6dc16f463ad389d6292c3dd09799c85f2f786b")
     assert canonical_digest({}) == "e6a9d8dbd2b2941a6b6c47bf7910f0a6ee0b08d47c3462ab727ae2d73bc005da"
 
 

@@ -8,9 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from config import environment
 
 
-@pytest.mark.parametrize(
-    ("text", "value"), [("1", True), ("Yes", True), (" on ", True), ("0", False), ("NO", False)]
-)
+@pytest.mark.parametrize(("text", "value"), [("1", True), ("Yes", True), (" on ", True), ("0", False), ("NO", False)])
 def test_on_and_off_words_are_read(monkeypatch: pytest.MonkeyPatch, text: str, value: bool) -> None:
     monkeypatch.setenv("PARFOCAL_DEBUG", text)
     assert environment.read_bool("PARFOCAL_DEBUG", not value) is value

@@ -24,9 +24,7 @@ class Command(JsonCommand):
 
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("experiment")
-        parser.add_argument(
-            "--model", default="", help="number or digest (default: the newest that fits)"
-        )
+        parser.add_argument("--model", default="", help="number or digest (default: the newest that fits)")
         parser.add_argument("--out", type=Path, required=True, help="folder for the results; made where missing")
 
     def answer(self, **options: Any) -> Answer:
