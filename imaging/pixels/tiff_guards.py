@@ -10,6 +10,7 @@ import tifffile
 from imaging.pixels.errors import UnreadableImage
 from imaging.pixels.info import MAX_SIDE_PX
 from imaging.pixels.ome import MAX_XML_BYTES, refuse_unsafe_xml
+from imaging.pixels.tiff_structure import check_structure
 
 MAX_PAGES = 10_000
 MAX_SEGMENT_BYTES = 256 * 1024 * 1024
@@ -33,6 +34,7 @@ class PageFacts:
 
 def check_pages(path: Path, name: str) -> PageFacts:
     """Facts about the pages; raises UnreadableImage when one declares what cannot be true or safe."""
+    check_structure(path, name)
     with open_tiff(path, ome=False) as tif:
         pages = [_page(tif, index, name) for index in range(_count(tif, name))]
         first = pages[0]
@@ -101,16 +103,18 @@ def _check_page(page: Any, name: str) -> None:
         raise UnreadableImage(name, "its tiles have no size", EXPORT_AGAIN)
     if page.is_tiled and page.tilewidth * page.tilelength > 64 * max(width * height, 65_536):
         raise UnreadableImage(name, "its tiles are far larger than the image", "Save it with smaller tiles")
-    if page.is_tiled:
-        _check_tiles_present(page, name)
+    _check_pixels_present(page, name)
 
 
-def _check_tiles_present(page: Any, name: str) -> None:
-    """Raise UnreadableImage when the header lists fewer tiles than the image needs, or some beyond the end."""
-    needed = -(-int(page.imagelength) // int(page.tilelength)) * -(-int(page.imagewidth) // int(page.tilewidth))
+def _check_pixels_present(page: Any, name: str) -> None:
+    """Raise UnreadableImage when the header lists fewer tiles than the image needs, or pixels beyond the end."""
     end = max((offset + size for offset, size in zip(page.dataoffsets, page.databytecounts)), default=0)
+    needed = 1
+    if page.is_tiled:
+        needed = -(-int(page.imagelength) // int(page.tilelength)) * -(-int(page.imagewidth) // int(page.tilewidth))
     if len(page.dataoffsets) < needed or end > page.parent.filehandle.size:
-        raise UnreadableImage(name, "it is cut short: tiles are missing", "Copy the file again")
+        what = "tiles" if page.is_tiled else "strips of pixels"
+        raise UnreadableImage(name, f"it is cut short: {what} are missing", "Copy the file again")
 
 
 def check_decoded_size(shape: tuple[int, ...], item: int, path: Path, name: str) -> None:

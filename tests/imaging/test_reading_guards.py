@@ -85,6 +85,41 @@ def test_a_truncated_file_is_refused(tmp_path: Path, index: int) -> None:
         open_image(path)
 
 
+WRITTEN = [
+    {"ome": True},
+    {"ome": True, "compression": "zlib"},
+    {"ome": True, "tile": (32, 32)},
+    {"ome": True, "bigtiff": True, "byteorder": ">"},
+    {"imagej": True},
+    {"photometric": "minisblack"},
+]
+
+
+@pytest.mark.parametrize("options", WRITTEN)
+@pytest.mark.parametrize("channels", [2, 5, 12])
+def test_a_file_cut_anywhere_is_refused_or_complete(
+    tmp_path: Path, options: dict[str, object], channels: int
+) -> None:
+    pixels = np.random.default_rng(channels).integers(0, 4095, (channels, 48, 64)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "whole.tif", pixels, **{"metadata": {"axes": "CYX"}, **options})
+    content = (tmp_path / "whole.tif").read_bytes()
+    whole = open_image(tmp_path / "whole.tif").field()
+    for end in sorted({*np.linspace(17, len(content) - 1, 20).astype(int), *range(len(content) - 10, len(content))}):
+        (tmp_path / "cut.tif").write_bytes(content[:end])
+        try:
+            assert np.array_equal(open_image(tmp_path / "cut.tif").field(), whole), end
+        except UnreadableImage:
+            continue
+
+
+def test_an_ome_tiff_of_half_its_bytes_is_refused_as_cut_short(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.ome.tif", np.ones((12, 64, 64), np.uint16), metadata={"axes": "CYX"})
+    content = (tmp_path / "a.ome.tif").read_bytes()
+    (tmp_path / "a.ome.tif").write_bytes(content[: len(content) // 2])
+    with pytest.raises(UnreadableImage, match="cut short"):
+        open_image(tmp_path / "a.ome.tif")
+
+
 def patched_tiff(path: Path, value: int, *tags: str) -> Path:
     """A small tiled TIFF whose header claims `value` for the tags."""
     tifffile.imwrite(path, np.zeros((64, 64), np.uint8), tile=(64, 64), compression="zlib", metadata=None)
