@@ -18,6 +18,8 @@ Contour = NDArray[np.float64]
 MAX_OBJECTS_FILE_BYTES = 512 * 1024 * 1024
 CENTRE_COLUMNS = (("Location_Center_X", "Location_Center_Y"), ("AreaShape_Center_X", "AreaShape_Center_Y"))
 BOUNDS = tuple(f"AreaShape_BoundingBox{end}_{axis}" for end in ("Minimum", "Maximum") for axis in "XY")
+# The column by which Parfocal's own tables name the image.
+OWN_NAME = "Metadata_FileName"
 POINT_SIDE_PX = 32.0
 
 
@@ -184,7 +186,8 @@ def _ring_facts(ring: Contour) -> tuple[tuple[float, ...], tuple[float, float]]:
 def from_cellprofiler_table(path: Path | str, image_name: str) -> ObjectSet:
     """Objects of one image in a CellProfiler object table (CSV), found by any FileName_* column.
 
-    Without such a column every row counts. Missing boxes become squares of 32 px around the centre.
+    Without such a column every row counts. Missing boxes become squares of 32 px around the centre. The table
+    counts from the centre of the first pixel; centroids here count from its corner, half a pixel earlier.
     """
     path = Path(path)
     try:
@@ -197,7 +200,7 @@ def from_cellprofiler_table(path: Path | str, image_name: str) -> ObjectSet:
     if centre is None:
         raise UnreadableImage(path.name, "it has no columns Location_Center_X and _Y", "Export object tables")
     chosen = [row for row in rows if _belongs(row, image_name)]
-    centroids = _numbers(chosen, [_column(columns, c) for c in centre])
+    centroids = _numbers(chosen, [_column(columns, c) for c in centre]) + 0.5
     bounds = [_column(columns, c) for c in BOUNDS]
     corners = _numbers(chosen, bounds) if all(bounds) else _squares(centroids)
     usable = np.isfinite(centroids).all(axis=1) & np.isfinite(corners).all(axis=1)
@@ -209,8 +212,8 @@ def _column(columns: Sequence[str], ending: str) -> str:
 
 
 def _belongs(row: dict[str, str], image_name: str) -> bool:
-    names = [value for column, value in row.items() if column and "FileName_" in column]
-    return not names or Path(image_name).name in names
+    names = [value for column, value in row.items() if column and ("FileName_" in column or column == OWN_NAME)]
+    return not names or Path(image_name).name in [Path(name or "").name for name in names]
 
 
 def _numbers(rows: Sequence[dict[str, str]], columns: Sequence[str]) -> NDArray[np.float64]:

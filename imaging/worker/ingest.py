@@ -119,10 +119,18 @@ def _read_all(
             continue
         seen[item.digest] = entry.name
         facts.append(item)
+        if item.dropped:
+            report.warnings.append(_dropped(item))
         report.refused += _boxes_outside(entry, item.info)
         if number % 25 == 0:
             progress(f"{number} of {len(entries)} fields read")
     return facts
+
+
+def _dropped(item: FieldFacts) -> str:
+    source = item.entry.objects_file or item.entry.mask
+    where = f" of {source.name}" if source is not None else ""
+    return f"{item.entry.name}: {item.dropped} objects{where} left out: without area, or centred outside of the image"
 
 
 def _boxes_outside(entry: FieldEntry, info: ImageInfo) -> list[dict[str, str]]:

@@ -13,6 +13,7 @@ from imaging.pixels.geometry import Box
 from imaging.pixels.info import ImageInfo, ImageReader
 from imaging.pixels.listing import FieldEntry, object_source
 from imaging.pixels.objects import ObjectSet
+from imaging.pixels.objects_check import check_mask_shape, inside_image
 from imaging.pixels.quality import measure
 from imaging.pixels.reading import open_planes
 from imaging.pixels.segmentation import SegmentationParams, segment
@@ -25,7 +26,10 @@ OVERVIEW_PX = 1024
 
 @dataclass(frozen=True, slots=True)
 class FieldFacts:
-    """What is kept of one field: its files with digests, its pixels' layout, objects, crops and metrics."""
+    """What is kept of one field: its files with digests, its pixels' layout, objects, crops and metrics.
+
+    `dropped`: objects of its mask or object file that have no area or lie outside of the image.
+    """
 
     entry: FieldEntry
     files: list[dict[str, Any]]
@@ -37,6 +41,7 @@ class FieldFacts:
     crops: NDArray[Any]
     metrics: dict[str, float]
     samples: NDArray[Any]
+    dropped: int = 0
 
 
 def read_field(
@@ -46,7 +51,7 @@ def read_field(
     reader = open_planes(entry.files)
     info = described(reader.info, channel_names, pixel_size_um)
     source = object_source(entry, info)
-    found = find_objects(entry, reader, info, source)
+    found, dropped = inside_image(find_objects(entry, reader, info, source), info)
     plan = plan_for(info, found)
     renamed = dict(zip(reader.info.channel_names, info.channel_names))
     files = [
@@ -74,6 +79,7 @@ def read_field(
         crops=cut_crops(reader, found.centroids, plan),
         metrics=measure(overview, ceiling, info.channel_names),
         samples=thin(overview),
+        dropped=dropped,
     )
 
 
@@ -105,7 +111,9 @@ def find_objects(entry: FieldEntry, reader: ImageReader, info: ImageInfo, source
     if source == "box":
         return sources.from_boxes(entry.boxes, info)
     if source == "mask" and entry.mask is not None:
-        return sources.from_mask_file(entry.mask)
+        mask = sources.read_mask(entry.mask)
+        check_mask_shape(mask, info, entry.mask.name)
+        return sources.from_label_image(mask, source="mask")
     if source == "geojson" and entry.objects_file is not None:
         return sources.from_geojson(entry.objects_file)
     if source == "table" and entry.objects_file is not None:

@@ -1,5 +1,6 @@
 """Taking files in: what is bad is named with its rule, the rest goes on, nothing is half-written."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,9 @@ from PIL import Image as Picture
 
 from audit.models import AuditEvent
 from imaging.models import Crop, Experiment, Image, QualityReport, Sample, Verdict
+from imaging.pixels.digest import crop_key, file_digest
 from imaging.pixels.errors import ManifestError
+from imaging.pixels.objects import BOUNDS, from_label_image
 from imaging.services.pixels import crop_pixels
 from imaging.services.storage import shard
 from imaging.worker import storing
@@ -242,3 +245,47 @@ def test_names_given_back_are_relative_to_the_folder(db: None, tmp_path: Path) -
     assert [item["path"] for item in report.refused] == ["deep/bad.tif"]
     assert Image.objects.get().name == "deep/er/a.tif"
     assert str(tmp_path) not in str(report)
+
+
+def with_objects(folder: Path, name: str, kind: str) -> Report:
+    """What became of one field of 144 x 96 px with a file of objects."""
+    tifffile.imwrite(folder / "field.tif", picture())
+    return take_in(write_manifest(folder, [{"path": "field.tif"}, {"path": name, "kind": kind}]))
+
+
+def test_rows_of_a_table_without_area_or_outside_are_dropped_and_told(db: None, tmp_path: Path) -> None:
+    header = ",".join(("Location_Center_X,Location_Center_Y", *BOUNDS))
+    rows = ["20,20,10,10,30,30", "40,40,40,40,40,40", "900,900,890,890,910,910"]
+    (tmp_path / "field.csv").write_text("\n".join([header, *rows]))
+    report = with_objects(tmp_path, "field.csv", "table")
+    assert (report.accepted, report.crops) == (1, 1)
+    assert any(re.search(r"field\.tif: 2 objects of field\.csv left out", text) for text in report.warnings)
+
+
+def test_a_polygon_outside_the_image_makes_no_crop(db: None, tmp_path: Path) -> None:
+    ring = [[500, 500], [520, 500], [520, 520], [500, 500]]
+    (tmp_path / "field.geojson").write_text(json.dumps({"geometry": {"type": "Polygon", "coordinates": [ring]}}))
+    report = with_objects(tmp_path, "field.geojson", "annotation")
+    assert report.crops == 0 and any("1 objects of field.geojson" in text for text in report.warnings)
+
+
+def test_a_mask_of_another_size_is_refused_with_both_sizes(db: None, tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    tifffile.imwrite(tmp_path / "masks" / "field.tif", np.ones((600, 500), np.uint16))
+    report = with_objects(tmp_path, "masks/field.tif", "mask")
+    assert "500 x 600 px, but its image is 144 x 96 px" in one_reason(report)
+
+
+def test_our_own_table_of_objects_gives_the_same_crops_again(db: None, tmp_path: Path) -> None:
+    labels = np.zeros((96, 144), np.int32)
+    for number, (y, x) in enumerate([(9, 9), (40, 71), (70, 120)], start=1):
+        labels[y : y + 12 + number, x : x + 15] = number
+    objects = from_label_image(labels)
+    rows = [
+        f"{x - 0.5},{y - 0.5}," + ",".join(map(str, box)) for (x, y), box in zip(objects.centroids, objects.boxes)
+    ]
+    header = ",".join(("Location_Center_X,Location_Center_Y", *BOUNDS))
+    (tmp_path / "field.csv").write_text("\n".join([header, *rows]))
+    with_objects(tmp_path, "field.csv", "table")
+    digest = file_digest(tmp_path / "field.tif")
+    assert {crop.key for crop in Crop.objects.all()} == {crop_key(digest, x, y) for x, y in objects.centroids}

@@ -12,6 +12,7 @@ from imaging.pixels.errors import UnreadableImage
 from imaging.pixels.geometry import Box
 from imaging.pixels.info import ImageInfo
 from imaging.pixels.objects import (
+    ObjectSet,
     from_boxes,
     from_cellprofiler_table,
     from_geojson,
@@ -19,6 +20,7 @@ from imaging.pixels.objects import (
     from_mask_file,
     whole_image,
 )
+from imaging.pixels.objects_check import inside_image
 
 INFO = ImageInfo((1, 1, 50, 80), "YX", "uint8", ("a",))
 LABELS = np.zeros((50, 80), np.int32)
@@ -93,4 +95,18 @@ def test_a_cellprofiler_table_gives_the_objects_of_one_image(tmp_path: Path) -> 
         "FileName_DNA,Nuclei_Location_Center_X,Nuclei_Location_Center_Y\na.tif,40,15\na.tif,nan,3\nb.tif,1,1\n"
     )
     objects = from_cellprofiler_table(path, "plate/a.tif")
-    assert objects.centroids.tolist() == [[40, 15]] and objects.boxes.tolist() == [[24, -1, 56, 31]]
+    assert objects.centroids.tolist() == [[40.5, 15.5]] and objects.boxes.tolist() == [[24.5, -0.5, 56.5, 31.5]]
+
+
+def test_objects_of_files_are_clipped_or_dropped_and_counted() -> None:
+    boxes = np.array([[-5, 3, 9, 9], [4, 4, 4, 9], [90, 60, 99, 70], [1, 1, 9, 9]], float)
+    centroids = np.array([[2, 6], [4, 6], [95, 65], [np.nan, 5]])
+    objects, dropped = inside_image(ObjectSet(boxes, centroids, (None,) * 4, "table", tuple("abcd")), INFO)
+    assert (objects.boxes.tolist(), objects.labels, dropped) == ([[0, 3, 9, 9]], ("a",), 3)
+    assert inside_image(objects, INFO)[1] == 0
+
+
+def test_a_table_of_several_images_names_each_by_its_own_column(tmp_path: Path) -> None:
+    path = tmp_path / "objects.csv"
+    path.write_text("Metadata_FileName,Location_Center_X,Location_Center_Y\nx/a.tif,4,4\nx/b.tif,9,9\n")
+    assert len(from_cellprofiler_table(path, "x/a.tif")) == 1
