@@ -1,7 +1,7 @@
 """Which labelled crops are held out together: by experiment where the labels allow it, else by the next
 level down."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -19,12 +19,16 @@ LEVELS = ("experiment", "subject", "sample", "field", "crop")
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """Where each crop comes from, one name per crop; an empty name means that it is not known."""
+    """Where each crop comes from, one name per crop; an empty name means that it is not known.
+
+    `crop` names the pixels: crops of one name show the same thing, also in different experiments.
+    """
 
     experiment: Names
     subject: Names
     sample: Names
     field: Names
+    crop: Names | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +55,16 @@ class NotEvaluable:
 @dataclass(frozen=True, slots=True)
 class Split:
     """Folds of (train, test) indices; no unit of `level` is on both sides of a fold. `why` explains it in
-    words."""
+    words.
+
+    `unit_of` names the unit of each labelled crop, `unit_of_pool` that of every crop of the pool.
+    """
 
     level: str
     why: str
     folds: tuple[Fold, ...]
     unit_of: Names
+    unit_of_pool: Names
     not_evaluable: tuple[NotEvaluable, ...] = field(default=())
 
     @property
@@ -68,24 +76,32 @@ class Split:
         return fold
 
 
-def choose_split(units: Units, labels: Indices, rules: SplitRules | None = None) -> Split:
+def choose_split(
+    units: Units, labels: Indices, rules: SplitRules | None = None, rows: Indices | None = None
+) -> Split:
     """Split of the labelled crops at the highest level at which both sides of every fold satisfy the rules.
 
     Levels from high to low: experiment (joined with the subjects it shares), subject, sample, field, crop.
-    `labels` are class indices. Raises ValueError when there are too few labels even for folds of crops.
+    `labels` are class indices of the crops at `rows` of the pool that `units` describes (default: of all). Units are
+    formed over the whole pool: also a crop without a label joins what it belongs to. Raises ValueError when there are
+    too few labels even for folds of crops.
     """
     rules = rules or SplitRules()
-    _check_lengths(units, labels)
+    rows = np.arange(len(units.experiment)) if rows is None else rows
+    _check_lengths(units, labels, rows)
     obstacles: list[str] = []
     for level in LEVELS[:-1]:
-        unit = unit_names(units, level)
-        folds, obstacle = _folds_of_units(unit, labels, rules)
+        pool = unit_names(units, level)
+        folds, obstacle = _folds_of_units(pool[rows], labels, rules)
         if folds:
-            return _described(level, unit, folds, obstacles, _lone(units, labels, rules))
+            break
         obstacles.append(f"By {level}: {obstacle or f'no {level} is recorded'}.")
-    folds = _folds_of_crops(labels, rules)
-    unit = np.arange(len(labels)).astype(np.str_)
-    return _described("crop", unit, folds, obstacles, _lone(units, labels, rules))
+    else:
+        level, pool = "crop", unit_names(units, "crop")
+        folds = _folds_of_crops(pool[rows], labels, rules)
+    lone = _lone(units.experiment[rows], labels, rules, level)
+    why = _described(level, pool[rows], folds, obstacles, lone)
+    return Split(level, why, tuple(folds), pool[rows], pool, lone.listed)
 
 
 def single_holdout(units: Units, labels: Indices, share: float = 0.3, rules: SplitRules | None = None) -> Split:
@@ -101,7 +117,7 @@ def single_holdout(units: Units, labels: Indices, share: float = 0.3, rules: Spl
     test = np.sort(np.concatenate([tests[i] for i in chosen]))
     train = np.setdiff1d(np.arange(len(labels)), test)
     why = f"{split.why} One held-out part of {len(test)} of {len(labels)} crops is used."
-    return Split(split.level, why, ((train, test),), split.unit_of, split.not_evaluable)
+    return replace(split, why=why, folds=((train, test),))
 
 
 def satisfies(labels: Indices, rules: SplitRules) -> bool:
@@ -112,13 +128,24 @@ def satisfies(labels: Indices, rules: SplitRules) -> bool:
 def unit_names(units: Units, level: str) -> Names:
     """Name of each crop's unit at a level; empty for all crops when the level is not recorded anywhere.
 
-    An experiment is joined with every other experiment that shares one of its subjects. Wells and fields
-    carry
-    the experiment's name, because "B02" means another well on every plate. Crops without a name form one
-    unit.
+    An experiment is joined with every other experiment that shares one of its subjects, and units of every level with
+    those that hold the same crop. Wells and fields carry the experiment's name, because "B02" means another well on
+    every plate. Crops without a name form one unit; at level "crop" each is its own.
     """
+    own = _own_names(units, level)
+    if not (own != "").any():
+        return own
+    keys = np.full(len(own), "") if units.crop is None else units.crop
+    links = (keys, units.subject) if level == "experiment" else (keys,)
+    return _joined(np.where(own == "", "(unknown)", own), links)
+
+
+def _own_names(units: Units, level: str) -> Names:
+    """Names before any are joined."""
     if level == "experiment":
-        return _joined_experiments(units.experiment, units.subject)
+        return units.experiment
+    if level == "crop":
+        return np.arange(len(units.experiment)).astype(np.str_)
     own = {"subject": units.subject, "sample": units.sample, "field": units.field}[level]
     parents = {"subject": [], "sample": [units.experiment], "field": [units.experiment, units.sample]}[level]
     if not (own != "").any():
@@ -129,18 +156,21 @@ def unit_names(units: Units, level: str) -> Names:
     return named
 
 
-def _joined_experiments(experiment: Names, subject: Names) -> Names:
-    """Names of the connected components of experiments and subjects, e.g. "run 1 + run 2"."""
-    if not (experiment != "").any():
-        return experiment
-    names, e = np.unique(np.where(experiment == "", "(unknown)", experiment), return_inverse=True)
-    known = subject != ""
-    _, s = np.unique(subject[known], return_inverse=True)
-    size = len(names) + (int(s.max()) + 1 if len(s) else 0)
-    links = coo_array((np.ones(known.sum()), (e[known], s + len(names))), shape=(size, size))
-    part = connected_components(links, directed=False)[1][: len(names)]
-    joined = {p: " + ".join(names[part == p]) for p in np.unique(part)}
-    return np.array([joined[p] for p in part])[e]
+def _joined(own: Names, links: tuple[Names, ...]) -> Names:
+    """Names of the connected components of units that share a link, e.g. "run 1 + run 2"; "" links nothing."""
+    names, member = np.unique(own, return_inverse=True)
+    ends, size = [], len(names)
+    for link in links:
+        known = np.flatnonzero(link != "")
+        shared = np.unique(link[known], return_inverse=True)[1]
+        ends.append(np.stack([member[known], shared + size]))
+        size += int(shared.max()) + 1 if len(shared) else 0
+    start, end = np.concatenate(ends, axis=1)
+    graph = coo_array((np.ones(len(start)), (start, end)), shape=(size, size))
+    part = np.unique(connected_components(graph, directed=False)[1][: len(names)], return_inverse=True)[1]
+    order = np.argsort(part, kind="stable")
+    groups = np.split(names[order], np.flatnonzero(np.diff(part[order])) + 1)
+    return np.array([" + ".join(group) for group in groups], dtype=np.str_)[part][member]
 
 
 def _folds_of_units(unit: Names, labels: Indices, rules: SplitRules) -> tuple[list[Fold], str]:
@@ -197,7 +227,16 @@ def _merged_until_valid(fold: Indices, labels: Indices, rules: SplitRules) -> In
         fold[fold == worst] = partner
 
 
-def _folds_of_crops(labels: Indices, rules: SplitRules) -> list[Fold]:
+def _folds_of_crops(unit: Names, labels: Indices, rules: SplitRules) -> list[Fold]:
+    """Stratified folds in which crops of equal pixels stay together: one of them stands for all."""
+    _, first, member = np.unique(unit, return_index=True, return_inverse=True)
+    stands_for = np.unique(first[member], return_inverse=True)[1]
+    fold = _stratified(labels[np.sort(first)], rules)[stands_for]
+    return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in np.unique(fold)]
+
+
+def _stratified(labels: Indices, rules: SplitRules) -> Indices:
+    """Fold of each crop."""
     counts = np.sort(np.bincount(labels, minlength=rules.min_classes))[::-1]
     n_folds = min(rules.max_folds, int(counts[rules.min_classes - 1]) // rules.min_per_class)
     if n_folds < 2:
@@ -211,7 +250,7 @@ def _folds_of_crops(labels: Indices, rules: SplitRules) -> list[Fold]:
     if 0 < (strata == -1).sum() < n_folds:
         strata[strata == -1] = int(np.argmax(np.bincount(labels)))
     splitter = StratifiedKFold(n_folds, shuffle=True, random_state=rules.seed)
-    return [(train, test) for train, test in splitter.split(labels, strata)]
+    return _fold_numbers([test for _, test in splitter.split(labels, strata)], len(labels))
 
 
 def _fold_numbers(tests: list[Indices], n: int) -> Indices:
@@ -221,14 +260,24 @@ def _fold_numbers(tests: list[Indices], n: int) -> Indices:
     return fold
 
 
-def _lone(units: Units, labels: Indices, rules: SplitRules) -> tuple[NotEvaluable, ...]:
-    """Experiments whose own crops could not be a test side."""
-    own = {str(name): labels[units.experiment == name] for name in np.unique(units.experiment) if name}
-    return tuple(
+@dataclass(frozen=True, slots=True)
+class _Lone:
+    """Experiments whose own crops could not be a test side: those worth a line each, and the number of the others."""
+
+    listed: tuple[NotEvaluable, ...]
+    together: int
+
+
+def _lone(experiment: Names, labels: Indices, rules: SplitRules, level: str) -> _Lone:
+    own = {str(name): labels[experiment == name] for name in np.unique(experiment) if name}
+    found = tuple(
         NotEvaluable(name, _shortage(held, rules), len(np.unique(held)) == 1)
         for name, held in own.items()
         if not satisfies(held, rules)
     )
+    # Small experiments that share a fold are evaluated all the same; of one class, there is nothing to tell apart.
+    listed = tuple(entry for entry in found if entry.one_class or level != "experiment")
+    return _Lone(listed, len(found) - len(listed))
 
 
 def _shortage(labels: Indices, rules: SplitRules) -> str:
@@ -240,27 +289,30 @@ def _shortage(labels: Indices, rules: SplitRules) -> str:
     return f"needs {rules.min_classes} classes with {rules.min_per_class} crops each, has {held}"
 
 
-def _described(
-    level: str, unit: Names, folds: list[Fold], obstacles: list[str], lone: tuple[NotEvaluable, ...]
-) -> Split:
-    n_units = len(np.unique(unit))
-    words = [f"Held out by {level}: {n_units} {level}s in {len(folds)} folds; none is on both sides."]
+def _described(level: str, unit: Names, folds: list[Fold], obstacles: list[str], lone: _Lone) -> str:
+    words = [f"Held out by {level}: {len(np.unique(unit))} {level}s in {len(folds)} folds; none is on both sides."]
     if level != "experiment":
         words.append(
             "The figures hold for further crops of these experiments, not for a new experiment. "
             "Higher levels were not possible."
         )
     words += obstacles
-    single = [entry for entry in lone if entry.one_class][:3]
+    single = [entry for entry in lone.listed if entry.one_class][:3]
     words += [f"{entry.experiment} {entry.reason}." for entry in single]
-    if others := len(lone) - len(single):
-        words.append(f"{others} experiments hold too few crops of a second class to be held out alone.")
-    return Split(level, " ".join(words), tuple(folds), unit, lone)
+    if others := len(lone.listed) - len(single):
+        counted = "1 experiment holds" if others == 1 else f"{others} experiments hold"
+        words.append(f"{counted} too few crops of a second class to be held out alone.")
+    if lone.together == 1:
+        words.append("1 experiment too small to stand alone is held out together with another.")
+    elif lone.together:
+        words.append(f"{lone.together} experiments too small to stand alone are held out together.")
+    return " ".join(words)
 
 
-def _check_lengths(units: Units, labels: Indices) -> None:
-    lengths = {len(units.experiment), len(units.subject), len(units.sample), len(units.field), len(labels)}
-    if len(lengths) > 1:
-        raise ValueError(f"units and labels must be equally long, got lengths {sorted(lengths)}")
+def _check_lengths(units: Units, labels: Indices, rows: Indices) -> None:
+    lengths = {len(units.experiment), len(units.subject), len(units.sample), len(units.field)}
+    if len(lengths) > 1 or len(rows) != len(labels):
+        found = sorted(lengths | {len(rows), len(labels)})
+        raise ValueError(f"units and labels must be equally long, got lengths {found}")
     if len(labels) and labels.min() < 0:
         raise ValueError("labels must be class indices from 0; leave unlabelled crops out of the split")

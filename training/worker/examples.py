@@ -11,7 +11,7 @@ from imaging.pixels.digest import mapping_digest
 from imaging.pixels.info import resize
 from imaging.pixels.normalise import scale_crops
 from labeling.models import Study
-from training.learning.splits import Split, SplitRules, Units, choose_split
+from training.learning.splits import Split, SplitRules, choose_split
 from training.models import LabelSnapshot
 from training.services.labels import class_keys, standing_answers
 from training.services.work import Refused
@@ -69,17 +69,12 @@ def load_examples(study: Study) -> Examples:
     )
 
 
-def units_of(pool: Pool, rows: NDArray[np.int64]) -> Units:
-    """Where some crops of the pool come from."""
-    units = pool.units
-    return Units(units.experiment[rows], units.subject[rows], units.sample[rows], units.field[rows])
-
-
 def split_of(study: Study, examples: Examples) -> Split:
-    """How the labelled crops are held out; Refused where even folds of crops are impossible."""
+    """How the labelled crops are held out, in units of the whole pool; Refused where even folds of crops are
+    impossible."""
     rules = SplitRules(classes=tuple(examples.classes))
     try:
-        return choose_split(units_of(examples.pool, examples.labelled), examples.labels, rules)
+        return choose_split(examples.pool.units, examples.labels, rules, examples.labelled)
     except ValueError as error:
         raise Refused(f"Study '{study}': {error}.") from error
 

@@ -19,7 +19,7 @@ from training.learning.head import Head, HeadSettings, fit_head, probabilities
 from training.learning.leakage import Places, find_leakage
 from training.learning.predict import HandcraftedPredictor, NetworkPredictor, with_temperature
 from training.learning.recipe import Recipe
-from training.learning.splits import Split, unit_names
+from training.learning.splits import Split
 from training.learning.torch_setup import best_device
 from training.models import LabelSnapshot, ModelVersion, Status, TrainingRun
 from training.services.models import NewModel, register
@@ -88,7 +88,7 @@ def _train(run: TrainingRun) -> ModelVersion | None:
 
 def hold_out(examples: Examples, split: Split, recipe: Recipe, tell: Callable[[int, float, str], None]) -> HeldOut:
     """Predictions for every crop of the pool by models that never saw its unit, fold by fold."""
-    size, classes = len(examples.crops), len(examples.classes)
+    size, classes = len(examples.pool.crop_ids), len(examples.classes)
     fold = _fold_of_pool(examples, split)
     logits, baseline, prior = (np.zeros((size, classes)) for _ in range(3))
     for number, (train_rows, _) in enumerate(split.folds):
@@ -99,8 +99,7 @@ def hold_out(examples: Examples, split: Split, recipe: Recipe, tell: Callable[[i
         baseline[rows] = probabilities(head, examples.pool.features[rows])
         prior[rows] = class_prior(examples.labels[train_rows], classes, len(rows))
     temperature = fit_temperature(logits[examples.labelled], examples.shares)
-    unit = _unit_of_pool(examples, split)
-    return HeldOut(tempered(logits, temperature), baseline, prior, fold, unit, temperature)
+    return HeldOut(tempered(logits, temperature), baseline, prior, fold, split.unit_of_pool, temperature)
 
 
 def fit_model(examples: Examples, train_rows: NDArray[np.int64], recipe: Recipe, tell: Tell) -> Model:
@@ -187,22 +186,17 @@ def _logits(model: Model, examples: Examples, rows: NDArray[np.int64]) -> Probab
     return model.logits(examples.crops[rows], unit_windows(model.channels)).astype(np.float64)
 
 
-def _unit_of_pool(examples: Examples, split: Split) -> NDArray[np.str_]:
-    """The held-out unit of every crop of the pool, also of those without a label."""
-    if split.level == "crop":
-        return np.array(examples.pool.crop_keys, dtype=np.str_)
-    return unit_names(examples.pool.units, split.level)
-
-
 def _fold_of_pool(examples: Examples, split: Split) -> NDArray[np.int64]:
     """For every crop the fold whose model has not seen its unit.
 
     Crops of a unit without any label are unseen by all models: they are dealt out evenly.
     """
-    unit = _unit_of_pool(examples, split)
-    by_unit = dict(zip(map(str, unit[examples.labelled]), split.fold_of))
-    spread = np.arange(len(unit)) % len(split.folds)
-    return np.array([by_unit.get(str(name), spread[i]) for i, name in enumerate(unit)], dtype=np.int64)
+    by_unit = dict(zip(map(str, split.unit_of), split.fold_of))
+    spread = np.arange(len(split.unit_of_pool)) % len(split.folds)
+    fold = [by_unit.get(str(name), spread[i]) for i, name in enumerate(split.unit_of_pool)]
+    found = np.array(fold, dtype=np.int64)
+    found[examples.labelled] = split.fold_of
+    return found
 
 
 def _final_model(examples: Examples, recipe: Recipe, held_out: HeldOut, tell: Tell) -> Model:

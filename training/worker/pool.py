@@ -54,12 +54,13 @@ def load_pool(study: Study, encoder_name: str) -> Pool:
     if not len(ids):
         raise Refused(f"The pool of '{study}' is empty: every image was rejected, or no object was found.")
     columns = {name: np.concatenate([part[name] for part in parts]) for name in UNIT_COLUMNS}
+    keys = tuple(key for part in parts for key in part["key"])
     return Pool(
         crop_ids=ids,
-        crop_keys=tuple(key for part in parts for key in part["key"]),
+        crop_keys=keys,
         features=np.concatenate(features),
         experiment_index=np.repeat(np.arange(len(parts)), [len(part["id"]) for part in parts]),
-        units=Units(**columns),
+        units=Units(**columns, crop=np.array(keys, dtype=np.str_)),
         places=Places(
             image=np.array([digest for part in parts for digest in part["image"]], dtype=np.str_),
             centre=np.concatenate([part["centre"] for part in parts]),
