@@ -76,8 +76,9 @@ FINAL = (Status.DONE, Status.REFUSED, Status.FAILED, Status.CANCELLED)
 class LongWork(models.Model):
     """A piece of long work: claimed by a conditional update, so that delivering it twice runs it once.
 
-    `heartbeat_at` shows that it lives; `progress` and `stage` are what pages show; `problem` says in plain words
-    why it was refused or failed. Written by `training.services.work`.
+    `claim_token` tells whose it is now and `attempts` how often it was begun. `heartbeat_at` shows that it lives;
+    `progress` and `stage` are what pages show; `problem` says in plain words why it was refused or failed. Written by
+    `training.services.work`.
     """
 
     status = models.CharField(max_length=10, choices=Status, default=Status.QUEUED, db_index=True)
@@ -86,6 +87,8 @@ class LongWork(models.Model):
     problem = models.TextField(blank=True)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
     cancel_requested = models.BooleanField(default=False)
+    claim_token = models.CharField(max_length=32, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)

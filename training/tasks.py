@@ -1,7 +1,5 @@
 """Doorbells of the training app."""
 
-from functools import partial
-
 from celery import shared_task
 from django.db import transaction
 
@@ -25,4 +23,5 @@ def embed_task(study_pk: int) -> None:
 
 def ring(run_pk: int) -> None:
     """Ring for a run once its row is committed. A broker that is away loses nothing: the sweep rings again."""
-    transaction.on_commit(partial(train_task.delay, run_pk), robust=True)
+    # No partial: Django names a callback that failed, and a partial has no name.
+    transaction.on_commit(lambda: train_task.delay(run_pk), robust=True)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -69,6 +70,39 @@ def test_a_run_whose_worker_went_silent_waits_again_and_is_finished_by_the_next(
     assert "silent" in fresh(run).stage
     train(run.pk)
     assert fresh(run).status == Status.DONE
+
+
+def test_a_worker_that_was_given_up_can_neither_beat_nor_finish_what_another_has(bench: Bench) -> None:
+    old = claimed(bench)
+    go_silent(old)
+    bury_the_silent(TrainingRun)
+    new = claim(TrainingRun, old.pk)
+    assert new is not None and new.claim_token != old.claim_token
+    with pytest.raises(Cancelled):
+        beat(old, 0.5, "still here")
+    assert not finish(old, Status.DONE)
+    beat(new, 0.5, "on the way")
+    assert finish(new, Status.DONE)
+
+
+def test_work_is_put_back_three_times_and_then_has_failed(bench: Bench) -> None:
+    run = waiting(bench)
+    for waits in ([run.pk], [run.pk], [run.pk], []):
+        assert claim(TrainingRun, run.pk) is not None
+        go_silent(run)
+        assert bury_the_silent(TrainingRun) == waits
+    assert fresh(run).status == Status.FAILED and "silent 4 times" in fresh(run).problem
+    assert AuditEvent.objects.last().action == "trainingrun.failed"
+
+
+def test_the_event_of_a_finished_run_names_model_and_snapshot(bench: Bench) -> None:
+    answer_all(bench.study, bench.bob, bench.crops)
+    run = waiting(bench)
+    train(run.pk)
+    event = AuditEvent.objects.get(action="trainingrun.done")
+    snapshot = fresh(run).snapshot
+    assert snapshot is not None
+    assert event.detail == {"model": ModelVersion.objects.get(run=run).digest, "snapshot": snapshot.digest}
 
 
 def test_the_sweep_rings_again_for_what_a_lost_message_left_waiting(
@@ -157,14 +191,14 @@ def test_a_failure_says_what_failed_and_no_stored_path(bench: Bench, monkeypatch
 
 
 def test_a_broker_that_is_away_costs_no_page_and_no_run(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: object
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
 ) -> None:
     def away(*_: object) -> None:
         raise ConnectionError("no broker")
 
     monkeypatch.setattr(train_task, "delay", away)
     run = waiting(bench)
-    with django_capture_on_commit_callbacks(execute=False) as callbacks:
+    with django_capture_on_commit_callbacks(execute=True) as callbacks:
         ring(run.pk)
-    assert len(callbacks) == 1
+    assert len(callbacks) == 1 and callbacks[0].__qualname__
     assert what_is_due() == [(TRAIN, run.pk)]

@@ -32,11 +32,11 @@ def request_training(study: Study, user: Any, recipe: dict[str, Any]) -> Trainin
 
 
 def register(run: TrainingRun, snapshot: LabelSnapshot, new: NewModel) -> ModelVersion | None:
-    """The model version, its run closed with it; None when the run was closed meanwhile (it ran twice)."""
+    """The model version, its run closed with it; None when the run is another worker's or was closed."""
     with transaction.atomic():
-        TrainingRun.objects.filter(pk=run.pk).update(snapshot=snapshot)
-        if not finish(run, Status.DONE):
+        if not finish(run, Status.DONE, detail={"model": new.digest, "snapshot": snapshot.digest}):
             return None
+        TrainingRun.objects.filter(pk=run.pk).update(snapshot=snapshot)
         return ModelVersion.objects.create(
             run=run,
             study=run.study,
