@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.paginator import Paginator
 from django.db.models import Count
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
@@ -13,6 +13,7 @@ from PIL import Image as Picture
 
 from imaging.models import Image, Verdict
 from imaging.pixels import display
+from imaging.pixels.errors import ImageError
 from imaging.pixels.geometry import Box
 from imaging.services import access
 from imaging.services.pixels import reader_of, shown_channels
@@ -54,7 +55,12 @@ def thumbnail(request: HttpRequest, pk: int) -> HttpResponse:
     """A small picture of an image in the experiment's colours and window."""
     image = get_object_or_404(Image.objects.select_related("sample__experiment"), pk=pk)
     access.experiment_for(request.user, image.sample.experiment_id)
-    response = HttpResponse(_png(image), content_type="image/png")
+    try:
+        picture = _png(image)
+    except (ImageError, OSError):
+        text = f"The original of {image.name} is not at its place: it was moved, or its disk is not mounted."
+        return HttpResponseNotFound(text, content_type="text/plain; charset=utf-8")
+    response = HttpResponse(picture, content_type="image/png")
     response["Cache-Control"] = "private, max-age=86400"
     return response
 

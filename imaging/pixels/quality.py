@@ -1,7 +1,7 @@
 """Quality control: measure every field on its raw pixels, then judge it and say what to do."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -64,7 +64,10 @@ class QualityRules:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a channel is not simply used: the metric, its value, the limit it crossed, and what to do."""
+    """Why a channel is not simply used: the metric, its value, the limit it crossed, and what to do.
+
+    `fails`: the channel cannot be used for this; otherwise it is a warning.
+    """
 
     code: str
     channel: str
@@ -72,6 +75,7 @@ class Reason:
     value: float
     limit: float
     advice: str
+    fails: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,17 +163,15 @@ def judge(metrics: Sequence[Metrics], rules: QualityRules | None = None) -> list
 
 def _judge_one(values: Metrics, blurred: dict[str, Reason], rules: QualityRules) -> Verdict:
     reasons: list[Reason] = []
-    failed: set[str] = set()
     channels = channels_of(values)
     for channel in channels:
         found = _absolute(values, channel, rules)
         if channel in blurred and not any(reason.code == "out_of_focus" for _, reason in found):
             found.append((True, blurred[channel]))
-        reasons += [reason for _, reason in found]
-        failed |= {channel for fails, _ in found if fails}
+        reasons += [replace(reason, fails=fails) for fails, reason in found]
     if values[f"{PREFIX}IsBrightFieldColour"] > 0:
         reasons = _in_all_channels(reasons, channels)
-    if reasons and failed == set(channels):
+    if reasons and {reason.channel for reason in reasons if reason.fails} == set(channels):
         return Verdict("reject", tuple(reasons))
     return Verdict("use_part" if reasons else "use", tuple(reasons))
 

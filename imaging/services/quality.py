@@ -3,6 +3,7 @@
 from typing import Any
 
 from imaging.models import Experiment, Image, QualityReport, Verdict
+from imaging.pixels.quality import PREFIX
 
 
 def file_reports(experiment: Experiment) -> list[dict[str, Any]]:
@@ -28,18 +29,23 @@ def _of_image(image: Image) -> list[dict[str, Any]]:
         return []
     if len(image.files) == 1:
         return [_row(image.files[0]["name"], report.verdict, report.reasons, report.metrics)]
-    return [_of_file(file, report, image.channels) for file in image.files]
+    return [_of_file(file, report) for file in image.files]
 
 
-def _of_file(file: dict[str, Any], report: QualityReport, channels: list[str]) -> dict[str, Any]:
-    channel = file["shown_as"]
+def _of_file(file: dict[str, Any], report: QualityReport) -> dict[str, Any]:
+    channel = file.get("shown_as", file["channel"])
     own = [reason for reason in report.reasons if reason["channel"] in ("", channel)]
-    others = tuple(f"_{name}" for name in channels if name != channel)
-    metrics = {name: value for name, value in report.metrics.items() if not name.endswith(others)}
-    if report.verdict == Verdict.USE_PART and not own:
-        return _row(file["name"], Verdict.USE, [], metrics)
-    verdict = Verdict.REJECT if report.verdict == Verdict.USE_PART else report.verdict
-    return _row(file["name"], verdict, own, metrics)
+    metrics = {key: value for key, value in report.metrics.items() if _channel_of(key) in ("", channel)}
+    if report.verdict != Verdict.USE_PART:
+        return _row(file["name"], report.verdict, own, metrics)
+    if any(reason.get("fails", False) for reason in own):
+        return _row(file["name"], Verdict.REJECT, own, metrics)
+    return _row(file["name"], Verdict.USE_PART if own else Verdict.USE, own, metrics)
+
+
+def _channel_of(key: str) -> str:
+    """Channel of a metric `ImageQuality_<Metric>_<channel>`; empty for a metric of the whole field."""
+    return key.removeprefix(PREFIX).partition("_")[2]
 
 
 def _row(path: str, verdict: str, reasons: list[dict[str, Any]], metrics: dict[str, float]) -> dict[str, Any]:

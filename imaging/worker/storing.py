@@ -186,6 +186,7 @@ def _create_report(image: Image, item: FieldFacts, verdict: Verdict, rules: Qual
                 "value": reason.value,
                 "limit": reason.limit,
                 "advice": reason.advice,
+                "fails": reason.fails,
             }
             for reason in verdict.reasons
         ],

@@ -193,3 +193,21 @@ def test_every_sharp_field_ranks_above_every_blurred_one(shared_data: Path) -> N
             scores[kind].append((value(m, "PowerLogLogSlope"), value(m, "TenengradOverVariance")))
     sharp, blurred = np.array(scores["in_focus"]), np.array(scores["out_of_focus"])
     assert (sharp.min(axis=0) > blurred.max(axis=0)).all()
+
+
+def test_a_colour_picture_fails_only_by_what_all_its_colours_share() -> None:
+    field = np.repeat(cells(), 3, axis=0) // 8
+    metrics = measure(field.astype(np.uint8), 255, ["red", "green", "blue"])
+    metrics["ImageQuality_IsBrightFieldColour"] = 1.0
+    assert judge([metrics])[0].verdict == "use"
+    for channel, metric in (("red", "SaturatedPercent"), ("green", "IlluminationGradient")):
+        metrics[f"ImageQuality_{metric}_{channel}"] = 99.0
+    metrics["ImageQuality_IlluminationShare_green"] = 1.0
+    metrics["ImageQuality_ObjectContrast_blue"] = 2.0
+    for channel in ("red", "green", "blue"):
+        # A warning that all share: the failures above are each of one colour only.
+        metrics[f"ImageQuality_PowerLogLogSlope_{channel}"] = -2.45
+        metrics[f"ImageQuality_TenengradOverVariance_{channel}"] = 0.004
+    verdict = judge([metrics])[0]
+    assert (verdict.verdict, codes(verdict)) == ("use_part", {"slightly_soft"})
+    assert not any(reason.fails for reason in verdict.reasons)

@@ -7,14 +7,16 @@ import pytest
 import tifffile
 from django.core.files.storage import default_storage
 from django.http import Http404
+from django.test import Client
+from django.urls import reverse
 
-from imaging.models import Crop, Image
+from imaging.models import Crop, Experiment, Image
 from imaging.services import storage
 from imaging.services.access import experiment_for, experiments_of, grant_view
 from imaging.services.pixels import CONTEXT_PX, context_pixels, crop_pixels
 from imaging.services.quality import file_reports
 from tests.commands import call
-from tests.factories import crops_of, make_experiment, make_user, picture, take_in, write_experiment
+from tests.factories import crops_of, make_experiment, make_user, picture, take_in, write_experiment, write_manifest
 
 
 def test_only_those_who_were_let_in_see_an_experiment(db: None, tmp_path: Path) -> None:
@@ -59,6 +61,39 @@ def test_files_of_a_field_with_one_file_per_channel_have_a_row_each(db: None, tm
     assert report.accepted == 2
     rows = file_reports(Image.objects.first().sample.experiment)
     assert sorted(row["path"] for row in rows) == ["B02_s1_actin.tif", "B02_s1_dna.tif"]
+
+
+def test_a_warning_does_not_reject_the_file_of_a_channel(db: None, tmp_path: Path) -> None:
+    names = ("DAPI", "w1_DAPI", "actin")
+    for number, channel in enumerate(names):
+        tifffile.imwrite(tmp_path / f"B02_s1_{channel}.tif", picture(seed=number))
+    rows = [{"path": f"B02_s1_{name}.tif", "well": "B02", "field": "1", "channel": name} for name in names]
+    take_in(write_manifest(tmp_path, rows))
+    report = Image.objects.get().quality_reports.get()
+    reason = {"code": "soft", "metric": "m", "value": 1.0, "limit": 2.0, "advice": "look"}
+    report.reasons = [reason | {"channel": "DAPI", "fails": True}, reason | {"channel": "actin", "fails": False}]
+    report.verdict = "use_part"
+    report.save()
+    found = {row["path"]: row for row in file_reports(Experiment.objects.get())}
+    verdicts = [found[f"B02_s1_{channel}.tif"]["verdict"] for channel in names]
+    assert verdicts == ["reject", "use", "use_part"]
+    keys = set(found["B02_s1_DAPI.tif"]["metrics"])
+    assert "ImageQuality_FocusScore_DAPI" in keys and "ImageQuality_FocusScore_w1_DAPI" not in keys
+
+
+def test_whether_a_reason_fails_the_channel_is_kept(db: None, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "white.tif", np.full((200, 200), 65535, np.uint16))
+    take_in(tmp_path, experiment="mixed")
+    assert [reason["fails"] for reason in Image.objects.get().quality_reports.get().reasons] == [True]
+
+
+def test_a_thumbnail_of_a_moved_original_is_not_found(db: None, tmp_path: Path, client: Client) -> None:
+    make_experiment(tmp_path)
+    client.force_login(make_user("root", is_superuser=True))
+    url = reverse("imaging:thumbnail", args=[Image.objects.get().pk])
+    (tmp_path / "plate 1" / "field.tif").rename(tmp_path / "moved.tif")
+    answer = client.get(url)
+    assert answer.status_code == 404 and b"field.tif is not at its place" in answer.content
 
 
 def test_quality_names_every_file_also_the_rejected(db: None, tmp_path: Path) -> None:
