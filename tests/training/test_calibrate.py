@@ -10,6 +10,7 @@ from training.learning.calibrate import (
     ece_floor,
     fit_temperature,
     negative_log_likelihood,
+    temperatures_of_others,
     tempered,
 )
 
@@ -27,6 +28,16 @@ def test_the_temperature_that_was_applied_is_found_again():
     assert fit_temperature(logits, labels) == pytest.approx(1.0, abs=0.05)
     assert fit_temperature(3 * logits, labels) == pytest.approx(3.0, abs=0.15)
     assert fit_temperature(3 * logits, np.eye(3)[labels]) == pytest.approx(fit_temperature(3 * logits, labels))
+
+
+def test_the_temperature_of_a_fold_depends_on_the_labels_of_the_others_only():
+    logits, labels = calibrated(300)
+    fold = np.arange(300) % 3
+    before = temperatures_of_others(logits, labels, fold)
+    assert before[0] == fit_temperature(logits[fold != 0], labels[fold != 0])
+    changed = np.where(fold == 0, 0, labels)
+    after = temperatures_of_others(logits, changed, fold)
+    assert after[0] == before[0] and (after[1:] != before[1:]).all()
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -7,12 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imaging.pixels.normalise import scale_crops
+from tests.factories import answer_all
+from tests.training.conftest import Bench
+from training.learning.evaluate import evaluate
 from training.learning.leakage import Places
 from training.learning.recipe import Recipe
 from training.learning.splits import SplitRules, Units, choose_split, unit_names
 from training.worker import fitting
-from training.worker.examples import Examples
-from training.worker.pool import Pool
+from training.worker import pixels as pixels_module
+from training.worker.embedding import crops_of, layout_of, windows_of
+from training.worker.examples import Examples, load_examples, split_of
+from training.worker.pixels import pool_pixels
+from training.worker.pool import Pool, load_pool
 
 QUICK = Recipe.from_mapping({"model": "handcrafted"})
 
@@ -28,7 +35,10 @@ def pool_of(units: Units) -> Pool:
 def examples_of(units: Units, labelled: np.ndarray, labels: np.ndarray) -> Examples:
     crops: Any = np.zeros((len(labelled), 1, 4, 4), np.float32)
     shares = np.eye(2)[labels]
-    return Examples(pool_of(units), crops, ["disc", "ring"], labelled, shares, np.zeros(len(labelled), bool), 0)
+    pixels: Any = None
+    return Examples(
+        pool_of(units), pixels, crops, ["disc", "ring"], labelled, shares, np.zeros(len(labelled), bool), 0
+    )
 
 
 def three_experiments(level: str) -> tuple[Units, np.ndarray]:
@@ -52,10 +62,10 @@ class Remembering:
     def fit(self, examples: Examples, train_rows: np.ndarray, *_: object) -> set[str]:
         return set(self.unit[examples.labelled[train_rows]])
 
-    def logits(self, seen: set[str], examples: Examples, rows: np.ndarray, *_: object) -> np.ndarray:
+    def logits(self, seen: set[str], examples: Examples, rows: np.ndarray, *_: object) -> Any:
         assert not seen & set(self.unit[rows])
         self.checked += len(rows)
-        return np.zeros((len(rows), 2))
+        yield rows, np.zeros((len(rows), 2))
 
 
 def check(examples: Examples) -> str:
@@ -68,6 +78,7 @@ def check(examples: Examples) -> str:
         held_out = fitting.hold_out(examples, split, QUICK, lambda *_: None)
     assert fake.checked == len(examples.pool.crop_ids)
     assert np.array_equal(held_out.fold[examples.labelled], split.fold_of)
+    assert (held_out.prior == held_out.prior[0]).all()
     return split.level
 
 
@@ -91,3 +102,42 @@ def test_no_crop_is_predicted_by_a_model_that_saw_its_unit(
     # Copies of a crop get one label, so that enough of both classes stand for their group.
     labels = crop[labelled].astype(np.int64) % 2
     check(examples_of(Units(names, subject, blank, blank, crop), labelled, labels))
+
+
+def test_the_pixels_of_a_pool_are_those_of_its_crops_in_any_order(bench: Bench) -> None:
+    pixels, pool = pool_pixels(bench.study), load_pool(bench.study, "handcrafted")
+    assert len(pixels.row) == len(pool.crop_ids)
+    whole = np.concatenate(
+        [
+            scale_crops(crops, windows_of(layout_of(experiment)))
+            for experiment in bench.study.experiments.order_by("name")
+            for crops in crops_of(experiment)
+        ]
+    )
+    rows = np.random.default_rng(0).permutation(len(whole))
+    assert np.array_equal(pixels.take(rows), whole[rows])
+
+
+def test_the_pool_is_read_in_chunks(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pixels_module, "CHUNK", 10)
+    parts = list(pool_pixels(bench.study).chunks(np.arange(24)))
+    assert [len(crops) for _, crops in parts] == [10, 10, 4]
+    assert np.concatenate([rows for rows, _ in parts]).tolist() == list(range(24))
+
+
+def test_a_network_predicts_the_whole_pool_in_chunks_and_tells_of_each(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pixels_module, "CHUNK", 5)
+    answer_all(bench.study, bench.bob, bench.crops[4:44])
+    examples, told = load_examples(bench.study), []
+    assert len(examples.crops) == 40
+    tiny = Recipe.from_mapping({"epochs": 1, "min_steps": 1, "width": 4, "crop_px": 16})
+    split = split_of(bench.study, examples)
+    held_out = fitting.hold_out(examples, split, tiny, lambda *given: told.append(given[2]))
+    assert np.allclose(held_out.model.sum(axis=1), 1.0) and len(held_out.model) == 48
+    assert sum("predicted" in text for text in told) >= 48 // 5
+    report = fitting.report_of(examples, split, held_out, tiny)
+    prior = evaluate(held_out.prior[examples.labelled], examples.labels, held_out.unit[examples.labelled], "ab")
+    assert prior["balanced_accuracy"]["value"] == pytest.approx(0.5)
+    assert report["n"] == 40

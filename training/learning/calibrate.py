@@ -46,6 +46,14 @@ def fit_temperature(logits: Floats, targets: Floats | Indices) -> float:
     return float(np.exp(best)) if loss(best) < loss(0.0) else 1.0
 
 
+def temperatures_of_others(logits: Floats, targets: Floats | Indices, fold: Indices) -> Floats:
+    """For each fold the temperature fitted on the held-out logits (n, classes) of all others, shape (folds,).
+
+    Calibration measured with them is honest: no label helps to set the temperature that it then judges.
+    """
+    return np.array([fit_temperature(logits[fold != k], targets[fold != k]) for k in range(int(fold.max()) + 1)])
+
+
 def tempered(logits: Floats, temperature: float) -> Floats:
     """Probabilities (n, classes) of logits divided by a temperature."""
     return np.asarray(softmax(np.asarray(logits, dtype=float) / temperature, axis=1))

@@ -72,7 +72,8 @@ def evaluate(
 
 
 def class_prior(labels: Indices, n_classes: int, n: int) -> Floats:
-    """Probabilities (n, classes) of the baseline that knows only how frequent each class was in training."""
+    """Probabilities (n, classes) of the baseline that knows only how frequent each class is among all
+    labelled crops."""
     share = np.bincount(labels, minlength=n_classes) / max(len(labels), 1)
     return np.tile(share, (n, 1))
 

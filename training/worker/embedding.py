@@ -44,11 +44,10 @@ def windows_of(channels: list[dict[str, Any]]) -> list[tuple[float, float]]:
     return [(channel["low"], channel["high"]) for channel in channels]
 
 
-def crops_of(experiment: Experiment, *, usable_only: bool = False) -> Iterator[NDArray[Any]]:
+def crops_of(experiment: Experiment) -> Iterator[NDArray[Any]]:
     """The experiment's crops in order of id, in chunks (n, channel, size, size); channels as in `layout_of`."""
     wanted = [channel["name"] for channel in layout_of(experiment)]
     crops = Crop.objects.filter(image__sample__experiment=experiment)
-    crops = crops.usable() if usable_only else crops
     places = list(crops.order_by("id").values_list("shard", "row", "image__channels"))
     for (digest, names), group in groupby(places, key=lambda place: (place[0], tuple(place[2]))):
         rows = [row for _, row, _ in group]

@@ -6,30 +6,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.models import Experiment
 from imaging.pixels.digest import mapping_digest
-from imaging.pixels.info import resize
-from imaging.pixels.normalise import scale_crops
 from labeling.models import Study
 from training.learning.splits import Split, SplitRules, choose_split
 from training.models import LabelSnapshot
 from training.services.labels import class_keys, standing_answers
 from training.services.work import Refused
-from training.worker.embedding import crops_of, layout_of, windows_of
+from training.worker.pixels import Crops, PoolPixels, pool_pixels
 from training.worker.pool import Pool, load_pool
-
-Crops = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
     """The pool of a study and the labels it carries.
 
-    `labelled` (n,) are rows of the pool, `shares` (n, classes) their vote shares. `crops` (pool, channel, s, s)
-    are scaled to [0, 1] by the window of each crop's own experiment.
+    `labelled` (n,) are rows of the pool, `shares` (n, classes) their vote shares, `crops` (n, channel, s, s) their
+    pixels, scaled to [0, 1]. The pixels of the whole pool stay in their files and are read through `pixels`.
     """
 
     pool: Pool
+    pixels: PoolPixels
     crops: Crops
     classes: list[str]
     labelled: NDArray[np.int64]
@@ -58,9 +54,11 @@ def load_examples(study: Study) -> Examples:
         raise Refused(
             f"The answers of '{study}' name {present} of its classes: label crops of at least two before training."
         )
+    pixels = pool_pixels(study)
     return Examples(
         pool=pool,
-        crops=_scaled_crops(study),
+        pixels=pixels,
+        crops=pixels.take(places[kept]),
         classes=classes,
         labelled=places[kept],
         shares=shares,
@@ -103,21 +101,3 @@ def freeze(study: Study, examples: Examples, split: Split) -> LabelSnapshot:
         },
     )
     return snapshot
-
-
-def _scaled_crops(study: Study) -> Crops:
-    parts = [part for experiment in study.experiments.order_by("name") for part in _scaled(experiment)]
-    side = min(part.shape[-1] for part in parts)
-    return np.concatenate([_resized(part, side) for part in parts])
-
-
-def _scaled(experiment: Experiment) -> list[Crops]:
-    """Scaled crops in chunks; none where quality control rejected every image."""
-    windows = windows_of(layout_of(experiment))
-    return [scale_crops(crops, windows) for crops in crops_of(experiment, usable_only=True)]
-
-
-def _resized(crops: Crops, side: int) -> Crops:
-    if crops.shape[-1] == side:
-        return crops
-    return np.stack([resize(crop, side, side) for crop in crops])

@@ -1,6 +1,6 @@
 """The slow loop: fits a model from a study's answers, judges it on what it has never seen, registers it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from imaging.models import Image
 from imaging.services.storage import keep, local_folder
-from training.learning.calibrate import fit_temperature, tempered
+from training.learning.calibrate import fit_temperature, temperatures_of_others, tempered
 from training.learning.checkpoints import Model, save_model
 from training.learning.encoders import make_encoder
 from training.learning.evaluate import class_prior, evaluate, gate, with_comparisons
@@ -40,8 +40,9 @@ Tell = Callable[[float, str], None]
 class HeldOut:
     """Predictions (pool, classes) for every crop by a model that never saw its unit.
 
-    `model` and `baseline` by the recipe's model and by handcrafted features, `prior` by class frequency alone;
-    `fold` (pool,) is the fold whose model predicted a crop; `temperature` was fitted on the labelled ones.
+    `model` and `baseline` by the recipe's model and by handcrafted features, `prior` by the class frequency of all
+    labelled crops; `fold` (pool,) is the fold whose model predicted a crop. The temperature of each fold of `model`
+    was fitted on the labels of the others; `temperature`, on all held-out labels, is that of the final model.
     """
 
     model: Probabilities
@@ -81,6 +82,7 @@ def _train(run: TrainingRun) -> ModelVersion | None:
         beat(run, (part + fraction) / parts, f"{place}: {text}")
 
     held_out = hold_out(examples, split, recipe, tell)
+    beat(run, (parts - 1) / parts, "searching for copies across the split")
     report = report_of(examples, split, held_out, recipe)
     model = _final_model(examples, recipe, held_out, partial(tell, parts - 1))
     return _register(run, snapshot, examples, (model, recipe, report), held_out)
@@ -90,16 +92,21 @@ def hold_out(examples: Examples, split: Split, recipe: Recipe, tell: Callable[[i
     """Predictions for every crop of the pool by models that never saw its unit, fold by fold."""
     size, classes = len(examples.pool.crop_ids), len(examples.classes)
     fold = _fold_of_pool(examples, split)
-    logits, baseline, prior = (np.zeros((size, classes)) for _ in range(3))
+    logits, baseline = np.zeros((size, classes)), np.zeros((size, classes))
     for number, (train_rows, _) in enumerate(split.folds):
         rows = np.flatnonzero(fold == number)
         model = fit_model(examples, train_rows, recipe, lambda done, text, n=number: tell(n, done, text))
-        logits[rows] = _logits(model, examples, rows)
+        for part, found in _logits(model, examples, rows, partial(tell, number)):
+            logits[part] = found
         head = _fit_baseline(examples, train_rows)
         baseline[rows] = probabilities(head, examples.pool.features[rows])
-        prior[rows] = class_prior(examples.labels[train_rows], classes, len(rows))
-    temperature = fit_temperature(logits[examples.labelled], examples.shares)
-    return HeldOut(tempered(logits, temperature), baseline, prior, fold, split.unit_of_pool, temperature)
+    known = logits[examples.labelled]
+    temperatures = temperatures_of_others(known, examples.shares, split.fold_of)
+    model_says = tempered(logits / temperatures[fold, None], 1.0)
+    # One constant in all folds: constants that differ, pooled, would score below chance.
+    prior = class_prior(examples.labels, classes, size)
+    temperature = fit_temperature(known, examples.shares)
+    return HeldOut(model_says, baseline, prior, fold, split.unit_of_pool, temperature)
 
 
 def fit_model(examples: Examples, train_rows: NDArray[np.int64], recipe: Recipe, tell: Tell) -> Model:
@@ -113,7 +120,7 @@ def fit_model(examples: Examples, train_rows: NDArray[np.int64], recipe: Recipe,
         return True
 
     network = fit_network(
-        examples.crops[examples.labelled[train_rows]],
+        examples.crops[train_rows],
         unit_windows(channels),
         examples.shares[train_rows],
         recipe,
@@ -171,7 +178,7 @@ def leakage_of(examples: Examples, split: Split) -> dict[str, Any]:
         return {"text": f"Not searched: {len(rows)} crops are more than the {MOST_SEARCHED} that a search covers."}
     places = examples.pool.places
     own = Places(places.image[rows], places.centre[rows], places.field_px)
-    found = find_leakage(examples.crops[rows], split.fold_of, own)
+    found = find_leakage(examples.crops, split.fold_of, own)
     return {"text": found.text} | found.counts
 
 
@@ -180,10 +187,18 @@ def _fit_baseline(examples: Examples, train_rows: NDArray[np.int64]) -> Head:
     return fit_head(features, examples.shares[train_rows], settings=HeadSettings(calibrate=True))
 
 
-def _logits(model: Model, examples: Examples, rows: NDArray[np.int64]) -> Probabilities:
+def _logits(
+    model: Model, examples: Examples, rows: NDArray[np.int64], tell: Tell
+) -> Iterator[tuple[NDArray[np.int64], Probabilities]]:
+    """Rows of the pool and their logits, chunk by chunk; every chunk is told of."""
     if isinstance(model, HandcraftedPredictor):
-        return model.logits_of_embeddings(examples.pool.features[rows]).astype(np.float64)
-    return model.logits(examples.crops[rows], unit_windows(model.channels)).astype(np.float64)
+        yield rows, model.logits_of_embeddings(examples.pool.features[rows]).astype(np.float64)
+        return
+    done = 0
+    for part, crops in examples.pixels.chunks(rows):
+        yield part, model.logits(crops, unit_windows(model.channels)).astype(np.float64)
+        done += len(part)
+        tell(1.0, f"predicted {done} of {len(rows)} crops")
 
 
 def _fold_of_pool(examples: Examples, split: Split) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ from imaging.models import Crop, Experiment, Verdict
 from labeling.models import Study
 from training.learning.leakage import Places
 from training.learning.splits import Units
+from training.services.labels import class_keys
 from training.services.work import Refused
 from training.worker.embedding import embeddings, layout_of
 
@@ -43,8 +44,12 @@ class Pool:
 
 
 def load_pool(study: Study, encoder_name: str) -> Pool:
-    """The study's pool; Refused where it is empty or its experiments differ in their channels."""
+    """The study's pool; Refused without experiments, classes or crops, or where experiments differ in channels."""
     experiments = list(study.experiments.order_by("name"))
+    if not experiments:
+        raise Refused(f"Study '{study}' has no experiment: add one.")
+    if not class_keys(study):
+        raise Refused(f"Study '{study}' has no class: name two or more.")
     channels = _common_channels(experiments)
     parts = [_rows(experiment) for experiment in experiments]
     features = [
