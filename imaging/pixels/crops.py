@@ -1,6 +1,7 @@
 """Crops around objects: a fixed physical field, the object in the centre, zeros beyond the border."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +41,7 @@ def plan_for(info: ImageInfo, objects: ObjectSet, field_um: float | None = None)
     """Plan for the crops of one field, the same for every field of equal pixel size.
 
     Whole images: their larger side, at most 128 px out. Known pixel size: `field_um` (default 32 um).
-    Otherwise 64 px, or 1.6 times the median object when that is more (always a multiple of 16).
+    Otherwise as `plan_without_scale` for this field alone.
     """
     if objects.source == "whole":
         side = max(info.width, info.height)
@@ -48,13 +49,21 @@ def plan_for(info: ImageInfo, objects: ObjectSet, field_um: float | None = None)
     if info.pixel_size_um is not None:
         field_px = (field_um or DEFAULT_FIELD_UM) / info.pixel_size_um
         return CropPlan(DEFAULT_SIZE_PX, min(max(field_px, 1.0), 65_535.0))
-    return CropPlan(DEFAULT_SIZE_PX, float(_field_of_objects(objects)))
+    return plan_without_scale([objects])
 
 
-def _field_of_objects(objects: ObjectSet) -> int:
-    if not len(objects):
+def plan_without_scale(fields: Sequence[ObjectSet]) -> CropPlan:
+    """One plan for all fields of an experiment whose pixel size nobody knows: the same magnification for each.
+
+    64 px, or 1.6 times the median object of all fields when that is more (always a multiple of 16).
+    """
+    return CropPlan(DEFAULT_SIZE_PX, float(_field_of_boxes(np.concatenate([item.boxes for item in fields]))))
+
+
+def _field_of_boxes(boxes: NDArray[np.float64]) -> int:
+    if not len(boxes):
         return DEFAULT_SIZE_PX
-    sides = (objects.boxes[:, 2:] - objects.boxes[:, :2]).max(axis=1)
+    sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
     wanted = 16 * math.ceil(BOX_MARGIN * float(np.median(sides)) / 16)
     return min(max(DEFAULT_SIZE_PX, wanted), 65_535)
 

@@ -54,10 +54,11 @@ class FieldEntry:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """One file or row that is left out, and why."""
+    """One file or row that is left out, and why; `is_image` is False for a row about a mask or table."""
 
     path: str
     reason: str
+    is_image: bool = True
 
 
 @dataclass(frozen=True, slots=True)

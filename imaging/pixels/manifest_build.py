@@ -16,9 +16,10 @@ from imaging.pixels.listing import (
     duplicate_warnings,
     find_duplicates,
 )
-from imaging.pixels.manifest_rows import Row, read_rows
+from imaging.pixels.manifest_rows import KINDS, Row, read_rows
 
 IMAGE_KINDS = ("image", "label", "box", "point")
+OTHER_KINDS = tuple(kind for kind in KINDS if kind not in IMAGE_KINDS)
 OBJECT_SUFFIXES = (".geojson", ".json", ".csv")
 
 
@@ -35,20 +36,22 @@ class _File:
         return frozenset((entry.task, entry.label) for entry in self.labels if entry.box is None)
 
 
-def read_manifest(csv_path: Path | str) -> Listing:
+def read_manifest(csv_path: Path | str, folder: Path | None = None) -> Listing:
     """Listing of the images a manifest.csv names; bad rows are in `refused`, oddities in `warnings`.
 
+    Paths are relative to `folder`, by default the manifest's own.
     Raises ManifestError when the table as a whole is unusable: no path column, no row, not CSV.
     """
     path = Path(csv_path)
-    rows, refused = _sorted_rows(path)
+    root = path.parent if folder is None else folder
+    rows, refused = _sorted_rows(path, root)
     files, warnings = _collect(rows)
-    fields = _fields(files, path.parent.name)
+    fields = _fields(files, root.name)
     fields = _attach(fields, [row for row in rows if row.kind in ("mask", "annotation", "table")])
     duplicates = find_duplicates(file for entry in fields for file in entry.files)
     labels = [label for file in files.values() for label in file.labels]
     return Listing(
-        root=path.parent,
+        root=root,
         fields=tuple(fields),
         labels=tuple(sorted(labels, key=lambda label: label.row)),
         refused=tuple(refused),
@@ -57,14 +60,16 @@ def read_manifest(csv_path: Path | str) -> Listing:
     )
 
 
-def _sorted_rows(path: Path) -> tuple[list[Row], list[Refused]]:
+def _sorted_rows(path: Path, root: Path) -> tuple[list[Row], list[Refused]]:
     rows: list[Row] = []
     refused: list[Refused] = []
-    for number, name, outcome in read_rows(path):
+    for number, cells, outcome in read_rows(path, root):
         if isinstance(outcome, Row):
             rows.append(outcome)
         else:
-            refused.append(Refused(name, f"row {number}: {outcome}"))
+            name = PurePosixPath(cells["path"].replace("\\", "/")).as_posix() if cells["path"] else ""
+            is_image = bool(name) and cells["kind"].lower() not in OTHER_KINDS
+            refused.append(Refused(name, f"row {number}: {outcome}", is_image))
     if not rows and not refused:
         raise ManifestError(path.name, "it has no rows", "List at least one image")
     return rows, refused

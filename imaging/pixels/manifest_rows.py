@@ -63,9 +63,11 @@ class RowError(Exception):
     """Why one row is refused."""
 
 
-def read_rows(csv_path: Path) -> Iterator[tuple[int, str, Row | str]]:
-    """Every row as (row number as in a spreadsheet, path cell, checked row or reason for refusal)."""
-    root = csv_path.parent
+def read_rows(csv_path: Path, root: Path) -> Iterator[tuple[int, dict[str, str], Row | str]]:
+    """Every row as (row number as in a spreadsheet, cells, checked row or reason for refusal).
+
+    Paths are relative to `root`.
+    """
     table = csv.DictReader(io.StringIO(_text(csv_path), newline=""), restkey="surplus")
     names = [(name or "").strip().lower() for name in table.fieldnames or ()]
     if "path" not in names:
@@ -83,9 +85,9 @@ def read_rows(csv_path: Path) -> Iterator[tuple[int, str, Row | str]]:
         number = table.line_num
         cells = {name: _cell(raw.get(name)) for name in COLUMNS}
         try:
-            yield number, cells["path"], _check(cells, raw, number, (root, resolved_root), seen)
+            yield number, cells, _check(cells, raw, number, (root, resolved_root), seen)
         except RowError as error:
-            yield number, cells["path"], str(error)
+            yield number, cells, str(error)
 
 
 def _cell(value: object) -> str:

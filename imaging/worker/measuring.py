@@ -1,5 +1,6 @@
 """Reads one listed field: its objects, its crops, and its quality metrics."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -7,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.pixels import objects as sources
-from imaging.pixels.crops import CropPlan, cut_crops, plan_for
+from imaging.pixels.crops import CropPlan, cut_crops, plan_for, plan_without_scale
 from imaging.pixels.digest import file_digest, mapping_digest
+from imaging.pixels.errors import UnreadableImage
 from imaging.pixels.geometry import Box
 from imaging.pixels.info import ImageInfo, ImageReader
 from imaging.pixels.listing import FieldEntry, object_source
@@ -49,7 +51,7 @@ def read_field(
 ) -> FieldFacts:
     """Everything about one field. ImageError where a file cannot be read; nothing is stored here."""
     reader = open_planes(entry.files)
-    info = described(reader.info, channel_names, pixel_size_um)
+    info = described(reader.info, channel_names, pixel_size_um, entry.name)
     source = object_source(entry, info)
     found, dropped = inside_image(find_objects(entry, reader, info, source), info)
     plan = plan_for(info, found)
@@ -83,10 +85,39 @@ def read_field(
     )
 
 
-def described(info: ImageInfo, channel_names: tuple[str, ...], pixel_size_um: float | None) -> ImageInfo:
-    """The facts with the user's channel names and pixel size, where they gave some."""
-    names = channel_names if len(channel_names) == info.shape[1] else info.channel_names
-    return replace(info, channel_names=names, pixel_size_um=pixel_size_um or info.pixel_size_um)
+def with_common_plan(facts: Sequence[FieldFacts]) -> list[FieldFacts]:
+    """The fields of one experiment, cut at one magnification where no pixel size settles it.
+
+    Fields whose own objects had suggested another one are opened and cut again.
+    """
+    unscaled = [item.objects for item in facts if _is_unscaled(item)]
+    if not unscaled:
+        return list(facts)
+    plan = plan_without_scale(unscaled)
+    return [_cut_again(item, plan) if _is_unscaled(item) and item.plan != plan else item for item in facts]
+
+
+def _is_unscaled(item: FieldFacts) -> bool:
+    return item.info.pixel_size_um is None and item.source != "whole"
+
+
+def _cut_again(item: FieldFacts, plan: CropPlan) -> FieldFacts:
+    crops = cut_crops(open_planes(item.entry.files), item.objects.centroids, plan)
+    return replace(item, plan=plan, crops=crops)
+
+
+def described(
+    info: ImageInfo, channel_names: tuple[str, ...], pixel_size_um: float | None, name: str = ""
+) -> ImageInfo:
+    """The facts with the user's channel names, and their pixel size where the file tells none.
+
+    Raises UnreadableImage, with `name`, when there are more or fewer names than channels.
+    """
+    if channel_names and len(channel_names) != info.shape[1]:
+        rule = f"{len(channel_names)} channel names were given, but it has {info.shape[1]} channels"
+        raise UnreadableImage(name, rule, "Name each channel once, or take these images in on their own")
+    names = channel_names or info.channel_names
+    return replace(info, channel_names=names, pixel_size_um=info.pixel_size_um or pixel_size_um)
 
 
 def image_digest(files: list[dict[str, Any]]) -> str:

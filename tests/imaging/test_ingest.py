@@ -20,6 +20,7 @@ from imaging.services.pixels import crop_pixels
 from imaging.services.storage import shard
 from imaging.worker import storing
 from imaging.worker.ingest import IngestRefused, Report, list_source
+from tests.commands import call
 from tests.factories import (
     CELL,
     box_rows,
@@ -103,8 +104,15 @@ def test_a_bad_row_is_named_by_its_number_and_rule_and_the_rest_is_in(
     tifffile.imwrite(tmp_path / "field.tif", picture())
     rows = box_rows("field.tif", "plate", 24)
     report = take_in(write_manifest(tmp_path, [*rows, rows[0] | {"note": "odd"} | row]))
-    assert re.search(rule, one_reason(report)), report.refused
+    # A row about a file that is in is a warning; a file that is not in is refused, and counted.
+    assert re.search(rule, one_reason(report) if "path" in row else one_warning(report))
+    assert (report.images, report.accepted) == (1 + ("path" in row), 1)
     assert Crop.objects.count() == 24
+
+
+def one_warning(report: Report) -> str:
+    assert len(report.warnings) == 1 and not report.refused
+    return report.warnings[0]
 
 
 def one_reason(report: Report) -> str:
@@ -115,7 +123,7 @@ def one_reason(report: Report) -> str:
 def test_a_repeated_row_is_refused_once(db: None, tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "field.tif", picture())
     rows = box_rows("field.tif", "plate", 24)
-    assert re.search(r"row 26.*repeated", one_reason(take_in(write_manifest(tmp_path, [*rows, rows[3]]))))
+    assert re.search(r"row 26.*repeated", one_warning(take_in(write_manifest(tmp_path, [*rows, rows[3]]))))
     assert Crop.objects.count() == 24
 
 
@@ -123,7 +131,7 @@ def test_a_box_beyond_the_image_is_refused_and_its_neighbours_are_in(db: None, t
     tifffile.imwrite(tmp_path / "field.tif", picture())
     rows = box_rows("field.tif", "plate", 24)
     beyond = rows[0] | {"x0": 9000, "x1": 9024}
-    reason = one_reason(take_in(write_manifest(tmp_path, [*rows, beyond])))
+    reason = one_warning(take_in(write_manifest(tmp_path, [*rows, beyond])))
     assert re.search(r"row 26.*\(9000, 0\).*outside the image of 144 x 96", reason)
     assert Crop.objects.count() == 24
 
@@ -214,7 +222,8 @@ def test_identical_files_count_once_and_are_told(db: None, tmp_path: Path) -> No
     for name in ("a.tif", "b.tif"):
         tifffile.imwrite(tmp_path / name, picture())
     report = take_in(tmp_path, experiment="twins")
-    assert {item["path"] for item in report.duplicates} == {"b.tif"}
+    assert [item["path"] for item in report.duplicates] == ["b.tif"]
+    assert (report.images, report.accepted) == (2, 2)
     assert Image.objects.count() == 1
 
 
@@ -289,3 +298,59 @@ def test_our_own_table_of_objects_gives_the_same_crops_again(db: None, tmp_path:
     with_objects(tmp_path, "field.csv", "table")
     digest = file_digest(tmp_path / "field.tif")
     assert {crop.key for crop in Crop.objects.all()} == {crop_key(digest, x, y) for x, y in objects.centroids}
+
+
+def test_a_taken_name_accepts_no_duplicates_and_fails(db: None, tmp_path: Path) -> None:
+    make_experiment(tmp_path, "plate")
+    (tmp_path / "twins").mkdir()
+    for name in ("a.tif", "b.tif"):
+        tifffile.imwrite(tmp_path / "twins" / name, picture(seed=3))
+    code, answer = call("ingest", tmp_path / "twins", "--experiment", "plate")
+    assert (code, answer["accepted"], answer["images"]) == (1, 0, 2)
+    assert ([item["path"] for item in answer["refused"]], len(answer["duplicates"])) == (["a.tif", "b.tif"], 1)
+
+
+def test_rows_about_one_missing_file_count_as_one_image(db: None, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "field.tif", picture())
+    rows = [*box_rows("field.tif", "plate", 3), *box_rows("missing.tif", "plate", 3)]
+    mask = {"path": "mask.png", "kind": "mask"}
+    report = take_in(write_manifest(tmp_path, [*rows, mask]))
+    assert (report.images, report.accepted, report.crops) == (2, 1, 3)
+    assert {item["path"] for item in report.refused} == {"missing.tif", "mask.png"}
+
+
+def test_fields_without_a_pixel_size_are_cut_at_one_magnification(db: None, tmp_path: Path) -> None:
+    rows = []
+    for number, side in enumerate((30, 60, 90)):
+        tifffile.imwrite(tmp_path / f"{number}.tif", np.full((200, 200), 10 + number, np.uint16))
+        rows.append({"path": f"{number}.tif", "kind": "box", "x0": 0, "y0": 0, "x1": side, "y1": side})
+    take_in(write_manifest(tmp_path, rows))
+    assert list(Image.objects.values_list("crop_field_px", flat=True)) == [96.0] * 3
+    assert len({crop_pixels(crop).shape for crop in Crop.objects.all()}) == 1
+
+
+def test_channel_names_that_do_not_fit_are_refused_with_both_counts(db: None, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "field.tif", picture())
+    assert "2 channel names were given, but it has 1 channels" in one_reason(take_in(tmp_path, channels=("a", "b")))
+    with pytest.raises(IngestRefused, match="repeated"):
+        take_in(tmp_path, channels=("a", "a"))
+
+
+def test_a_pixel_size_is_taken_from_the_file_where_it_tells_one(db: None, tmp_path: Path) -> None:
+    metadata = {"axes": "YX", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}
+    tifffile.imwrite(tmp_path / "a.ome.tif", picture(), metadata=metadata)
+    tifffile.imwrite(tmp_path / "b.tif", picture(seed=2))
+    take_in(tmp_path, pixel_size_um=0.5)
+    sizes = dict(Image.objects.values_list("name", "pixel_size_um"))
+    assert sizes == {"a.ome.tif": pytest.approx(0.25), "b.tif": 0.5}
+
+
+def test_rows_of_a_manifest_kept_elsewhere_are_relative_to_the_folder(db: None, tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "images", tmp_path / "lists"
+    folder.mkdir()
+    elsewhere.mkdir()
+    tifffile.imwrite(folder / "field.tif", picture())
+    manifest = write_manifest(elsewhere, box_rows("field.tif", "plate", 4))
+    code, answer = call("ingest", folder, "--manifest", manifest)
+    assert (code, answer["accepted"], answer["crops"]) == (0, 1, 4)
+    assert call("ingest", tmp_path / "nowhere", "--manifest", manifest)[0] == 1

@@ -21,7 +21,7 @@ class Command(JsonCommand):
     def add_options(self, parser: ArgumentParser) -> None:
         parser.add_argument("path", type=Path, help="a folder, or a manifest (CSV)")
         parser.add_argument("--experiment", default="", help="one experiment of this name for everything")
-        parser.add_argument("--manifest", type=Path, help="a manifest that describes the folder")
+        parser.add_argument("--manifest", type=Path, help="a manifest whose paths are relative to PATH")
         parser.add_argument(
             "--pattern", default="", help="file-name pattern with named groups: plate, well, site, channel, z"
         )
@@ -48,7 +48,10 @@ class Command(JsonCommand):
             channels=tuple(name.strip() for name in options["channels"].split(",") if name.strip()),
             store=StoreOptions(bit_depth=options["bit_depth"]),
         )
-        return asdict(ingest(listing, given, self.progress))
+        try:
+            return asdict(ingest(listing, given, self.progress))
+        except (ImageError, IngestRefused) as error:
+            raise CommandError(str(error)) from error
 
     def failed(self, answer: Answer) -> bool:
         return answer["accepted"] == 0
@@ -60,4 +63,5 @@ class Command(JsonCommand):
         ]
         lines += [f"refused {item['path']}: {item['reason']}" for item in answer["refused"]]
         lines += [f"same as {item['same_as']}: {item['path']}" for item in answer["duplicates"]]
+        lines += [f"warning: {text}" for text in answer["warnings"]]
         return "\n".join(lines)
