@@ -57,6 +57,21 @@ def test_an_experiment_of_one_class_is_joined_to_another_and_reported():
     assert "one class only (G1 20)" in split.not_evaluable[0].reason
 
 
+def test_small_experiments_are_held_out_together_and_none_is_called_not_evaluable():
+    labels = np.tile([0] * 4 + [1] * 16, 6)
+    split = choose_split(units(120, experiment=repeated(list("abcdef"), 20)), labels)
+    assert (split.level, split.not_evaluable) == ("experiment", ())
+    assert "6 experiments too small to stand alone are held out together" in split.why
+    check(split, labels)
+
+
+def test_experiments_that_share_a_crop_stay_on_one_side():
+    crop = [str(i % 50) for i in range(60)]
+    labels = alternating(60)
+    split = choose_split(units(60, experiment=repeated(["a", "b", "c"], 20), crop=crop), labels)
+    assert set(split.unit_of) == {"a + c", "b"}
+
+
 def test_two_experiments_of_which_one_holds_one_class_are_split_below():
     labels = np.concatenate([alternating(40), np.zeros(20, int)])
     wells = repeated(["A1", "A2", "A3", "A4"], 10) + ["A1"] * 20

@@ -1,11 +1,13 @@
 """The ranking worker: a function of the set of answers, rebuilt from rows by any worker."""
 
 from pathlib import Path
+from unittest.mock import Mock
 from uuid import uuid4
 
 import numpy as np
 import pytest
 from django.conf import settings
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from imaging.models import Image
@@ -13,7 +15,7 @@ from labeling.models import Lease, QueueEntry, Ranked, Study
 from labeling.services.answers import undo
 from labeling.services.queue import leased_crops, next_crops
 from labeling.services.reads import SECOND_READ
-from tests.factories import answer, answer_all, kind_of, make_study, make_user
+from tests.factories import answer, answer_all, kind_of, make_experiment, make_study, make_user
 from tests.training.conftest import Bench
 from training.models import EmbeddingSet, Ranking
 from training.worker.ranking import KEPT_RANKINGS, RankingWorker
@@ -190,3 +192,36 @@ def test_newer_answers_of_a_retired_class_do_not_break_the_ranking(bench: Bench)
     answer_all(bench.study, bench.bob, bench.crops[:8])
     bench.study.classes.filter(key="ring").update(retired_at=timezone.now())
     assert RankingWorker().step() == 1
+
+
+@pytest.mark.parametrize("lacking", ["experiment", "class"])
+def test_a_study_that_lacks_its_experiments_or_classes_is_told_what_to_add(bench: Bench, lacking: str) -> None:
+    if lacking == "experiment":
+        bench.study.experiments.clear()
+    else:
+        bench.study.classes.update(retired_at=timezone.now())
+    with pytest.raises(CommandError, match=f"Study 'nuclei' has no {lacking}"):
+        call_command("rank", "nuclei")
+
+
+def test_odd_studies_are_ranked(bench: Bench, tmp_path: Path) -> None:
+    for number in range(298):
+        bench.study.classes.create(key=f"kind-{number}", name=f"kind {number}", position=number + 2)
+    answer_all(bench.study, bench.bob, bench.crops[:6])
+    ranked(bench.study)
+    small = make_study(bench.alice, make_experiment(tmp_path, "small", crops=3), name="small")
+    ranked(small)
+
+
+@pytest.mark.parametrize("answers", [0, 6])
+def test_a_pool_of_equal_embeddings_is_ranked(bench: Bench, monkeypatch: pytest.MonkeyPatch, answers: int) -> None:
+    answer_all(bench.study, bench.bob, bench.crops[:answers])
+    monkeypatch.setattr("training.worker.pool.embeddings", lambda *_: np.ones((24, 8), np.float32))
+    ranked(bench.study)
+
+
+def test_a_failure_in_one_study_is_said_and_the_worker_goes_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.worker.ranking.load_pool", Mock(side_effect=FileNotFoundError(2, "No such file")))
+    worker = RankingWorker()
+    assert [worker.step() for _ in range(2)] == [0, 0]
+    assert "No such file" in worker.refusals[bench.study.pk]

@@ -3,12 +3,14 @@
 Everything is rebuilt from rows: a worker that is killed anywhere starts again and loses nothing.
 """
 
+import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+from django.db import DatabaseError
 from django.utils import timezone
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
@@ -21,9 +23,11 @@ from training.learning.ranking import Answers, PoolRanker, Ranking, RankingSetti
 from training.models import EmbeddingSet
 from training.models import Ranking as RankingRow
 from training.services.labels import Standing, class_keys, newest_annotation, standing_answers
-from training.services.work import Refused
+from training.services.work import failure_text
 from training.worker.embedding import AT_ONCE
 from training.worker.pool import Pool, load_pool
+
+logger = logging.getLogger(__name__)
 
 SCORES = "rankings"
 ENCODER = "handcrafted"
@@ -59,21 +63,30 @@ class RankingWorker:
     def rank(self, study: Study) -> bool:
         """Rank one study now and put its new queue in place; False where it cannot be ranked yet."""
         started = time.perf_counter()
-        standing = standing_answers(study)
         try:
+            standing = standing_answers(study)
             warm = self._load(study)
             # The matrices are small: a second BLAS thread mostly waits for a core that the web server needs.
             with self._threads.limit(limits=1, user_api="blas"):
                 ranking = warm.ranker.rank(*_inputs(study, warm.pool, standing))
-        except (Refused, ValueError) as error:
-            # The last good ranking stays, and so do the other studies; the reason is said once, not at every poll.
-            self._refused[study.pk] = (_identity(study), standing.newest)
-            self.refusals[study.pk] = str(error)
+        except DatabaseError:
+            raise
+        except Exception as error:
+            self._refuse(study, error)
             return False
         self.refusals.pop(study.pk, None)
         _save(study, warm.pool, ranking, standing, time.perf_counter() - started)
         warm.ranked_up_to = standing.newest
         return True
+
+    def _refuse(self, study: Study, error: Exception) -> None:
+        """The last good ranking stays, and so do the other studies; the reason is said once, not at every poll."""
+        self._refused[study.pk] = (_identity(study), newest_annotation(study))
+        if isinstance(error, ValueError):
+            self.refusals[study.pk] = str(error)
+            return
+        logger.error("study %s cannot be ranked", study.pk, exc_info=error)
+        self.refusals[study.pk] = f"Study '{study}' cannot be ranked: {failure_text(error)}"
 
     def _due(self, study: Study) -> bool:
         warm, identity, newest = self._warm.get(study.pk), _identity(study), newest_annotation(study)
