@@ -15,6 +15,6 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 app.conf.beat_schedule = {
-    "sweep": {"task": "inference.tasks.sweep_task", "schedule": 30.0},
-    "audit-checkpoint": {"task": "audit.tasks.checkpoint_task", "schedule": 3600.0},
+    "sweep": {"task": "inference.tasks.sweep_task", "schedule": 30.0, "options": {"expires": 25}},
+    "audit-checkpoint": {"task": "audit.tasks.checkpoint_task", "schedule": 3600.0, "options": {"expires": 3000}},
 }

@@ -118,6 +118,6 @@ def _copy_lines(name: str, stream: IO[str], write: Callable[[str], None]) -> Non
 
 
 def print_line(line: str) -> None:
-    """Write one line of the common log at once."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    """Write one line of the common log at once, to stderr: stdout belongs to answers."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()

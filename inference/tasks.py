@@ -1,7 +1,5 @@
 """Doorbells of the inference app, and the sweep that rings again for what waits."""
 
-from functools import partial
-
 from celery import current_app, shared_task
 from django.db import transaction
 
@@ -26,4 +24,4 @@ def sweep_task() -> None:
 
 def ring(run_pk: int) -> None:
     """Ring for a run once its row is committed. A broker that is away loses nothing: the sweep rings again."""
-    transaction.on_commit(partial(run_task.delay, run_pk), robust=True)
+    transaction.on_commit(lambda: run_task.delay(run_pk), robust=True)

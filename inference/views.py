@@ -10,7 +10,6 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from imaging.models import Verdict
 from imaging.services.access import experiments_of
 from imaging.services.quality import reason_text
 from imaging.services.storage import fetch
@@ -168,18 +167,16 @@ def _sample_rows(run: InferenceRun) -> list[dict[str, Any]]:
 
 
 def _rejected_rows(run: InferenceRun) -> list[dict[str, Any]]:
-    images = run.experiment.samples.filter(images__verdict=Verdict.REJECT)
-    rows = [image for sample in images.distinct() for image in sample.images.filter(verdict=Verdict.REJECT)]
+    """Every image that some stage refused in this run, with its reasons."""
+    rows = StageRecord.objects.filter(run=run).exclude(verdict={}).select_related("image").order_by("image__name")
     return [
         {
-            "name": image.name,
+            "name": row.image.name,
             "reasons": [
-                {"text": reason_text(reason), "advice": reason["advice"]}
-                for report in list(image.quality_reports.all())[-1:]
-                for reason in report.reasons
+                {"text": reason_text(reason), "advice": reason["advice"]} for reason in row.verdict["reasons"]
             ],
         }
-        for image in rows
+        for row in rows
     ]
 
 

@@ -17,6 +17,7 @@ from labeling.models import (
     Study,
     Suggestion,
 )
+from labeling.services.access import withdraw_sight
 from labeling.services.studies import study_saved
 
 
@@ -46,6 +47,10 @@ class StudyAdmin(admin.ModelAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Store classes and people the way the application does: with their event and sight of the experiments."""
         super().save_related(request, form, formsets, change)
+        for formset in formsets:
+            for row in formset.deleted_objects:
+                if isinstance(row, Membership):
+                    withdraw_sight(form.instance, row.user)
         study_saved(form.instance, request.user, created=not change)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:

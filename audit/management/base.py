@@ -50,6 +50,11 @@ class JsonCommand(BaseCommand):
             if options["json"]:
                 self._print_json({"error": str(error)})
             raise
+        except Exception as error:
+            # What nobody foresaw still ends as one JSON object and exit code 1; --traceback shows where it came from.
+            if options["json"]:
+                self._print_json({"error": f"{type(error).__name__}: {error}"})
+            raise CommandError(f"{type(error).__name__}: {error}") from error
         if options["json"]:
             self._print_json(answer)
         else:

@@ -26,3 +26,8 @@ def experiment_for(user: Any, pk: int) -> Experiment:
 def grant_view(experiment: Experiment, user: Any) -> None:
     """Let the user see the experiment; may be called twice."""
     experiment.viewers.add(user)
+
+
+def revoke_view(experiment: Experiment, user: Any) -> None:
+    """Take the sight of the experiment back; may be called twice."""
+    experiment.viewers.remove(user)

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
@@ -85,7 +85,7 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, GenericViewSe
     def cancel(self, request: Request, pk: int) -> Response:
         """End the run at its next image; it leaves no results."""
         run = self.get_object()
-        _may_run(request.user, run.model)
+        _may_cancel(request.user, run)
         request_cancel(run, request.user)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -101,3 +101,12 @@ def _may_run(user: Any, model: ModelVersion | None) -> None:
     """Leads run the models of their studies; who may see an experiment may have its objects found and measured."""
     if model is not None:
         led_study_for(user, model.study_id)
+
+
+def _may_cancel(user: Any, run: InferenceRun) -> None:
+    """Who asked for a run ends it, and leads end the runs of their models."""
+    if run.requested_by_id == user.pk or user.is_superuser:
+        return
+    if run.model is None:
+        raise PermissionDenied("Only who asked for this run may end it.")
+    led_study_for(user, run.model.study_id)

@@ -16,7 +16,7 @@ from inference.pipeline.state import Field
 from inference.pipeline.tables import Table, column_parts
 
 # 1: uncertain by top probability or entropy; border and area flags; counts over the rows that are kept.
-# 2: without a model objects are measured and counted, not classified.
+# 2: without a model objects are measured and counted, not classified; names of fields are whole.
 VERSION = 2
 
 # Objects from these sources may overlap, so each is measured in its own box.
@@ -99,13 +99,14 @@ def _names(field: Field) -> dict[str, NDArray[Any]]:
     count = len(objects)
     places = objects.centroids + np.array(field.offset)
     keys = [crop_key(identity.image_digest, x, y) for x, y in places.tolist()]
+    # np.full takes the length of a text from its value; a dtype of np.str_ would keep one character of it.
     return {
         "ImageNumber": np.full(count, identity.image_number, dtype=np.int64),
         "ObjectNumber": np.arange(1, count + 1, dtype=np.int64),
-        "Metadata_Experiment": np.full(count, identity.experiment, dtype=np.str_),
-        "Metadata_Well": np.full(count, identity.well, dtype=np.str_),
-        "Metadata_Site": np.full(count, identity.site, dtype=np.str_),
-        "Metadata_FileName": np.full(count, identity.name, dtype=np.str_),
+        "Metadata_Experiment": np.full(count, identity.experiment),
+        "Metadata_Well": np.full(count, identity.well),
+        "Metadata_Site": np.full(count, identity.site),
+        "Metadata_FileName": np.full(count, identity.name),
         "Metadata_RegionX": np.full(count, field.offset[0], dtype=np.int64),
         "Metadata_RegionY": np.full(count, field.offset[1], dtype=np.int64),
         "Metadata_CropKey": np.array(keys, dtype=np.str_),

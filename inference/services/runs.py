@@ -115,7 +115,7 @@ def complete(run: InferenceRun, results: Results) -> bool:
 def model_for(
     experiment: Experiment, number: str, among: QuerySet[ModelVersion] | None = None
 ) -> ModelVersion | None:
-    """The model of this number or digest; without one the newest in production whose channels fit, else the newest.
+    """The model of this number or digest; without one the newest in production of the same channels, else the newest.
 
     None where no model fits: the run then finds and measures objects. `among` holds the models that the asker may
     know of (default: all). Refused, naming those, where the wanted one is unknown.
@@ -125,13 +125,27 @@ def model_for(
         found = _by_number_or_digest(models, number)
         if found is None:
             raise Refused(f"There is no model '{number}'. Known: {_known(models)}.")
-        return found
-    width = len(experiment.channels)
+        return _fitting(found, experiment)
+    wanted = _names(experiment.channels)
     live = [in_production(study) for study in Study.objects.filter(models__in=models).distinct().order_by("-id")]
     for model in [*live, *models.order_by("-id")]:
-        if model is not None and len(model.channels) == width:
+        if model is not None and _names(model.channels) == wanted:
             return model
     return None
+
+
+def _fitting(model: ModelVersion, experiment: Experiment) -> ModelVersion:
+    """The model that was asked for by name, where the number of its channels fits."""
+    if len(model.channels) != len(experiment.channels):
+        raise Refused(
+            f"Model {model.pk} reads {len(model.channels)} channels ({', '.join(_names(model.channels))}) and"
+            f" '{experiment}' has {len(experiment.channels)} ({', '.join(_names(experiment.channels))})."
+        )
+    return model
+
+
+def _names(channels: list[dict[str, Any]]) -> list[str]:
+    return [channel["name"] for channel in channels]
 
 
 def watermark_of(model: ModelVersion | None) -> str:

@@ -23,7 +23,7 @@ from inference.models import InferenceRun
 from inference.pipeline import tables
 from inference.pipeline.aggregate import FieldCounts, SampleSummary, aggregate
 from inference.pipeline.provenance import RunRecord, compare, current_environment, record_from_json
-from inference.pipeline.run import FieldResult, PipelineParams, pipeline_params, run_field
+from inference.pipeline.run import READING, FieldResult, PipelineParams, pipeline_params, run_field
 from inference.pipeline.state import CropModel
 from inference.services.runs import Results, SampleRow, StageRow, complete, request_run
 from inference.worker.fields import Job, input_digests, jobs_of
@@ -112,11 +112,13 @@ def _outcome(run: InferenceRun, job: Job, params: PipelineParams, folder: Path) 
 
 
 def _label_name(job: Job, result: FieldResult, folder: Path) -> str:
-    """`<image stem>.tif`; a tile of a slide adds where it begins, an image of an equal stem its number."""
-    stem = Path(job.image.name).stem
+    """`<image stem>.tif`; a tile of a slide adds where it begins, an image of an equal stem its folders."""
+    path = Path(job.image.name)
+    stem = path.stem
     if job.context.region is not None:
         stem += f"_x{result.origin[0]}_y{result.origin[1]}"
-    return f"{stem}.tif" if not (folder / f"{stem}.tif").exists() else f"{stem}-{job.image.pk}.tif"
+    taken = (folder / f"{stem}.tif").exists()
+    return f"{'_'.join((*path.parts[:-1], stem))}.tif" if taken else f"{stem}.tif"
 
 
 def _write_labels(path: Path, labels: NDArray[Any]) -> None:
@@ -157,19 +159,14 @@ def _sample_lines(summary: Sequence[SampleSummary]) -> str:
     for row in summary:
         for share in row.classes:
             figures = (share.share.value, share.share.low, share.share.high)
-            writer.writerow(
-                [
-                    row.sample,
-                    row.fields,
-                    row.rejected_fields,
-                    row.objects,
-                    share.label,
-                    share.count,
-                    share.of,
-                    *figures,
-                ]
-            )
+            writer.writerow([*_about(row), share.label, share.count, share.of, *figures])
+        if not row.classes:
+            writer.writerow([*_about(row), "", row.objects, row.objects, "", "", ""])
     return stream.getvalue()
+
+
+def _about(row: SampleSummary) -> list[str | int]:
+    return [row.sample, row.fields, row.rejected_fields, row.objects]
 
 
 def _record(
@@ -220,10 +217,18 @@ def _results(
     )
 
 
+def _unread(image: Image, result: FieldResult) -> StageRow:
+    """The row of a field that was refused before the first stage: there is nothing to digest."""
+    verdict = json.loads(json.dumps(asdict(result.verdict)))
+    return StageRow(image, 0, READING, 0, "", "", "", 0.0, verdict)
+
+
 def _stage_rows(outcomes: Sequence[Outcome]) -> list[StageRow]:
     rows: list[StageRow] = []
     positions: dict[int, int] = {}
     for image, result in outcomes:
+        if result.stopped_at == READING:
+            rows.append(_unread(image, result))
         for stage in result.records:
             position = positions[image.pk] = positions.get(image.pk, -1) + 1
             stopped = result.stopped_at == stage.name

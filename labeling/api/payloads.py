@@ -47,7 +47,8 @@ def crop_payload(study: Study, crop: Crop, candidate: Candidate | None = None) -
         "id": crop.pk,
         # The key tells image and place apart, which a blind reader must not see.
         "key": None if study.is_blind else crop.key,
-        "pixels": reverse("labeling-api:study-crop-pixels", args=[study.pk, crop.pk]),
+        # The pixels' own name is part of the address: a browser may keep them, and never shows them for others.
+        "pixels": f"{reverse('labeling-api:study-crop-pixels', args=[study.pk, crop.pk])}?v={_version(crop)}",
         "context": _context_url(study, crop),
         "box_in_context": _box_in_context(),
         "dtype": str(shard(crop.shard).dtype),
@@ -76,10 +77,17 @@ def ranking_payload(study: Study) -> dict[str, Any] | None:
     }
 
 
+def _version(crop: Crop) -> str:
+    return f"{crop.shard[:12]}-{crop.row}"
+
+
 def _context_url(study: Study, crop: Crop) -> str | None:
     if crop.image.object_source == "whole":
         return None
-    return reverse("labeling-api:study-crop-context", args=[study.pk, crop.pk]) + f"?scale={CONTEXT_SCALE}"
+    return (
+        reverse("labeling-api:study-crop-context", args=[study.pk, crop.pk])
+        + f"?scale={CONTEXT_SCALE}&v={_version(crop)}"
+    )
 
 
 def _box_in_context() -> list[float]:

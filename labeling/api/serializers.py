@@ -74,6 +74,16 @@ class AnnotationSerializer(serializers.ModelSerializer[Annotation]):
         return [label.label_class.key for label in row.labels.all()]
 
 
+class BlindAnnotationSerializer(AnnotationSerializer):
+    """An answer as an annotator of a blind study may see it: neither the place of the crop nor why it was asked."""
+
+    class Meta(AnnotationSerializer.Meta):
+        fields = [
+            "id", "crop", "annotator", "answer", "classes", "reason", "source", "shown_at", "answered_at",
+            "received_at", "supersedes",
+        ]  # fmt: skip
+
+
 class CropOut(serializers.Serializer[Any]):
     """A crop with all that a page needs to draw it."""
 

@@ -11,12 +11,13 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from numpy.typing import NDArray
 from rest_framework import status
 from rest_framework.decorators import action
-from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.exceptions import APIException, NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from imaging.models import Crop
+from imaging.pixels.errors import ImageError
 from imaging.services.pixels import context_pixels, crop_pixels
 from labeling.api import serializers
 from labeling.api.payloads import PREFETCH, crop_payload, room_state
@@ -121,14 +122,21 @@ class StudyViewSet(ReadOnlyModelViewSet[Study]):
         """Raw pixels of the surroundings of a crop, in the same form."""
         row = _crop(access.study_for(request.user, pk), crop)
         scale = min(LARGEST_SCALE, max(1, _whole_number(request, "scale", 4)))
-        return _raw(context_pixels(row, scale))
+        try:
+            return _raw(context_pixels(row, scale))
+        except (ImageError, OSError) as error:
+            raise NotFound(
+                "The original image is not where it was taken in from; the crop itself is kept."
+            ) from error
 
     def _list_answers(self, request: Request, study: Study) -> Response:
         rows = Annotation.objects.filter(study=study).select_related("crop").prefetch_related("labels__label_class")
         if not access.is_lead(request.user, study):
             rows = rows.filter(annotator=request.user)
         page = self.paginate_queryset(rows.order_by("id"))
-        return self.get_paginated_response(serializers.AnnotationSerializer(page, many=True).data)
+        hides = study.is_blind and not access.is_lead(request.user, study)
+        kind = serializers.BlindAnnotationSerializer if hides else serializers.AnnotationSerializer
+        return self.get_paginated_response(kind(page, many=True).data)
 
 
 def _submit(study: Study, user: Any, given: dict[str, Any]) -> tuple[Annotation, bool]:

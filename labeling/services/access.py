@@ -6,7 +6,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404
 
-from imaging.services.access import grant_view
+from imaging.services.access import grant_view, revoke_view
 from labeling.models import Membership, Study
 
 
@@ -39,10 +39,22 @@ def led_study_for(user: Any, pk: int) -> Study:
 
 
 def join(study: Study, user: Any, role: str, *, is_simulated: bool = False) -> Membership:
-    """Make the user a member, and let them see the study's experiments; may be called twice."""
+    """Make the user a member; may be called twice.
+
+    Members see the study's experiments and what models say of them, except annotators of a blind study: they see
+    crops only, through the study.
+    """
     membership, _ = Membership.objects.update_or_create(
         study=study, user=user, defaults={"role": role, "is_simulated": is_simulated}
     )
-    for experiment in study.experiments.all():
-        grant_view(experiment, user)
+    if role == Membership.Role.LEAD or not study.is_blind:
+        for experiment in study.experiments.all():
+            grant_view(experiment, user)
     return membership
+
+
+def withdraw_sight(study: Study, user: Any) -> None:
+    """Take back what a membership that has ended let the user see, where no other study of theirs shows it."""
+    others = study.experiments.filter(studies__in=studies_of(user).exclude(pk=study.pk))
+    for experiment in study.experiments.exclude(pk__in=others):
+        revoke_view(experiment, user)

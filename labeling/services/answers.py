@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from audit import services as audit
 from imaging.models import Crop
-from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, Study
+from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, QueueEntry, Study
 from labeling.services.queue import hold_again, lock
 
 
@@ -173,7 +173,11 @@ def _asked(study: Study, user: Any, crop: Crop, lease: Lease | None) -> tuple[st
     # An edit answers the question that was asked before: a crop of the random stream stays one.
     given = Annotation.objects.filter(study=study, annotator=user, crop=crop)
     earlier = given.exclude(answer=Annotation.Answer.WITHDRAWN).order_by("-id").first()
-    return (earlier.why_asked, earlier.probability_asked, earlier.ranking) if earlier else ("", None, "")
+    if earlier is not None:
+        return earlier.why_asked, earlier.probability_asked, earlier.ranking
+    # Answered without a lease (offline, or after it ended): what the queue says keeps the random stream whole.
+    queued = QueueEntry.objects.filter(study=study, crop=crop).first()
+    return (queued.why, queued.probability, queued.ranking) if queued else ("", None, "")
 
 
 def _write_event(annotation: Annotation, classes: tuple[str, ...]) -> None:
