@@ -55,7 +55,8 @@ def read_field(
     source = object_source(entry, info)
     found, dropped = inside_image(find_objects(entry, reader, info, source), info)
     plan = plan_for(info, found)
-    renamed = dict(zip(reader.info.channel_names, info.channel_names))
+    # Planes without a channel's name sort first, and so are the first channel.
+    renamed = {"": info.channel_names[0]} | dict(zip(reader.info.channel_names, info.channel_names))
     files = [
         {
             "name": file.name,

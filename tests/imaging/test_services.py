@@ -81,6 +81,14 @@ def test_a_warning_does_not_reject_the_file_of_a_channel(db: None, tmp_path: Pat
     assert "ImageQuality_FocusScore_DAPI" in keys and "ImageQuality_FocusScore_w1_DAPI" not in keys
 
 
+def test_planes_of_a_stack_without_channel_names_show_their_metrics(db: None, tmp_path: Path) -> None:
+    for z in range(2):
+        tifffile.imwrite(tmp_path / f"z{z}.tif", picture(seed=z))
+    take_in(write_manifest(tmp_path, [{"path": f"z{z}.tif", "well": "B02", "z": z} for z in range(2)]))
+    rows = file_reports(Experiment.objects.get())
+    assert [any("FocusScore" in key for key in row["metrics"]) for row in rows] == [True, True]
+
+
 def test_whether_a_reason_fails_the_channel_is_kept(db: None, tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "white.tif", np.full((200, 200), 65535, np.uint16))
     take_in(tmp_path, experiment="mixed")
