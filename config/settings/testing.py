@@ -5,6 +5,8 @@ import tempfile
 
 # Set before anything reads it: each test process gets a folder of its own.
 os.environ["PARFOCAL_DATA"] = tempfile.mkdtemp(prefix="parfocal-test-")
+# Test processes run side by side, one for each core: more threads in each would only wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from config.settings.base import *  # noqa: F403
 from config.settings.base import DATA_FOLDER, MIDDLEWARE, STORAGES
