@@ -86,7 +86,8 @@ def request_run(
 def complete(run: InferenceRun, results: Results) -> bool:
     """Store the results and close the run, all or nothing; False where it was closed meanwhile."""
     with transaction.atomic():
-        if not finish(run, Status.DONE):
+        detail = {"record": results.record_digest, "objects": results.objects}
+        if not finish(run, Status.DONE, detail=detail):
             return False
         InferenceRun.objects.filter(pk=run.pk).update(
             record=results.record, record_digest=results.record_digest, objects_found=results.objects

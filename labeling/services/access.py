@@ -6,6 +6,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404
 
+from imaging.models import Experiment
 from imaging.services.access import grant_view, revoke_view
 from labeling.models import Membership, Study
 
@@ -55,6 +56,6 @@ def join(study: Study, user: Any, role: str, *, is_simulated: bool = False) -> M
 
 def withdraw_sight(study: Study, user: Any) -> None:
     """Take back what a membership that has ended let the user see, where no other study of theirs shows it."""
-    others = study.experiments.filter(studies__in=studies_of(user).exclude(pk=study.pk))
+    others = Experiment.objects.filter(studies__in=studies_of(user).exclude(pk=study.pk))
     for experiment in study.experiments.exclude(pk__in=others):
         revoke_view(experiment, user)
