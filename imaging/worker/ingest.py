@@ -137,7 +137,8 @@ def _read_all(
     for number, entry in enumerate(entries, start=1):
         try:
             item = read_field(entry, options.channels, options.pixel_size_um, options.store.bit_depth)
-        except ImageError as error:
+        except (ImageError, ValueError, OSError, MemoryError) as error:
+            # Whatever is wrong with one field, the rest of the batch goes on.
             report.refused += [{"path": file.name, "reason": _reason(error, file.name)} for file in entry.files]
             continue
         if item.digest in seen:
@@ -179,6 +180,8 @@ def _objects_digest(item: FieldFacts) -> str:
     return array_digest(item.objects.centroids.round(2))
 
 
-def _reason(error: ImageError, name: str) -> str:
+def _reason(error: Exception, name: str) -> str:
     """The error without the name that already stands beside it."""
-    return str(error).removeprefix(f"{name}: ")
+    if isinstance(error, OSError):
+        return f"it cannot be read: {error.strerror or type(error).__name__}"
+    return (str(error) or type(error).__name__).removeprefix(f"{name}: ")

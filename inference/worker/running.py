@@ -85,7 +85,8 @@ def _run(run: InferenceRun) -> None:
     device = best_device()
     params = pipeline_params({stage["name"]: stage["params"] for stage in run.pipeline.stages})
     model = crop_model(run.model, device) if run.model else None
-    partial = run_folder(run).with_suffix(".part")
+    # A folder of this claim's own: a worker that was given up and wakes late never writes into its successor's.
+    partial = run_folder(run).with_name(f"{run.pk}.{run.claim_token}.part")
     shutil.rmtree(partial, ignore_errors=True)
     (partial / "labels").mkdir(parents=True)
     outcomes = [_outcome(run, job, params, partial / "labels") for job in jobs_of(run.experiment, model)]

@@ -121,6 +121,7 @@ def cell_cycle(folder: Path) -> LabelledPool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.shared_data
 def test_on_real_cells_the_default_needs_fewer_labels_than_random_and_is_never_much_worse(shared_data):
     data = cell_cycle(shared_data / "02_crops_cellcycle_ifc")

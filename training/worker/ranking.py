@@ -119,6 +119,8 @@ def _identity(study: Study) -> tuple[object, ...]:
     return (
         experiments,
         tuple(class_keys(study)),
+        study.reads_per_crop,
+        study.overlap_share,
         study.encoder,
         # Embeddings that loading itself computes are no news: else every first ranking would be made twice.
         study.encoder == AT_ONCE
