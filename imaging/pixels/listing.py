@@ -44,6 +44,9 @@ class FieldEntry:
     mask: Path | None = None
     objects_file: Path | None = None
     labelled_whole: bool = False
+    subject: str = ""
+    condition: str = ""
+    is_control: bool = False
     box_rows: dict[Box, int] = field(default_factory=dict)
 
     @property

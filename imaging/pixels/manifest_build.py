@@ -140,6 +140,9 @@ def _field(members: list[_File], default: str) -> FieldEntry:
         boxes=tuple(rows),
         box_rows=rows,
         labelled_whole=any(member.whole_labels for member in members),
+        subject=cells["subject"],
+        condition=cells["condition"],
+        is_control=cells["control"].lower() in ("1", "true", "yes"),
     )
 
 

@@ -15,6 +15,8 @@ COLUMNS = (
     *("path", "kind", "experiment", "batch", "well", "field", "channel", "z", "label", "annotator"),
     *("x0", "y0", "x1", "y1", "note"),
 )
+# What is known of the sample, where it is known: subjects (patient, donor, animal) never cross a split.
+SAMPLE_COLUMNS = ("subject", "condition", "control")
 KINDS = (
     "image",
     "label",
@@ -83,7 +85,7 @@ def read_rows(csv_path: Path, root: Path) -> Iterator[tuple[int, dict[str, str],
         except csv.Error as error:
             raise ManifestError(csv_path.name, f"it is not a CSV table ({error})", "Save it again") from error
         number = table.line_num
-        cells = {name: _cell(raw.get(name)) for name in COLUMNS}
+        cells = {name: _cell(raw.get(name)) for name in (*COLUMNS, *SAMPLE_COLUMNS)}
         try:
             yield number, cells, _check(cells, raw, number, (root, resolved_root), seen)
         except RowError as error:

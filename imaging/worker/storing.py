@@ -144,7 +144,7 @@ def _is_faulted(name: str, facts: Sequence[FieldFacts], verdicts: Sequence[Verdi
 
 
 def _sample_name(experiment: Experiment, entry: FieldEntry) -> str:
-    return entry.well or experiment.name
+    return entry.well or entry.subject or experiment.name
 
 
 def _create_samples(experiment: Experiment, facts: Sequence[FieldFacts]) -> dict[str, Sample]:
@@ -152,7 +152,14 @@ def _create_samples(experiment: Experiment, facts: Sequence[FieldFacts]) -> dict
     for item in facts:
         name = _sample_name(experiment, item.entry)
         if name not in samples:
-            samples[name] = Sample.objects.create(experiment=experiment, name=name, site=item.entry.batch)
+            samples[name] = Sample.objects.create(
+                experiment=experiment,
+                name=name,
+                site=item.entry.batch,
+                subject=item.entry.subject,
+                condition=item.entry.condition,
+                is_control=item.entry.is_control,
+            )
     return samples
 
 

@@ -354,3 +354,11 @@ def test_rows_of_a_manifest_kept_elsewhere_are_relative_to_the_folder(db: None, 
     code, answer = call("ingest", folder, "--manifest", manifest)
     assert (code, answer["accepted"], answer["crops"]) == (0, 1, 4)
     assert call("ingest", tmp_path / "nowhere", "--manifest", manifest)[0] == 1
+
+
+def test_subject_condition_and_control_of_the_manifest_reach_the_sample(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", picture())
+    about = {"well": "B02", "subject": "donor 7", "condition": "DMSO", "control": "true"}
+    take_in(write_manifest(tmp_path, [{"path": "a.tif", "experiment": "e"} | about]))
+    sample = Sample.objects.get()
+    assert (sample.name, sample.subject, sample.condition, sample.is_control) == ("B02", "donor 7", "DMSO", True)

@@ -64,7 +64,7 @@ def _embed(facts: Sequence[FieldFacts], task: Task) -> tuple[LabelledPool, Units
     groups: dict[str, list[FieldFacts]] = defaultdict(list)
     for item in facts:
         groups[item.entry.experiment].append(item)
-    rows: list[tuple[str, str, str, int]] = []
+    rows: list[tuple[str, str, str, str, int]] = []
     blocks = []
     for name, members in sorted(groups.items()):
         channels = {item.info.channel_names for item in members}
@@ -75,11 +75,12 @@ def _embed(facts: Sequence[FieldFacts], task: Task) -> tuple[LabelledPool, Units
         for item in members:
             kept = _labelled(item, task)
             blocks.append(encoder.encode(item.crops[[place for place, _ in kept]], windows))
-            rows += [(name, item.entry.well, item.entry.site, label) for _, label in kept]
-    experiment, sample, field, labels = (np.array(column) for column in zip(*rows))
+            entry = item.entry
+            rows += [(name, entry.subject, entry.well, entry.site, label) for _, label in kept]
+    experiment, subject, sample, field, labels = (np.array(column) for column in zip(*rows))
     number = np.unique(experiment, return_inverse=True)[1]
     pool = LabelledPool(np.concatenate(blocks), labels.astype(np.int64), number, len(task.classes))
-    return pool, Units(experiment, np.full(len(labels), ""), sample, field)
+    return pool, Units(experiment, subject, sample, field)
 
 
 def _labelled(item: FieldFacts, task: Task) -> list[tuple[int, int]]:
