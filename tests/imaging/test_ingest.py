@@ -356,6 +356,7 @@ def test_rows_of_a_manifest_kept_elsewhere_are_relative_to_the_folder(db: None, 
     assert call("ingest", tmp_path / "nowhere", "--manifest", manifest)[0] == 1
 
 
+@pytest.mark.django_db
 def test_subject_condition_and_control_of_the_manifest_reach_the_sample(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", picture())
     about = {"well": "B02", "subject": "donor 7", "condition": "DMSO", "control": "true"}
