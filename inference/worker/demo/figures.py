@@ -63,8 +63,20 @@ def held_out_figures(stage: Stage, model: ModelVersion) -> dict[str, Any]:
         "level": split["level"],
         "split": split["why"],
         "folds": split["folds"],
-        "not_evaluable": split["not_evaluable"],
+        "not_evaluable": _of_one_class(pool.units.experiment[kept], shown),
     } | figures
+
+
+def _of_one_class(experiments: NDArray[np.str_], shown: list[str]) -> list[dict[str, str]]:
+    """Experiments that hold one class only, by the manifest's labels: alone they cannot be judged."""
+    found = []
+    for name in np.unique(experiments):
+        labels = {label for label, where in zip(shown, experiments) if where == name}
+        if len(labels) == 1:
+            count = int((experiments == name).sum())
+            reason = f"holds one class only ({labels.pop()} {count}): balanced accuracy needs two"
+            found.append({"experiment": str(name), "reason": reason})
+    return found
 
 
 def _figures(
