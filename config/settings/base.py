@@ -166,7 +166,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_DEFAULT_QUEUE = "short"
-# Hours of work wait in a line of their own, so that the sweep never stands behind them.
+# Hours of work wait in a line of their own, so that a site with a worker for each never lets the sweep wait.
+# The one worker of the embedded default takes from both: there the sweep does wait behind a training run.
 CELERY_TASK_ROUTES = {
     "training.tasks.train_task": {"queue": "long"},
     "training.tasks.embed_task": {"queue": "long"},
