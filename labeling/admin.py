@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
 from audit.admin import ReadOnlyAdmin
+from labeling.forms import EncoderField, StrategyField
 from labeling.models import (
     Annotation,
     Consensus,
@@ -36,10 +38,18 @@ class MembershipInline(admin.TabularInline):
     extra = 0
 
 
+class StudyForm(forms.ModelForm):
+    """A study whose strategy and encoder are chosen among those on offer."""
+
+    strategy = StrategyField()
+    encoder = EncoderField()
+
+
 @admin.register(Study)
 class StudyAdmin(admin.ModelAdmin):
     """A study with its classes and people."""
 
+    form = StudyForm
     list_display = ("name", "question", "strategy", "is_blind", "is_simulated")
     filter_horizontal = ("experiments",)
     # Kept in the table for re-reads to come; nothing follows it yet, so nobody is asked for it.

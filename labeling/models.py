@@ -3,11 +3,18 @@
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from imaging.models import Crop, Experiment
+from labeling import registry
+
+STREAM_IS_FIXED = (
+    "Whether answers of the random stream train the model is decided once, when the study is created: a change would "
+    "spoil the stream as an unbiased test. Make a new study to decide otherwise."
+)
 
 
 class Study(models.Model):
@@ -16,19 +23,6 @@ class Study(models.Model):
     Identified by its name. Written by leads through `labeling.services.studies`. Whether stream answers train
     (`stream_in_training`) is decided once, at creation: changing it later would spoil the unbiased stream.
     """
-
-    class Strategy(models.TextChoices):
-        UHERDING = "uherding", "uncertainty herding (default)"
-        RANDOM = "random", "random"
-        MARGIN = "margin", "margin"
-        ENTROPY = "entropy", "entropy"
-        BALD = "bald", "BALD"
-        TYPICLUST = "typiclust", "TypiClust"
-        MAXHERDING = "maxherding", "MaxHerding"
-
-    class Encoder(models.TextChoices):
-        HANDCRAFTED = "handcrafted", "handcrafted features (at once, no PyTorch)"
-        UNTRAINED = "untrained", "untrained network (computed by a worker)"
 
     name = models.CharField(max_length=200, unique=True)
     question = models.CharField(max_length=500)
@@ -40,10 +34,11 @@ class Study(models.Model):
     reread_share = models.FloatField(default=0.0)
     random_share = models.FloatField(default=0.1, help_text="share of queries drawn at random")
     coverage_share = models.FloatField(default=0.2, help_text="share of queries that only cover the pool")
-    strategy = models.CharField(max_length=20, choices=Strategy, default=Strategy.UHERDING)
-    encoder = models.CharField(max_length=20, choices=Encoder, default=Encoder.HANDCRAFTED)
+    strategy = models.CharField(max_length=40, default=registry.DEFAULT_STRATEGY)
+    encoder = models.CharField(max_length=200, default=registry.DEFAULT_ENCODER)
     is_blind = models.BooleanField(default=True)
     stream_in_training = models.BooleanField(default=True)
+    not_sure_as_soft_labels = models.BooleanField(default=False)
     is_simulated = models.BooleanField(default=False)
     seed = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
@@ -66,12 +61,27 @@ class Study(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        """Refuse a strategy or an encoder that nobody offers, and another use of the stream than the first."""
+        problems = {}
+        for name, check in (("strategy", registry.check_strategy), ("encoder", registry.check_encoder)):
+            try:
+                check(getattr(self, name))
+            except registry.UnknownName as error:
+                problems[name] = str(error)
+        before = Study.objects.filter(pk=self.pk).values_list("stream_in_training", flat=True).first()
+        if before not in (None, self.stream_in_training):
+            problems["stream_in_training"] = STREAM_IS_FIXED
+        if problems:
+            raise ValidationError(problems)
+
 
 class LabelClass(models.Model):
     """One possible answer to a study's question.
 
     Identified by study and key. `parent` makes a hierarchy, `grade` an order; this version answers with one
-    class. A class is retired, never deleted: answers point to it.
+    class. A class is retired, never deleted: answers point to it. Answers that name a class with `merged_into`
+    count for that class; the rows themselves stay as they were given.
     """
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="classes")
@@ -84,6 +94,7 @@ class LabelClass(models.Model):
     grade = models.SmallIntegerField(null=True, blank=True)
     position = models.PositiveSmallIntegerField()
     retired_at = models.DateTimeField(null=True, blank=True)
+    merged_into = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="merged")
 
     class Meta:
         ordering = ["study", "position"]
@@ -93,6 +104,10 @@ class LabelClass(models.Model):
             models.UniqueConstraint(fields=["study", "key"], name="class_key_once"),
             # A place on the keyboard belongs to one class.
             models.UniqueConstraint(fields=["study", "position"], name="class_position_once"),
+            # A class whose answers count for another one takes no answers itself.
+            models.CheckConstraint(
+                condition=Q(merged_into__isnull=True) | Q(retired_at__isnull=False), name="class_merged_is_retired"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -125,13 +140,21 @@ class Ranked(models.Model):
     """The newest ranking of a study: which state made it, when, over how many crops, up to which answer.
 
     Identified by the study; replaced together with the queue by the ranking worker through
-    `labeling.services.queue.replace_queue`. The scores of the whole pool are the file named by `digest`.
+    `labeling.services.queue.replace_queue`. The scores of the whole pool are the file named by `digest`. `encoder`
+    is the digest of the encoder that ranked and `encoder_name` its name; `note` says why that is another one than the
+    study's. `answers` counts the answers that it knew, `expected_not_sure` is the share of the queue that will
+    probably be answered "not sure", in [0, 1], and `seconds` is the time it took.
     """
 
     study = models.OneToOneField(Study, on_delete=models.CASCADE, related_name="ranked")
     digest = models.CharField(max_length=64)
-    strategy = models.CharField(max_length=20)
+    strategy = models.CharField(max_length=40)
     encoder = models.CharField(max_length=64)
+    encoder_name = models.CharField(max_length=200, blank=True)
+    note = models.TextField(blank=True)
+    expected_not_sure = models.FloatField(null=True, blank=True)
+    seconds = models.FloatField(null=True, blank=True)
+    answers = models.PositiveIntegerField(default=0)
     pool_size = models.PositiveIntegerField()
     last_annotation = models.PositiveBigIntegerField(default=0)
     ranked_at = models.DateTimeField()
@@ -215,6 +238,49 @@ class Lease(models.Model):
 
     def __str__(self) -> str:
         return f"{self.crop} until {self.expires_at}"
+
+
+class RequestedCrop(models.Model):
+    """A crop that a reader asked to read next because it looks like another one (`like`): served to them first.
+
+    Identified by study, crop and user; written by `labeling.services.requests`, removed when the reader answers.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="requested")
+    crop = models.ForeignKey(Crop, on_delete=models.CASCADE, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    like = models.ForeignKey(Crop, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            # A reader asks for a crop once.
+            models.UniqueConstraint(fields=["study", "crop", "user"], name="requested_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.crop} for {self.user}, like {self.like}"
+
+
+class Reopening(models.Model):
+    """A lead's wish that one more reader looks at an ambiguous crop; append-only, the newest of a crop counts.
+
+    Identified by its number; written by `labeling.services.ambiguous`. `last_annotation` is the newest answer to the
+    crop at that moment: a read with a larger number answers the wish.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="reopenings")
+    crop = models.ForeignKey(Crop, on_delete=models.CASCADE, related_name="+")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    last_annotation = models.PositiveBigIntegerField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.crop} reopened by {self.by}"
 
 
 class AnnotationQuerySet(models.QuerySet["Annotation"]):

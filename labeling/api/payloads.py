@@ -9,6 +9,7 @@ from django.utils import timezone
 from imaging.models import Crop, Experiment
 from imaging.services.pixels import CONTEXT_PX, shown_channels
 from imaging.services.storage import shard
+from labeling import registry
 from labeling.models import Ranked, Study
 from labeling.services.progress import own_progress
 from labeling.services.queue import Candidate, newer_answers, next_crops
@@ -72,7 +73,7 @@ def ranking_payload(study: Study) -> dict[str, Any] | None:
         "ranked_at": ranked.ranked_at.isoformat(),
         "age_s": round((timezone.now() - ranked.ranked_at).total_seconds(), 1),
         "pool": ranked.pool_size,
-        "strategy": Study.Strategy(ranked.strategy).label,
+        "strategy": registry.strategies.describe(ranked.strategy),
         "newer_answers": newer_answers(study, ranked.last_annotation),
     }
 

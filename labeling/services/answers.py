@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from audit import services as audit
 from imaging.models import Crop
-from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, QueueEntry, Study
+from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, QueueEntry, RequestedCrop, Study
 from labeling.services.queue import hold_again, lock
 
 
@@ -162,6 +162,7 @@ def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes:
     AnnotationLabel.objects.bulk_create(AnnotationLabel(annotation=annotation, label_class=row) for row in classes)
     if lease:
         lease.delete()
+    RequestedCrop.objects.filter(study=study, crop=crop, user=user).delete()
     _write_event(annotation, tuple(row.key for row in classes))
     return annotation
 

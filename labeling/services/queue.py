@@ -3,9 +3,9 @@
 Not in charge of the order: the ranking worker writes it through `replace_queue`.
 """
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,8 +13,16 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from labeling.models import Annotation, Lease, QueueEntry, Ranked, Study
-from labeling.services.reads import STREAM, reads_needed
+from labeling.models import Annotation, Lease, QueueEntry, Ranked, RequestedCrop, Study
+from labeling.services.reads import (
+    ADJUDICATION,
+    MORE_LIKE_THIS,
+    STREAM,
+    reads_needed,
+    reads_of,
+    reopened_after,
+    situation_of,
+)
 
 LEASE = timedelta(minutes=5)
 # The crop on screen and the two after it are leased: the next one is painted before the server has answered.
@@ -46,28 +54,41 @@ class NewEntry:
 
 @dataclass(frozen=True, slots=True)
 class RankingInfo:
-    """Which state made a ranking, over how many crops, up to which answer."""
+    """Which state made a ranking, over how many crops, up to which answer.
+
+    `encoder` is the digest of the encoder that ranked, `encoder_name` its name and `note` why it is another one than
+    the study's. `answers`: how many answers it knew. `expected_not_sure`: share of the queue that will probably be
+    answered "not sure", in [0, 1], None where nothing can be said. `seconds`: how long ranking took.
+    """
 
     digest: str
     strategy: str
     encoder: str
     pool_size: int
     last_annotation: int
+    encoder_name: str = ""
+    note: str = ""
+    expected_not_sure: float | None = None
+    seconds: float | None = None
+    answers: int = 0
 
 
 def next_crops(study: Study, user: Any, count: int) -> list[Candidate]:
     """Up to `count` crops for the user, best first; the first few are leased to them for some minutes.
 
-    Crops that the user answered, that others hold, or that need no further read are left out.
+    Crops that the user asked for come before all others. Crops that the user answered, that others hold, or that
+    need no further read are left out.
     """
     now = timezone.now()
     with transaction.atomic():
         lock(study)
-        held = _renewed_leases(study, user, now)
-        fresh = _open_entries(study, user, count - len(held), now, {lease.crop_id for lease in held})
-        to_lease = fresh[: max(0, LEASED_AHEAD - len(held))]
-        _lease(study, user, to_lease, now)
-    return [Candidate(row.crop_id, row.why, row.probability, row.ranking) for row in (*held, *fresh)]
+        held = {lease.crop_id: _held(lease) for lease in _renewed_leases(study, user, now)}
+        # A crop that is held already keeps the reason that it was handed out for.
+        asked_for = [held.pop(row.crop_id, row) for row in _requested(study, user, count, now)]
+        known = {row.crop_id for row in asked_for} | set(held)
+        fresh = _open_entries(study, user, count - len(known), now, known)
+        _lease(study, user, [*asked_for[:LEASED_AHEAD], *fresh[: max(0, LEASED_AHEAD - len(known))]], now)
+    return [*asked_for, *held.values(), *fresh][:count]
 
 
 def release(study: Study, user: Any) -> None:
@@ -88,14 +109,7 @@ def replace_queue(study: Study, entries: Sequence[NewEntry], info: RankingInfo) 
         _insert_entries(rows)
         Ranked.objects.update_or_create(
             study=study,
-            defaults={
-                "digest": info.digest,
-                "strategy": info.strategy,
-                "encoder": info.encoder,
-                "pool_size": info.pool_size,
-                "last_annotation": info.last_annotation,
-                "ranked_at": now,
-            },
+            defaults=asdict(info) | {"ranked_at": now},
         )
 
 
@@ -152,8 +166,19 @@ def _renewed_leases(study: Study, user: Any, now: datetime) -> list[Lease]:
     return list(mine.order_by("id"))
 
 
-def _open_entries(study: Study, user: Any, count: int, now: datetime, skip: set[int]) -> list[QueueEntry]:
-    found: list[QueueEntry] = []
+def _requested(study: Study, user: Any, count: int, now: datetime) -> list[Candidate]:
+    """Crops that the user asked for and that still need a read, in the order of asking."""
+    rows = RequestedCrop.objects.filter(study=study, user=user).annotate(crop_key=F("crop__key"))
+    asked_for = [_Offer(row.crop_id, row.crop_key, MORE_LIKE_THIS) for row in rows.order_by("id")]
+    return _readable(study, user, asked_for, now)[:count]
+
+
+def _held(lease: Lease) -> Candidate:
+    return Candidate(lease.crop_id, lease.why, lease.probability, lease.ranking)
+
+
+def _open_entries(study: Study, user: Any, count: int, now: datetime, skip: set[int]) -> list[Candidate]:
+    found: list[Candidate] = []
     start = 0
     while len(found) < count:
         rows = QueueEntry.objects.filter(study=study, rank__gte=start).annotate(crop_key=F("crop__key"))
@@ -161,42 +186,52 @@ def _open_entries(study: Study, user: Any, count: int, now: datetime, skip: set[
         if not chunk:
             break
         start = chunk[-1].rank + 1
-        blocked = skip | _blocked(study, user, chunk, now)
-        found += [entry for entry in chunk if entry.crop_id not in blocked]
+        offers = [
+            _Offer(entry.crop_id, entry.crop_key, entry.why, entry.probability, entry.ranking)
+            for entry in chunk
+            if entry.crop_id not in skip
+        ]
+        found += _readable(study, user, offers, now)
     return found[:count]
 
 
-def _blocked(study: Study, user: Any, entries: Sequence[QueueEntry], now: datetime) -> set[int]:
-    """Crops among the entries that this user must not get now."""
-    crops = [entry.crop_id for entry in entries]
-    reads, mine = _reads(study, user, crops)
-    others: dict[int, int] = defaultdict(int)
-    for crop_id in (
-        Lease.objects.filter(study=study, crop__in=crops, expires_at__gt=now)
-        .exclude(user=user)
-        .values_list("crop_id", flat=True)
-    ):
-        others[crop_id] += 1
-    return mine | {
-        entry.crop_id
-        for entry in entries
-        if len(reads[entry.crop_id]) + others[entry.crop_id]
-        >= reads_needed(study, entry.crop_key, reads[entry.crop_id], in_stream=entry.why == STREAM)
-    }
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A crop that might be shown, with the key that decides on shared reads."""
+
+    crop_id: int
+    crop_key: str
+    why: str
+    probability: float | None = None
+    ranking: str = ""
 
 
-def _reads(study: Study, user: Any, crops: Sequence[int]) -> tuple[dict[int, list[str]], set[int]]:
-    reads: dict[int, list[str]] = defaultdict(list)
-    mine: set[int] = set()
-    standing = Annotation.objects.current().filter(study=study, crop__in=crops)
-    for crop_id, annotator_id, answer in standing.values_list("crop_id", "annotator_id", "answer"):
-        reads[crop_id].append(answer)
-        if annotator_id == user.pk:
-            mine.add(crop_id)
-    return reads, mine
+def _readable(study: Study, user: Any, offers: Sequence[_Offer], now: datetime) -> list[Candidate]:
+    """Those of the crops that this user may get now, in the same order."""
+    crops = [offer.crop_id for offer in offers]
+    if not crops:
+        return []
+    reads, reopened = reads_of(study, crops), reopened_after(study, crops)
+    held = Lease.objects.filter(study=study, crop__in=crops, expires_at__gt=now).exclude(user=user)
+    others = Counter(held.values_list("crop_id", flat=True))
+    found = []
+    for offer in offers:
+        given = reads[offer.crop_id]
+        at = situation_of(given, reopened.get(offer.crop_id), drawn=offer.why == STREAM)
+        needed = reads_needed(study, offer.crop_key, [read.answer for read in given], at)
+        mine = any(read.annotator == user.pk for read in given)
+        if not mine and len(given) + others[offer.crop_id] < needed:
+            found.append(_candidate(offer, is_third=at.in_stream and at.differ and len(given) >= 2))
+    return found
 
 
-def _lease(study: Study, user: Any, entries: Sequence[QueueEntry], now: datetime) -> None:
+def _candidate(offer: _Offer, *, is_third: bool) -> Candidate:
+    if is_third:
+        return Candidate(offer.crop_id, ADJUDICATION, None, offer.ranking)
+    return Candidate(offer.crop_id, offer.why, offer.probability, offer.ranking)
+
+
+def _lease(study: Study, user: Any, entries: Sequence[Candidate], now: datetime) -> None:
     # An expired lease of the same user may still stand: it is written anew.
     Lease.objects.bulk_create(
         [

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from audit import services as audit
 from imaging.models import Experiment
+from labeling import registry
 from labeling.models import LabelClass, Membership, Study
 from labeling.services.access import join
 
@@ -34,7 +35,9 @@ class StudyPlan:
     overlap_share: float = 0.2
     random_share: float = 0.1
     coverage_share: float = 0.2
-    strategy: str = Study.Strategy.UHERDING
+    strategy: str = registry.DEFAULT_STRATEGY
+    encoder: str = registry.DEFAULT_ENCODER
+    stream_in_training: bool = True
     is_blind: bool = True
     is_simulated: bool = False
     seed: int = 0
@@ -52,6 +55,8 @@ def create_study(plan: StudyPlan, lead: Any) -> Study:
             random_share=plan.random_share,
             coverage_share=plan.coverage_share,
             strategy=plan.strategy,
+            encoder=plan.encoder,
+            stream_in_training=plan.stream_in_training,
             is_blind=plan.is_blind,
             is_simulated=plan.is_simulated,
             seed=plan.seed,
@@ -103,6 +108,11 @@ def _check(plan: StudyPlan) -> None:
         raise StudyRefused(f"Study '{plan.name}' needs at least one experiment: ingest one first.")
     if Study.objects.filter(name=plan.name).exists():
         raise StudyRefused(f"A study named '{plan.name}' exists: choose another name.")
+    for check, name in ((registry.check_strategy, plan.strategy), (registry.check_encoder, plan.encoder)):
+        try:
+            check(name)
+        except registry.UnknownName as error:
+            raise StudyRefused(f"Study '{plan.name}': {error}") from error
     layouts = {tuple(channel["name"] for channel in row.channels) for row in plan.experiments}
     if len({len(layout) for layout in layouts}) > 1:
         named = ", ".join(f"{row.name} has {len(row.channels)}" for row in plan.experiments)

@@ -18,7 +18,7 @@ from labeling.services.queue import (
     release,
     replace_queue,
 )
-from labeling.services.reads import is_shared, reads_needed
+from labeling.services.reads import Situation, is_shared, reads_needed
 from tests.factories import answer, fill_queue
 from tests.labeling.conftest import Room
 
@@ -170,5 +170,5 @@ def test_reads_needed_never_falls_with_another_class_or_not_sure() -> None:
     assert reads_needed(study, "k", []) == 1
     assert reads_needed(study, "k", ["label"]) == 1
     assert reads_needed(study, "k", ["not_sure"]) == 2
-    assert reads_needed(study, "k", [], in_stream=True) == 2
+    assert reads_needed(study, "k", [], Situation(in_stream=True)) == 2
     assert reads_needed(study, "k", ["bad_crop"]) == 1

@@ -28,6 +28,11 @@ class Standing:
         """Which crops carry at least one class."""
         return np.asarray(self.votes.sum(axis=1) > 0)
 
+    def differ(self) -> list[bool]:
+        """Which crops have reads that do not all say the same."""
+        kinds = [len(set(given) - {Annotation.Answer.LABEL}) for given in self.answers]
+        return [bool(said > 1) for said in np.count_nonzero(self.votes, axis=1) + np.array(kinds, dtype=np.int64)]
+
     def shares(self) -> NDArray[np.float64]:
         """Vote shares (crops, classes) of the labelled crops, rows summing to one."""
         votes = self.votes[self.labelled()]

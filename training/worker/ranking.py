@@ -17,8 +17,9 @@ from threadpoolctl import ThreadpoolController
 
 from imaging.services.storage import keep, local_folder
 from labeling.models import Lease, QueueEntry, Study
+from labeling.services.ambiguous import waiting_again
 from labeling.services.queue import NewEntry, RankingInfo, leased_crops, replace_queue
-from labeling.services.reads import SECOND_READ, STREAM, reads_needed
+from labeling.services.reads import ADJUDICATION, SECOND_READ, STREAM, Situation, reads_needed
 from training.learning.ranking import Answers, PoolRanker, Ranking, RankingSettings
 from training.models import EmbeddingSet
 from training.models import Ranking as RankingRow
@@ -167,6 +168,9 @@ def _save(study: Study, pool: Pool, ranking: Ranking, standing: Standing, second
         digest=ranking.digest,
         strategy=study.strategy,
         encoder=encoder.first() or "",
+        encoder_name=study.encoder,
+        seconds=seconds,
+        answers=len(standing.crop_ids),
         pool_size=len(pool.crop_ids),
         last_annotation=standing.newest,
     )
@@ -209,12 +213,16 @@ def _held(study: Study, standing: Standing) -> list[NewEntry]:
 def _second_reads(study: Study, pool: Pool, standing: Standing) -> list[NewEntry]:
     """Crops that were read but need one more reader; who read them already is sorted out when they are served."""
     places = pool.rows_of(standing.crop_ids)
+    reopened = waiting_again(study)
     waiting = []
-    for crop_id, place, answers, in_stream in zip(standing.crop_ids, places, standing.answers, standing.in_stream):
+    rows = zip(standing.crop_ids, places, standing.answers, standing.in_stream, standing.differ())
+    for crop_id, place, answers, in_stream, differs in rows:
         if place < 0:
             continue
-        if len(answers) < reads_needed(study, pool.crop_keys[place], answers, in_stream=bool(in_stream)):
-            waiting.append(NewEntry(crop_id, 1.0, STREAM if in_stream else SECOND_READ, None))
+        at = Situation(bool(in_stream), differ=differs, reopened=crop_id in reopened)
+        if len(answers) < reads_needed(study, pool.crop_keys[place], answers, at):
+            stream = ADJUDICATION if differs and len(answers) > 1 else STREAM
+            waiting.append(NewEntry(crop_id, 1.0, stream if in_stream else SECOND_READ, None))
     return waiting
 
 

@@ -1,0 +1,71 @@
+"""Crops that two readers could not tell: frozen without a class, kept apart until a lead reopens them."""
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count
+
+from audit import services as audit
+from imaging.models import Crop
+from labeling.models import Annotation, Reopening, Study
+from labeling.services.queue import lock
+from labeling.services.reads import ADJUDICATION, AMBIGUOUS_FROM, NOT_SURE, Read, reads_of, reopened_after
+
+
+class ReopenRefused(ValueError):
+    """The crop cannot be reopened; the message says why."""
+
+
+def is_ambiguous(reads: list[Read], reopened_at: int | None = None) -> bool:
+    """Whether the crop is frozen without a class.
+
+    So it is after two different readers' "not sure", and where an adjudication ends in "not sure". A class that is
+    named after a lead reopened the crop settles it.
+    """
+    unsure = {read.annotator for read in reads if read.answer == NOT_SURE}
+    undecided = any(read.why == ADJUDICATION and read.answer == NOT_SURE for read in reads)
+    if len(unsure) < AMBIGUOUS_FROM and not undecided:
+        return False
+    later = () if reopened_at is None else (read for read in reads if read.number > reopened_at)
+    return not any(read.answer != NOT_SURE for read in later)
+
+
+def ambiguous_crops(study: Study) -> list[int]:
+    """Numbers of the crops that are frozen without a class, in order.
+
+    They count as covered and are never asked again; votes for a class that one of them holds teach nothing.
+    """
+    unsure = Annotation.objects.current().filter(study=study, answer=NOT_SURE)
+    readers = unsure.values("crop").annotate(readers=Count("annotator", distinct=True))
+    crops = {*readers.filter(readers__gte=AMBIGUOUS_FROM).values_list("crop", flat=True)}
+    crops |= {*unsure.filter(why_asked=ADJUDICATION).values_list("crop", flat=True)}
+    if not crops:
+        return []
+    reads, reopened = reads_of(study, crops), reopened_after(study, crops)
+    return sorted(crop for crop in crops if is_ambiguous(reads[crop], reopened.get(crop)))
+
+
+def waiting_again(study: Study) -> set[int]:
+    """Crops that a lead reopened and that nobody has read since."""
+    reopened = reopened_after(study)
+    if not reopened:
+        return set()
+    reads = reads_of(study, reopened)
+    return {crop for crop, at in reopened.items() if max((read.number for read in reads[crop]), default=0) <= at}
+
+
+def reopen(study: Study, lead: Any, crop: Crop) -> Reopening:
+    """Ask for one more read of an ambiguous crop; ReopenRefused where it is not ambiguous or waits already."""
+    with transaction.atomic():
+        lock(study)
+        reads = reads_of(study, [crop.pk])[crop.pk]
+        before = reopened_after(study, [crop.pk]).get(crop.pk)
+        newest = max((read.number for read in reads), default=0)
+        if not is_ambiguous(reads, before):
+            raise ReopenRefused("Only an ambiguous crop can be reopened: two readers were not sure of it.")
+        if before is not None and newest <= before:
+            raise ReopenRefused("This crop was reopened already and waits for its next reader.")
+        row = Reopening.objects.create(study=study, crop=crop, by=lead, last_annotation=newest)
+        detail = {"study": study.pk, "crop": crop.key}
+        audit.record("crop.reopened", row, actor=audit.actor_of(lead), detail=detail)
+    return row
