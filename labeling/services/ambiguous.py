@@ -9,7 +9,7 @@ from audit import services as audit
 from imaging.models import Crop
 from labeling.models import Annotation, Reopening, Study
 from labeling.services.queue import lock
-from labeling.services.reads import ADJUDICATION, AMBIGUOUS_FROM, NOT_SURE, Read, reads_of, reopened_after
+from labeling.services.reads import ADJUDICATION, AMBIGUOUS_FROM, NOT_SURE, Read, differ, reads_of, reopened_after
 
 
 class ReopenRefused(ValueError):
@@ -23,7 +23,8 @@ def is_ambiguous(reads: list[Read], reopened_at: int | None = None) -> bool:
     named after a lead reopened the crop settles it.
     """
     unsure = {read.annotator for read in reads if read.answer == NOT_SURE}
-    undecided = any(read.why == ADJUDICATION and read.answer == NOT_SURE for read in reads)
+    adjudicated = any(read.why == ADJUDICATION and read.answer == NOT_SURE for read in reads)
+    undecided = adjudicated and differ(read for read in reads if read.why != ADJUDICATION)
     if len(unsure) < AMBIGUOUS_FROM and not undecided:
         return False
     later = () if reopened_at is None else (read for read in reads if read.number > reopened_at)

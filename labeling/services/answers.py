@@ -12,6 +12,7 @@ from audit import services as audit
 from imaging.models import Crop
 from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, QueueEntry, RequestedCrop, Study
 from labeling.services.queue import hold_again, lock
+from labeling.services.reads import ADJUDICATION, awaits_adjudication, reads_of
 
 
 class AnswerRefused(ValueError):
@@ -168,7 +169,16 @@ def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes:
 
 
 def _asked(study: Study, user: Any, crop: Crop, lease: Lease | None) -> tuple[str, float | None, str]:
-    """Why the user was asked, with what probability, by which ranking."""
+    """Why the user was asked, with what probability, by which ranking.
+
+    A third reader of a crop of the random stream on which two differ adjudicates, however they came to it.
+    """
+    why, probability, ranking = _as_handed_out(study, user, crop, lease)
+    others = [read for read in reads_of(study, [crop.pk])[crop.pk] if read.annotator != user.pk]
+    return (ADJUDICATION, None, ranking) if awaits_adjudication(others) else (why, probability, ranking)
+
+
+def _as_handed_out(study: Study, user: Any, crop: Crop, lease: Lease | None) -> tuple[str, float | None, str]:
     if lease is not None:
         return lease.why, lease.probability, lease.ranking
     # An edit answers the question that was asked before: a crop of the random stream stays one.

@@ -18,6 +18,7 @@ from labeling.services.reads import (
     ADJUDICATION,
     MORE_LIKE_THIS,
     STREAM,
+    awaits_adjudication,
     reads_needed,
     reads_of,
     reopened_after,
@@ -221,7 +222,7 @@ def _readable(study: Study, user: Any, offers: Sequence[_Offer], now: datetime) 
         needed = reads_needed(study, offer.crop_key, [read.answer for read in given], at)
         mine = any(read.annotator == user.pk for read in given)
         if not mine and len(given) + others[offer.crop_id] < needed:
-            found.append(_candidate(offer, is_third=at.in_stream and at.differ and len(given) >= 2))
+            found.append(_candidate(offer, is_third=awaits_adjudication(given)))
     return found
 
 

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models.functions import Coalesce
 
@@ -35,14 +36,14 @@ class Read:
         return self.answer, self.label
 
 
-def reads_of(study: Study, crops: Iterable[int] | None = None) -> dict[int, list[Read]]:
-    """Standing reads of each crop in the order of answering; of every crop where `crops` is None.
+def reads_of(study: Study, crops: Any = None) -> dict[int, list[Read]]:
+    """Standing reads of each crop in the order of answering; `crops`: numbers or a query of them, None for all.
 
     An answer that names a merged class counts for the class that it was merged into.
     """
     standing = Annotation.objects.current().filter(study=study)
     if crops is not None:
-        standing = standing.filter(crop__in=list(crops))
+        standing = standing.filter(crop__in=crops)
     label = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
     found: dict[int, list[Read]] = defaultdict(list)
     rows = standing.order_by("id").values_list("crop_id", "id", "annotator_id", "answer", label, "why_asked")
@@ -51,11 +52,11 @@ def reads_of(study: Study, crops: Iterable[int] | None = None) -> dict[int, list
     return found
 
 
-def reopened_after(study: Study, crops: Iterable[int] | None = None) -> dict[int, int]:
+def reopened_after(study: Study, crops: Collection[int] | None = None) -> dict[int, int]:
     """For each crop that a lead reopened: the newest answer to it at that moment."""
     rows = Reopening.objects.filter(study=study)
     if crops is not None:
-        rows = rows.filter(crop__in=list(crops))
+        rows = rows.filter(crop__in=crops)
     return dict(rows.order_by("id").values_list("crop_id", "last_annotation"))
 
 
@@ -67,6 +68,12 @@ def in_stream(reads: Iterable[Read]) -> bool:
 def differ(reads: Iterable[Read]) -> bool:
     """Whether not all reads say the same."""
     return len({read.said for read in reads}) > 1
+
+
+def awaits_adjudication(reads: Collection[Read]) -> bool:
+    """Whether two reads of a crop of the random stream differ and nobody has decided between them."""
+    decided = any(read.why == ADJUDICATION for read in reads)
+    return len(reads) >= 2 and in_stream(reads) and differ(reads) and not decided
 
 
 def is_shared(study: Study, crop_key: str) -> bool:
