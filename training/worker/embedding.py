@@ -10,38 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.models import Crop, Experiment, Image
+from imaging.models import Crop, Experiment
 from imaging.pixels.digest import file_digest
 from imaging.services.storage import fetch, keep, local_folder, shard
 from labeling.models import Study
 from training.learning.encoders import Encoder, make_encoder
 from training.models import EmbeddingSet
+from training.services.layout import layout_of, windows_of
 from training.services.work import Refused
 
 EMBEDDINGS = "embeddings"
 # The encoder that needs no PyTorch, so that any process computes it where it is missing.
 AT_ONCE = "handcrafted"
 CHUNK = 1024
-
-
-def layout_of(experiment: Experiment) -> list[dict[str, Any]]:
-    """Name, colour and window of each channel that all images of the experiment have, in their order.
-
-    Images that lack a channel can still be ranked together with the others by what they share. Refused where they
-    share nothing.
-    """
-    images = Image.objects.filter(sample__experiment=experiment)
-    layouts = {tuple(names) for names in images.values_list("channels", flat=True)}
-    shared = [row for row in experiment.channels if all(row["name"] in names for names in layouts)]
-    if not shared:
-        shown = "; ".join("+".join(names) for names in sorted(layouts)) or "there are none"
-        raise Refused(f"The images of '{experiment}' have no channel in common ({shown}): ingest them apart.")
-    return shared
-
-
-def windows_of(channels: list[dict[str, Any]]) -> list[tuple[float, float]]:
-    """The display windows that scale pixels to [0, 1], the same for the whole experiment."""
-    return [(channel["low"], channel["high"]) for channel in channels]
 
 
 def crops_of(experiment: Experiment) -> Iterator[NDArray[Any]]:
