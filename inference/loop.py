@@ -3,11 +3,13 @@
 from inference.models import InferenceRun
 from training.models import TrainingRun
 from training.services.embedding import studies_without_embeddings
+from training.services.stream import reports_due
 from training.services.work import bury_the_silent
 
 TRAIN = "training.tasks.train_task"
 RUN = "inference.tasks.run_task"
 EMBED = "training.tasks.embed_task"
+STREAM = "training.tasks.stream_task"
 
 
 def what_is_due() -> list[tuple[str, int]]:
@@ -15,5 +17,6 @@ def what_is_due() -> list[tuple[str, int]]:
     return [
         *((EMBED, pk) for pk in studies_without_embeddings()),
         *((TRAIN, pk) for pk in bury_the_silent(TrainingRun)),
+        *((STREAM, pk) for pk in reports_due()),
         *((RUN, pk) for pk in bury_the_silent(InferenceRun)),
     ]

@@ -121,6 +121,26 @@ class TrainingRun(LongWork):
         return f"training {self.pk} of {self.study}: {self.status}"
 
 
+class StreamReport(LongWork):
+    """What a study's random stream said at one moment: does the queue help, and what would more labels bring.
+
+    Identified by its number; the newest that is done counts. `digest` names everything it was computed from: the same
+    answers are not computed twice. `content` holds the figures, `stream_crops` counts the crops of the stream that
+    it knew, `last_annotation` is the newest answer that it knew and `seconds` is the time it took. Written by
+    `training.services.stream` and `training.worker.stream`.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="stream_reports")
+    digest = models.CharField(max_length=64, blank=True)
+    content = models.JSONField(default=dict)
+    stream_crops = models.PositiveIntegerField(default=0)
+    last_annotation = models.PositiveBigIntegerField(default=0)
+    seconds = models.FloatField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"stream report {self.pk} of {self.study}: {self.status}"
+
+
 class ModelVersion(models.Model):
     """A model with its weights (safetensors), preprocessing, label list, report and card; immutable.
 

@@ -21,6 +21,19 @@ def embed_task(study_pk: int) -> None:
     embed_study(study_pk)
 
 
+@shared_task(soft_time_limit=1800, time_limit=1860)
+def stream_task(report_pk: int) -> None:
+    """Compute the report of a study's random stream."""
+    from training.worker.stream import make_report
+
+    make_report(report_pk)
+
+
+def ring_for_stream(report_pk: int) -> None:
+    """Ring for a report of the random stream once its row is committed."""
+    transaction.on_commit(lambda: stream_task.delay(report_pk), robust=True)
+
+
 def ring(run_pk: int) -> None:
     """Ring for a run once its row is committed. A broker that is away loses nothing: the sweep rings again."""
     # No partial: Django names a callback that failed, and a partial has no name.

@@ -1,4 +1,4 @@
-"""Models of a study: runs, held-out reports, and the buttons that train and promote."""
+"""Models of a study: runs, held-out reports, what its random stream says, and the buttons that train and promote."""
 
 from typing import Any
 
@@ -9,10 +9,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling.services import access
+from labeling.services.stream import stream_counts, stream_crops
 from training.models import ModelVersion, TrainingRun
 from training.services.models import in_production, promote, request_training
+from training.services.stream import latest_try, newer_reads, newest_report, request_report
 from training.services.work import Refused, as_progress, request_cancel
-from training.tasks import ring
+from training.tasks import ring, ring_for_stream
 
 
 @require_safe
@@ -76,6 +78,32 @@ def go_live(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     except Refused as error:
         messages.error(request, str(error))
     return redirect("training:report", pk)
+
+
+@require_safe
+def stream(request: HttpRequest, pk: int) -> HttpResponse:
+    """What the random stream says of a study, for leads: a card for the overview where htmx asks, else the page."""
+    study = access.led_study_for(request.user, pk)
+    report, last = newest_report(study), latest_try(study)
+    context = {
+        "study": study,
+        "counts": stream_counts(stream_crops(study)),
+        "stream_report": report,
+        "said": report.content if report else None,
+        "newer": newer_reads(study, report) if report else 0,
+        "last": last if last != report else None,
+    }
+    is_card = bool(getattr(request, "htmx", False))
+    return render(request, "training/_stream.html" if is_card else "training/stream.html", context)
+
+
+@require_POST
+def stream_compute(request: HttpRequest, pk: int) -> HttpResponseRedirect:
+    """Ask for the report of the random stream now; for leads."""
+    study = access.led_study_for(request.user, pk)
+    ring_for_stream(request_report(study, request.user).pk)
+    messages.success(request, "The report waits for a worker; load this page again in a minute.")
+    return redirect("training:stream", pk)
 
 
 def _run_row(run: TrainingRun, live: ModelVersion | None) -> dict[str, Any]:
