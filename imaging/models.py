@@ -115,6 +115,10 @@ class Image(models.Model):
 
     class Meta:
         ordering = ["sample", "name"]
+        indexes = [
+            # The ranking worker asks twenty times a second whether other images are rejected now.
+            models.Index(fields=["verdict"], name="image_verdict"),
+        ]
         constraints = [
             # The same pixels twice in a sample would count twice in every figure.
             models.UniqueConstraint(fields=["sample", "sha256"], name="image_pixels_once"),

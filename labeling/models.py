@@ -41,6 +41,9 @@ class Study(models.Model):
     not_sure_as_soft_labels = models.BooleanField(default=False)
     is_simulated = models.BooleanField(default=False)
     seed = models.PositiveIntegerField(default=0)
+    ranking_problem = models.TextField(
+        blank=True, editable=False, help_text="why there is no newer ranking; written by the ranking worker"
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

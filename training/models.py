@@ -186,14 +186,19 @@ class Promotion(models.Model):
 class Ranking(models.Model):
     """One ranking of a study's pool that the ranking worker made; identified by study and digest.
 
-    The scores of the whole pool are the file named by the digest; the worker keeps the newest few.
+    The row stays: answers name the ranking that asked for them. The scores of the whole pool are files named by the
+    digest, of which the worker keeps those of the newest few. `encoder` is the digest of the encoder, `parameters`
+    what the head was fitted with, `last_annotation` the newest answer that was known.
     """
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="rankings")
     digest = models.CharField(max_length=64)
-    strategy = models.CharField(max_length=20)
+    strategy = models.CharField(max_length=40)
     encoder = models.CharField(max_length=64)
+    encoder_name = models.CharField(max_length=200, blank=True)
+    parameters = models.JSONField(default=dict)
     answers = models.PositiveIntegerField()
+    last_annotation = models.PositiveBigIntegerField(default=0)
     pool_size = models.PositiveIntegerField()
     seconds = models.FloatField()
     created_at = models.DateTimeField(default=timezone.now)

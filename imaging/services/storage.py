@@ -52,6 +52,14 @@ def fetch(kind: str, file_name: str) -> Path:
     return path
 
 
+def discard(kind: str, file_name: str) -> None:
+    """Remove a kept file, here and from the storage; one that is gone already is no error."""
+    (local_folder(kind) / file_name).unlink(missing_ok=True)
+    name = f"{kind}/{file_name}"
+    if default_storage.exists(name):
+        default_storage.delete(name)
+
+
 @lru_cache(maxsize=64)
 def shard(digest: str) -> NDArray[Any]:
     """The crops of a shard as a memory map, (crop, channel, size, size)."""

@@ -75,6 +75,7 @@ def ranking_payload(study: Study) -> dict[str, Any] | None:
         "pool": ranked.pool_size,
         "strategy": registry.strategies.describe(ranked.strategy),
         "newer_answers": newer_answers(study, ranked.last_annotation),
+        "problem": study.ranking_problem,
     }
 
 

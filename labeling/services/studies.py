@@ -98,6 +98,11 @@ def study_saved(study: Study, by: Any, *, created: bool) -> None:
         )
 
 
+def set_ranking_problem(study: Study, problem: str) -> None:
+    """Keep why the study has no newer ranking, for its pages; the empty text once it was ranked again."""
+    Study.objects.filter(pk=study.pk).exclude(ranking_problem=problem).update(ranking_problem=problem)
+
+
 def _check(plan: StudyPlan) -> None:
     names: Sequence[str] = [name.strip() for name in plan.classes]
     if len(names) < 2 or not all(names):
