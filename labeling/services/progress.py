@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import Count, Max, Min, Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from imaging.models import Crop
@@ -48,16 +49,19 @@ def answered_crops(study: Study) -> int:
 
 
 def by_class(study: Study) -> list[dict[str, Any]]:
-    """For each class in order: key, name, colour and how many standing answers name it."""
+    """For each class in order: key, name, colour and how many standing answers count for it.
+
+    A merged class is left out: its answers count for the class that it was merged into.
+    """
     standing = Annotation.objects.current().filter(study=study)
     counts = dict(
         AnnotationLabel.objects.filter(annotation__in=standing)
-        .values_list("label_class")
+        .values_list(Coalesce("label_class__merged_into", "label_class"))
         .annotate(number=Count("id"))
     )
     return [
         {"key": row.key, "name": row.name, "color": row.color, "count": counts.get(row.pk, 0)}
-        for row in study.classes.all()
+        for row in study.classes.filter(merged_into__isnull=True)
     ]
 
 
@@ -94,12 +98,15 @@ def by_annotator(study: Study) -> list[dict[str, Any]]:
 def reads_table(study: Study) -> list[tuple[str, str, str]]:
     """Long table (crop, annotator, answer) of every standing read, in the order of reading; labels by class key.
 
+    An answer that names a merged class stands for the class that it was merged into.
+
     "Not sure" stands as NOT_SURE; bad crops and wrong objects say nothing about classes and are left out.
     """
     standing = Annotation.objects.current().filter(
         study=study, answer__in=[Annotation.Answer.LABEL, Annotation.Answer.NOT_SURE]
     )
-    rows = standing.order_by("id").values_list("crop__key", "annotator__username", "labels__label_class__key")
+    counted = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
+    rows = standing.order_by("id").values_list("crop__key", "annotator__username", counted)
     return [(crop, annotator, label or NOT_SURE_LABEL) for crop, annotator, label in rows]
 
 

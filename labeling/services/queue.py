@@ -13,10 +13,11 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from labeling.models import Annotation, Lease, QueueEntry, Ranked, RequestedCrop, Study
+from labeling.models import Annotation, Lease, QueueEntry, Ranked, Reopening, RequestedCrop, Study
 from labeling.services.reads import (
     ADJUDICATION,
     MORE_LIKE_THIS,
+    SECOND_READ,
     STREAM,
     awaits_adjudication,
     reads_needed,
@@ -85,7 +86,7 @@ def next_crops(study: Study, user: Any, count: int) -> list[Candidate]:
         lock(study)
         held = {lease.crop_id: _held(lease) for lease in _renewed_leases(study, user, now)}
         # A crop that is held already keeps the reason that it was handed out for.
-        asked_for = [held.pop(row.crop_id, row) for row in _requested(study, user, count, now)]
+        asked_for = [held.pop(row.crop_id, row) for row in _asked_for(study, user, count, now)]
         known = {row.crop_id for row in asked_for} | set(held)
         fresh = _open_entries(study, user, count - len(known), now, known)
         _lease(study, user, [*asked_for[:LEASED_AHEAD], *fresh[: max(0, LEASED_AHEAD - len(known))]], now)
@@ -167,11 +168,17 @@ def _renewed_leases(study: Study, user: Any, now: datetime) -> list[Lease]:
     return list(mine.order_by("id"))
 
 
-def _requested(study: Study, user: Any, count: int, now: datetime) -> list[Candidate]:
-    """Crops that the user asked for and that still need a read, in the order of asking."""
-    rows = RequestedCrop.objects.filter(study=study, user=user).annotate(crop_key=F("crop__key"))
-    asked_for = [_Offer(row.crop_id, row.crop_key, MORE_LIKE_THIS) for row in rows.order_by("id")]
-    return _readable(study, user, asked_for, now)[:count]
+def _asked_for(study: Study, user: Any, count: int, now: datetime) -> list[Candidate]:
+    """Crops that a person asked for and that still need a read: the user's own wishes, then what leads reopened."""
+    wishes = (
+        (RequestedCrop.objects.filter(study=study, user=user), MORE_LIKE_THIS),
+        (Reopening.objects.filter(study=study), SECOND_READ),
+    )
+    offers: dict[int, _Offer] = {}
+    for rows, why in wishes:
+        for crop, key in rows.order_by("id").values_list("crop_id", "crop__key"):
+            offers.setdefault(crop, _Offer(crop, key, why))
+    return _readable(study, user, list(offers.values()), now)[:count]
 
 
 def _held(lease: Lease) -> Candidate:

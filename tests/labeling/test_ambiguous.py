@@ -9,7 +9,7 @@ from audit.models import AuditEvent
 from labeling.services.ambiguous import ReopenRefused, ambiguous_crops, reopen, waiting_again
 from labeling.services.answers import undo
 from labeling.services.queue import next_crops
-from tests.factories import add_reader, answer
+from tests.factories import add_reader, answer, fill_queue
 from tests.labeling.conftest import Room
 
 
@@ -80,3 +80,9 @@ def test_reopening_is_audited_and_refused_where_nothing_is_frozen_or_a_read_is_a
     assert AuditEvent.objects.filter(action="crop.reopened").count() == 1
     with pytest.raises(ReopenRefused, match="waits for its next reader"):
         reopen(frozen.study, frozen.alice, frozen.crops[0])
+
+
+def test_a_reopened_crop_is_offered_before_the_next_ranking(frozen: Room) -> None:
+    fill_queue(frozen.study, frozen.crops[1:])
+    reopen(frozen.study, frozen.alice, frozen.crops[0])
+    assert next_crops(frozen.study, frozen.alice, 12)[0].crop_id == frozen.crops[0].pk

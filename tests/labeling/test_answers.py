@@ -185,7 +185,7 @@ def counts(room: Room) -> tuple[Any, ...]:
         [row["n"] for row in progress.by_annotator(room.study)],
         progress.reads_table(room.study),
         agreement_of(room.study)["n_items"],
-        (standing.crop_ids, standing.votes.tolist(), standing.answers),
+        (list(standing.crop_ids), standing.votes.tolist(), standing.in_stream.tolist()),
         sum(bool(row[HEADER.index("stands")]) for row in answer_rows(room.study)),
     )
 

@@ -1,0 +1,91 @@
+"""Classes change over time; answers stay as they were given and count for the class that holds them now."""
+
+from typing import Any
+
+import pytest
+
+from audit.models import AuditEvent
+from labeling.models import LabelClass
+from labeling.services import progress
+from labeling.services.answers import AnswerRefused
+from labeling.services.classes import add_class, change_class, restore_class, retire_class
+from labeling.services.reads import reads_of
+from labeling.services.studies import StudyRefused
+from labeling.services.summary import agreement_of
+from tests.factories import answer
+from tests.labeling.conftest import Room
+
+
+@pytest.fixture
+def blob(room: Room) -> LabelClass:
+    return add_class(room.study, room.alice, "blob", "Blob")
+
+
+def of(room: Room, key: str) -> LabelClass:
+    return room.study.classes.get(key=key)
+
+
+def test_a_new_class_comes_last_and_its_key_is_its_own(room: Room, blob: LabelClass) -> None:
+    assert list(room.study.classes.values_list("key", flat=True)) == ["disc", "ring", "blob"]
+    with pytest.raises(StudyRefused, match="has a class with the key 'blob'"):
+        add_class(room.study, room.alice, "blob", "Another")
+
+
+@pytest.mark.parametrize("color", ["red", "#12345", "#12345g", "url(x)"])
+def test_a_colour_is_six_hexadecimal_digits(room: Room, color: str) -> None:
+    with pytest.raises(StudyRefused, match="is not a colour"):
+        change_class(of(room, "disc"), room.alice, "disc", color)
+
+
+def test_a_change_is_told_with_what_was_before_and_no_change_is_not_told(room: Room) -> None:
+    row = of(room, "disc")
+    change_class(row, room.alice, row.name, row.color)
+    change_class(row, room.alice, "Disk", "#AABBCC")
+    (event,) = AuditEvent.objects.filter(action="class.changed")
+    assert (event.detail["before"]["name"], event.detail["after"]) == ("disc", {"name": "Disk", "color": "#aabbcc"})
+
+
+def test_a_retired_class_takes_no_answers_and_keeps_those_it_has(room: Room, blob: LabelClass) -> None:
+    answer(room.study, room.bob, room.crops[0], "blob")
+    retire_class(blob, room.alice)
+    with pytest.raises(AnswerRefused, match="no open class 'blob'"):
+        answer(room.study, room.dora, room.crops[1], "blob")
+    assert reads_of(room.study)[room.crops[0].pk][0].label == "blob"
+
+
+def test_answers_of_a_merged_class_count_for_its_target_everywhere(room: Room, blob: LabelClass) -> None:
+    given = answer(room.study, room.bob, room.crops[0], "blob")
+    answer(room.study, room.dora, room.crops[0], "disc")
+    assert agreement_of(room.study)["percent_agreement"] == 0
+    retire_class(blob, room.alice, of(room, "disc"))
+    assert agreement_of(room.study)["percent_agreement"] == 1
+    assert {read.label for read in reads_of(room.study)[room.crops[0].pk]} == {"disc"}
+    assert {row["key"]: row["count"] for row in progress.by_class(room.study)} == {"disc": 2, "ring": 0}
+    assert given.labels.get().label_class.key == "blob"
+
+
+def test_a_merge_goes_on_with_its_target_and_ends_with_its_own_return(room: Room, blob: LabelClass) -> None:
+    spot = add_class(room.study, room.alice, "spot", "Spot")
+    answer(room.study, room.bob, room.crops[0], "spot")
+    retire_class(spot, room.alice, blob)
+    retire_class(blob, room.alice, of(room, "disc"))
+    assert reads_of(room.study)[room.crops[0].pk][0].label == "disc"
+    spot.refresh_from_db()
+    restore_class(spot, room.alice)
+    assert reads_of(room.study)[room.crops[0].pk][0].label == "spot"
+
+
+def refusals(room: Room, blob: LabelClass) -> list[tuple[Any, str]]:
+    return [
+        (lambda: retire_class(blob, room.alice, blob), "another open class"),
+        (lambda: [retire_class(of(room, key), room.alice) for key in ("disc", "ring")], "needs two open classes"),
+        (lambda: restore_class(blob, room.alice), "is open"),
+        (lambda: [retire_class(blob, room.alice) for _ in range(2)], "retired already"),
+    ]
+
+
+@pytest.mark.parametrize("case", range(4))
+def test_what_would_leave_a_study_without_a_question_is_refused(room: Room, blob: LabelClass, case: int) -> None:
+    act, reason = refusals(room, blob)[case]
+    with pytest.raises(StudyRefused, match=reason):
+        act()
