@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from imaging.pixels.digest import mapping_digest
 from imaging.pixels.normalise import NORMALISE_VERSION, scale_crops
 from training.learning import handcrafted_features as features
+from training.learning.bag_of_channels import Columns
 from training.learning.batching import FloatArray, Windows, check_crops, encode_in_batches
 
 VERSION = 1
@@ -88,6 +89,19 @@ class HandcraftedEncoder:
     def dimension(self) -> int:
         """Number of columns of an embedding."""
         return len(self.feature_names)
+
+    @cached_property
+    def channel_columns(self) -> Columns:
+        """Columns of each channel: its own measurements and its correlations with the others."""
+        width = len(PLANE_NAMES) + len(TOTAL_NAMES)
+        pairs = np.array(list(combinations(range(self.channels), 2)), dtype=np.int64).reshape(-1, 2)
+        first_pair = width * self.channels
+        return tuple(
+            np.concatenate(
+                [np.arange(width * c, width * (c + 1)), first_pair + np.flatnonzero((pairs == c).any(axis=1))]
+            )
+            for c in range(self.channels)
+        )
 
     @cached_property
     def digest(self) -> str:

@@ -66,6 +66,8 @@ class UntrainedEncoder:
 
     name = "untrained"
     dimension = 2 * sum(WIDTHS)
+    # Its first layer mixes all channels.
+    channel_columns = None
 
     def __init__(self, channels: int, seed: int = 0, device: str = "cpu") -> None:
         if channels < 1:
