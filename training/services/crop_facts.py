@@ -1,0 +1,120 @@
+"""What is known of one crop apart from a model: who may look at it, why it is asked, what was answered."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+
+from imaging.models import Crop
+from imaging.services.storage import fetch
+from labeling.models import Annotation, QueueEntry, Ranked, Study
+from labeling.services import access
+from training.services.pool_features import pool_features
+from training.services.work import Refused
+
+SCORES = "rankings"
+BLIND = (
+    "This study is blind: its readers see crops, but neither what a model says of them nor what others answered. "
+    "Leads of the study may open this page."
+)
+BLIND_SEARCH = (
+    "This study is blind: its readers look for more crops like one that they have answered themselves. "
+    "Answer this crop first."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Why a crop is asked: its place in the queue from 1 on, and its score among the whole pool's.
+
+    `rank`, `why` and `probability` are those of the queue, None where the crop is not in it. `above` is the share of
+    the `pool` crops with a lower score, in [0, 1], None where the ranking gives the crop no score.
+    """
+
+    rank: int | None = None
+    queue: int = 0
+    why: str = ""
+    probability: float | None = None
+    above: float | None = None
+    pool: int = 0
+
+
+def crop_for(user: Any, study_pk: int, crop_pk: int) -> tuple[Study, Crop]:
+    """The study and the crop of it; Http404 for strangers, and for crops of other studies."""
+    study = access.study_for(user, study_pk)
+    crops = Crop.objects.filter(image__sample__experiment__studies=study)
+    crop = crops.select_related("image__sample__experiment").filter(pk=crop_pk).first()
+    if crop is None:
+        raise Http404("No such crop in this study.")
+    return study, crop
+
+
+def explained_crop_for(user: Any, study_pk: int, crop_pk: int) -> tuple[Study, Crop]:
+    """The same for those who may see a model's opinion: leads, and annotators of studies that are not blind.
+
+    PermissionDenied says why a blind reader may not.
+    """
+    study, crop = crop_for(user, study_pk, crop_pk)
+    if not sees_opinions(user, study):
+        raise PermissionDenied(BLIND)
+    return study, crop
+
+
+def searched_crop_for(user: Any, study_pk: int, crop_pk: int) -> tuple[Study, Crop]:
+    """The same for those who may look for similar crops: also blind readers, from a crop that they answered."""
+    study, crop = crop_for(user, study_pk, crop_pk)
+    if not sees_opinions(user, study):
+        own = Annotation.objects.current().filter(study=study, crop=crop, annotator=user)
+        if not own.exists():
+            raise PermissionDenied(BLIND_SEARCH)
+    return study, crop
+
+
+def sees_opinions(user: Any, study: Study) -> bool:
+    """Whether the user may see what a model says."""
+    return not study.is_blind or access.is_lead(user, study)
+
+
+def asked(study: Study, crop: Crop) -> Asked:
+    """Why the crop is or would be asked, by the newest ranking."""
+    ranked = Ranked.objects.filter(study=study).first()
+    if ranked is None:
+        return Asked()
+    above = _score_above(study, crop, ranked)
+    queue = QueueEntry.objects.filter(study=study)
+    entry = queue.filter(crop=crop).first()
+    if entry is None:
+        return Asked(queue=queue.count(), above=above, pool=ranked.pool_size)
+    return Asked(entry.rank + 1, queue.count(), entry.why, entry.probability, above, ranked.pool_size)
+
+
+def _score_above(study: Study, crop: Crop, ranked: Ranked) -> float | None:
+    try:
+        pool = pool_features(study)
+        scores = np.load(fetch(SCORES, f"{ranked.digest}.npy"), mmap_mode="r", allow_pickle=False)
+    except (Refused, OSError):
+        return None
+    place = int(pool.places_of(np.array([crop.pk]))[0])
+    # The pool may have changed since it was ranked.
+    if place < 0 or len(scores) != len(pool.crop_ids) or not np.isfinite(scores[place]):
+        return None
+    return float(np.mean(scores < scores[place]))
+
+
+def answers_to(study: Study, crop: Crop, user: Any) -> list[Annotation]:
+    """Standing answers to the crop in the order of answering: everybody's for leads, else the user's own."""
+    rows = Annotation.objects.current().filter(study=study, crop=crop)
+    if not access.is_lead(user, study):
+        rows = rows.filter(annotator=user)
+    return list(rows.select_related("annotator").prefetch_related("labels__label_class").order_by("id"))
+
+
+def readers_of(study: Study, crop_ids: list[int]) -> dict[int, str]:
+    """For each crop the names of those who gave it a class, "ann, bob"; crops without a class are left out."""
+    rows = Annotation.objects.current().filter(study=study, crop__in=crop_ids, answer=Annotation.Answer.LABEL)
+    names: dict[int, list[str]] = {}
+    for crop_id, name in rows.order_by("id").values_list("crop_id", "annotator__username"):
+        names.setdefault(crop_id, []).append(name)
+    return {crop_id: ", ".join(dict.fromkeys(given)) for crop_id, given in names.items()}

@@ -1,0 +1,100 @@
+"""The pool of a study as pages read it: which crop is which row of the embeddings; no PyTorch, no copy."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging.models import Crop, Experiment, Image, Verdict
+from imaging.services.storage import fetch
+from labeling.models import Study
+from training.learning.head import Standardisation, standardise
+from training.learning.shards import ShardedRows
+from training.models import EmbeddingSet
+from training.services.work import Refused
+
+EMBEDDINGS = "embeddings"
+# A million crops of 384 columns take 40 MB here; the rows themselves stay in the page cache.
+KEPT_POOLS = 4
+
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PoolFeatures:
+    """Crops of a study by name of experiment, then number, without those of rejected images; see `worker.pool`.
+
+    crop_ids (N,); experiment_index (N,), the place of each crop's experiment in order of name; rows (N, d), the
+    embeddings; norm, their means and standard deviations; by_id (N,), places by rising number; encoder, its name.
+    """
+
+    crop_ids: Index
+    experiment_index: NDArray[np.int32]
+    rows: ShardedRows
+    norm: Standardisation
+    by_id: Index
+    encoder: str
+
+    def places_of(self, crop_ids: Index) -> Index:
+        """Place of each crop in the pool, -1 for crops that are not in it."""
+        if not len(self.crop_ids):
+            return np.full(len(crop_ids), -1, dtype=np.int64)
+        at = np.searchsorted(self.crop_ids, crop_ids, sorter=self.by_id)
+        found = self.by_id[np.minimum(at, len(self.by_id) - 1)]
+        return np.where(self.crop_ids[found] == crop_ids, found, -1)
+
+
+def pool_features(study: Study) -> PoolFeatures:
+    """The pool of the study; kept in memory until its experiments, rejected images or embeddings change.
+
+    Refused where an experiment waits for its embeddings, or was embedded by another encoder than the others.
+    """
+    experiments = list(study.experiments.order_by("name"))
+    sets = [_newest_set(study.encoder, experiment) for experiment in experiments]
+    if not sets:
+        raise Refused(f"Study '{study}' has no experiment: add one.")
+    rejected = Image.objects.filter(sample__experiment__in=experiments, verdict=Verdict.REJECT).order_by("id")
+    return _kept(study.encoder, tuple(row.pk for row in sets), tuple(rejected.values_list("pk", flat=True)))
+
+
+def _newest_set(encoder: str, experiment: Experiment) -> EmbeddingSet:
+    found = EmbeddingSet.objects.filter(encoder_name=encoder, experiment=experiment).order_by("-id").first()
+    if found is None:
+        raise Refused(
+            f"'{experiment}' waits for its embeddings by the {encoder} encoder: they come before the first ranking."
+        )
+    return found
+
+
+@lru_cache(maxsize=KEPT_POOLS)
+def _kept(encoder: str, sets: tuple[int, ...], rejected: tuple[int, ...]) -> PoolFeatures:
+    found = EmbeddingSet.objects.select_related("experiment").in_bulk(sets)
+    parts = [_part(found[number], rejected) for number in sets]
+    if len({rows.shape[1] for _, rows in parts}) > 1:
+        raise Refused("The experiments were embedded by encoders of different dimensions: embed them again.")
+    crop_ids = np.concatenate([ids for ids, _ in parts])
+    rows = ShardedRows.joined([rows for _, rows in parts])
+    return PoolFeatures(
+        crop_ids=crop_ids,
+        experiment_index=np.repeat(np.arange(len(parts), dtype=np.int32), [len(ids) for ids, _ in parts]),
+        rows=rows,
+        norm=standardise(rows),  # type: ignore[arg-type]
+        by_id=np.argsort(crop_ids, kind="stable"),
+        encoder=encoder,
+    )
+
+
+def _part(standing: EmbeddingSet, rejected: tuple[int, ...]) -> tuple[Index, ShardedRows]:
+    """Numbers and rows of one experiment's crops, without those of rejected images."""
+    crops = Crop.objects.filter(image__sample__experiment=standing.experiment).order_by("id")
+    ids = np.fromiter(crops.values_list("id", flat=True).iterator(chunk_size=10_000), dtype=np.int64)
+    path = fetch(EMBEDDINGS, f"{standing.file_digest}.npy")
+    rows = ShardedRows([np.load(path, mmap_mode="r", allow_pickle=False)])
+    if len(rows) != len(ids):
+        raise Refused(f"'{standing.experiment}' has {len(ids)} crops and {len(rows)} embeddings: embed it again.")
+    if not rejected:
+        return ids, rows
+    out = Crop.objects.filter(image__in=rejected, image__sample__experiment=standing.experiment)
+    kept = ~np.isin(ids, np.fromiter(out.values_list("id", flat=True), dtype=np.int64))
+    return ids[kept], rows.subset(kept)
