@@ -4,6 +4,10 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+
+from training.learning.head import HeadSettings, fit_head, probabilities
 
 NOT_SURE = -1
 
@@ -60,3 +64,39 @@ def boundary_distance(probabilities: np.ndarray[tuple[int], np.dtype[np.float64]
     """Distance of a crop to the class boundary: |log odds| of its class against the rest, from p (K,)."""
     p = float(np.clip(probabilities[truth_index], 1e-9, 1 - 1e-9))
     return abs(float(np.log(p / (1 - p))))
+
+
+def boundary_distances(
+    embeddings: NDArray[np.floating], labels: NDArray[np.integer], classes: int, folds: int = 5
+) -> NDArray[np.float64]:
+    """Distance of every crop (n,) to the class boundary, by heads that did not learn from it (cross-validation).
+
+    0 for labels below 0. Classes are dealt to the folds evenly in the order of the crops.
+    """
+    fold = np.zeros(len(labels), dtype=np.int64)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        fold[rows] = np.arange(len(rows)) % folds
+    distance = np.zeros(len(labels))
+    for number in range(folds):
+        known = np.flatnonzero((fold != number) & (labels >= 0))
+        asked = np.flatnonzero((fold == number) & (labels >= 0))
+        head = fit_head(embeddings[known], np.eye(classes)[labels[known]], settings=HeadSettings())
+        found = probabilities(head, embeddings[asked])
+        distance[asked] = [boundary_distance(p, int(label)) for p, label in zip(found, labels[asked])]
+    return distance
+
+
+def scaled_to_share(distance: NDArray[np.float64], rate: float, share: float) -> NDArray[np.float64]:
+    """Distances (n,) in the unit in which an annotator of this rate is not sure of `share` of all crops.
+
+    Raises ValueError unless 0 < share < rate: no unit gives more doubt than the boundary itself.
+    """
+    if not 0 < share < rate <= 1:
+        raise ValueError(f"a share of {share:.0%} not sure needs a rate on the boundary above it, got {rate:.0%}")
+    scale = max(float(np.median(distance)), 1e-9)
+
+    def excess(log_unit: float) -> float:
+        return float(np.mean(rate * 2.0 ** -((distance / (scale * np.exp(log_unit))) ** 2))) - share
+
+    return np.asarray(distance / (scale * np.exp(brentq(excess, -30.0, 30.0))))

@@ -1,108 +1,105 @@
-"""Label efficiency on a labelled manifest: reads the pixels, embeds them, and compares the strategies. No rows."""
+"""Label efficiency: compares the strategies on labelled crops, tells how far it is, and writes the report."""
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+import csv
+import io
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from imaging.pixels.display import display_window
-from imaging.pixels.errors import ImageError
-from imaging.pixels.geometry import Box
-from imaging.pixels.listing import LabelEntry
-from imaging.pixels.manifest import read_manifest
-from imaging.worker.measuring import FieldFacts, read_field
-from training.learning.efficiency import EfficiencyPlan, LabelledPool, label_efficiency
-from training.learning.encoders import make_encoder
-from training.learning.labelled import Item, Task, choose_task, fields_of
-from training.learning.splits import SplitRules, Units, choose_split
-from training.services.work import Refused
+from training.learning.efficiency.folds import hold_out
+from training.learning.efficiency.outcome import Outcome, compare_arms
+from training.learning.efficiency.plan import EfficiencyPlan, LabelledPool
+from training.learning.efficiency.plot import draw
+from training.learning.efficiency.report import make_report
+from training.learning.efficiency.rows import curve_rows
+from training.learning.simulation import SimulatedAnnotator, boundary_distances, scaled_to_share
+from training.learning.splits import SplitRules
+from training.worker.efficiency_manifest import Labelled
 
-ENCODER = "handcrafted"
 # Three folds leave test parts of a third: large enough to tell strategies apart.
 FOLDS = 3
+TELL_SECONDS = 10.0
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# What people say of a quarter of crops (10.1609/aaai.v34i02.5564).
+NOT_SURE_SHARE = 0.25
+
+Tell = Callable[[str], None]
 
 
-def compare_strategies(
-    manifest: Path, task_name: str, plan: EfficiencyPlan, tell: Callable[[str], None]
-) -> dict[str, Any]:
-    """The figures of every strategy on the manifest's labels, with the split in words."""
-    listing = read_manifest(manifest)
-    labels: Sequence[LabelEntry] = listing.labels
-    task = choose_task(labels, task_name)
-    tell(f"reading {len(task.answers)} labelled crops of the task '{task.name or 'labels'}'")
-    facts = _read(fields_of(task, listing).fields)
-    pool, units = _embed(facts, task)
-    split = choose_split(
-        units, np.asarray(pool.labels, dtype=np.int64), SplitRules(classes=task.classes, max_folds=FOLDS)
-    )
-    described = {
-        "level": split.level,
-        "why": split.why,
-        "not_evaluable": [{"experiment": row.experiment, "reason": row.reason} for row in split.not_evaluable],
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The report as plain values, and everything it was made from."""
+
+    report: dict[str, Any]
+    outcome: Outcome
+    classes: tuple[str, ...]
+
+
+def compare_strategies(labelled: Labelled, plan: EfficiencyPlan, tell: Tell) -> Comparison:
+    """The figures of every strategy on the labelled crops, with the split in words; ValueError where it cannot be."""
+    pool = labelled.pool
+    rules = SplitRules(classes=labelled.classes, max_folds=FOLDS)
+    partition = hold_out(labelled.units, pool.labels, rules)
+    if plan.annotator.not_sure_rate_near_boundary > 0:
+        pool = replace(pool, distance=_doubt(pool, plan.annotator))
+    tell(f"{len(plan.arms())} arms, {len(plan.seeds)} seeds, {len(partition.folds)} folds. {partition.why}")
+    outcome = compare_arms(plan, pool, partition, progress(tell))
+    report = labelled.about | make_report(outcome, labelled.classes)
+    return Comparison(report, outcome, labelled.classes)
+
+
+def _doubt(pool: LabelledPool, person: SimulatedAnnotator) -> NDArray[np.float64]:
+    """Distance of each crop to the boundary, in the unit that makes a quarter of all answers "not sure"."""
+    distance = boundary_distances(pool.embeddings, pool.labels, pool.classes)
+    return scaled_to_share(distance, person.not_sure_rate_near_boundary, NOT_SURE_SHARE)
+
+
+def progress(tell: Tell) -> Callable[[int, int], None]:
+    """A listener that tells at most every ten seconds how many runs are done and when the rest will be."""
+    began = last = time.monotonic()
+
+    def listen(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= TELL_SECONDS or done == total:
+            last = now
+            left = (now - began) / done * (total - done)
+            tell(f"{done} of {total} runs, about {left / 60:.0f} min {left % 60:.0f} s left")
+
+    return listen
+
+
+def write_files(comparison: Comparison, folder: Path) -> list[str]:
+    """Paths of report.json, curves.csv, curves.svg and curves.png in the folder, each complete or not there."""
+    texts = {
+        "report.json": json.dumps(comparison.report, indent=1, ensure_ascii=False, allow_nan=False).encode(),
+        "curves.csv": _table(comparison).encode(),
+        **{f"curves.{kind}": draw(comparison.report, kind) for kind in ("svg", "png")},
     }
-    tell(f"{len(plan.strategies)} strategies, {len(plan.seeds)} seeds; {split.why}")
-    return label_efficiency(pool, split.folds, plan, described) | {"task": task.name, "classes": list(task.classes)}
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in texts.items():
+        temporary = folder / f".{name}.{os.getpid()}.tmp"
+        temporary.write_bytes(content)
+        temporary.replace(folder / name)
+    return [str(folder / name) for name in texts]
 
 
-def _read(fields: Sequence[Any]) -> list[FieldFacts]:
-    facts = []
-    for entry in fields:
-        try:
-            facts.append(read_field(entry, (), None, None))
-        except ImageError:
-            # `ingest` names unreadable files; a benchmark runs on what is there.
-            continue
-    if not facts:
-        raise Refused("No image of the manifest could be read: see `ingest` for the reasons.")
-    return facts
+def _table(comparison: Comparison) -> str:
+    rows = list(curve_rows(comparison.outcome, comparison.classes))
+    stream = io.StringIO()
+    table = csv.writer(stream, lineterminator="\n")
+    table.writerow([as_cell(name) for name in rows[0]])
+    table.writerows([as_cell(value) for value in row.values()] for row in rows)
+    return stream.getvalue()
 
 
-def _embed(facts: Sequence[FieldFacts], task: Task) -> tuple[LabelledPool, Units]:
-    """Embeddings and labels of the labelled crops, each scaled by the window of its own experiment."""
-    groups: dict[str, list[FieldFacts]] = defaultdict(list)
-    for item in facts:
-        groups[item.entry.experiment].append(item)
-    rows: list[tuple[str, str, str, str, int]] = []
-    blocks = []
-    for name, members in sorted(groups.items()):
-        channels = {item.info.channel_names for item in members}
-        if len(channels) != 1:
-            raise Refused(f"The images of '{name}' differ in their channels: give each layout its own experiment.")
-        windows = display_window(np.concatenate([item.samples for item in members], axis=2), members[0].info.is_rgb)
-        encoder = make_encoder(ENCODER, len(windows))
-        for item in members:
-            kept = _labelled(item, task)
-            blocks.append(encoder.encode(item.crops[[place for place, _ in kept]], windows))
-            entry = item.entry
-            rows += [(name, entry.subject, entry.well, entry.site, label) for _, label in kept]
-    experiment, subject, sample, field, labels = (np.array(column) for column in zip(*rows))
-    number = np.unique(experiment, return_inverse=True)[1]
-    pool = LabelledPool(np.concatenate(blocks), labels.astype(np.int64), number, len(task.classes))
-    return pool, Units(experiment, subject, sample, field)
-
-
-def _labelled(item: FieldFacts, task: Task) -> list[tuple[int, int]]:
-    """(place of the crop, class) of each object of the field that the task labels."""
-    classes = {label: number for number, label in enumerate(task.classes)}
-    boxes = [(None, 0)] if item.source == "whole" else [(box, place) for place, box in enumerate(item.entry.boxes)]
-    found: list[tuple[int, int]] = []
-    for box, place in boxes:
-        for file in item.entry.files:
-            key: Item = (file.name, box)
-            if key in task.answers and _inside(box, item):
-                found.append((_place(box, place, item), classes[task.truth(key)]))
-                break
-    return found
-
-
-def _inside(box: Box | None, item: FieldFacts) -> bool:
-    return box is None or box.clipped(item.info.width, item.info.height).is_proper
-
-
-def _place(box: Box | None, place: int, item: FieldFacts) -> int:
-    """Number of the crop of a box: boxes outside the image were dropped before it."""
-    if box is None:
-        return 0
-    return sum(_inside(other, item) for other in item.entry.boxes[:place])
+def as_cell(value: str | int | float) -> str | int | float:
+    """The value as a cell; a spreadsheet runs text that begins like a formula: an apostrophe keeps it text."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in FORMULA else value

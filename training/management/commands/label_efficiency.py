@@ -1,5 +1,6 @@
 """`manage.py label_efficiency`: how many answers each strategy needs for what random sampling reaches."""
 
+import os
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -8,51 +9,80 @@ from django.core.management.base import CommandError
 
 from audit.management.base import Answer, JsonCommand
 from imaging.pixels.errors import ImageError
-from training.learning.efficiency import EfficiencyPlan
+from training.learning.efficiency.plan import RANDOM, EfficiencyPlan
+from training.learning.efficiency.table import as_text
 from training.learning.ranking import RankingSettings
+from training.learning.simulation import SimulatedAnnotator
 from training.services.work import Refused
-from training.worker.efficiency import compare_strategies
+from training.worker.efficiency import compare_strategies, write_files
+from training.worker.efficiency_manifest import Labelled, manifest_pool
+
+# On the class boundary nearly everybody is unsure.
+NOT_SURE_RATE = 0.9
 
 
 class Command(JsonCommand):
-    """Replay the labelling of a manifest with each strategy, on the same folds and seeds."""
+    """Replay labelling with each strategy, on the same folds and seeds, and compare with random."""
 
     help = __doc__
 
     def add_options(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--manifest", type=Path, required=True)
+        parser.add_argument("--manifest", type=Path, required=True, help="manifest.csv with labels")
         parser.add_argument("--task", default="", help="which question, where there are several")
-        parser.add_argument("--strategies", default="random,uherding", help="separated by commas; random is in")
-        parser.add_argument("--seeds", type=int, default=4)
-        parser.add_argument("--budget", type=int, default=200, help="answers per curve")
-        parser.add_argument("--jobs", type=int, default=1, help="processes")
+        parser.add_argument("--strategies", default="", help="separated by commas; random and the default are in")
+        parser.add_argument("--seeds", type=int, default=10)
+        parser.add_argument("--budget", type=int, default=200, help="queries per curve")
+        parser.add_argument("--step", type=int, default=10, help="queries between two points of a curve")
+        parser.add_argument("--jobs", type=int, default=2, help="processes")
+        parser.add_argument("--annotator", choices=("truth", "not-sure"), default="truth", help="who answers")
+        parser.add_argument("--error-rate", type=float, default=0.0, help="share of wrong answers, simulated")
+        parser.add_argument("--soft-not-sure", action="store_true", help='also the default with soft "not sure"')
+        parser.add_argument("--hedge", action="store_true", help="also the default without each part of its hedge")
+        parser.add_argument("--drop-channel", action="append", default=[], metavar="NAME", help="may be repeated")
+        parser.add_argument("--out", type=Path, help="folder for report.json, curves.csv, curves.svg, curves.png")
 
     def answer(self, **options: Any) -> Answer:
-        names = [name.strip() for name in options["strategies"].split(",") if name.strip()]
+        began = os.times()
         try:
-            for name in names:
-                RankingSettings(strategy=name)
-            plan = EfficiencyPlan(
-                strategies=tuple(dict.fromkeys(["random", *names])),
-                seeds=tuple(range(options["seeds"])),
-                budget=options["budget"],
-                jobs=max(1, options["jobs"]),
-            )
-            return compare_strategies(options["manifest"], options["task"], plan, self.progress)
+            plan = plan_of(options)
+            comparison = compare_strategies(self._labelled(options), plan, self.progress)
+            files = [] if options["out"] is None else write_files(comparison, options["out"])
         except (ImageError, Refused, ValueError) as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"The files could not be written: {error}. Choose another --out.") from error
+        return comparison.report | {"files": files} | _cost(began, os.times())
+
+    def _labelled(self, options: dict[str, Any]) -> Labelled:
+        return manifest_pool(options["manifest"], options["task"], options["drop_channel"], self.progress)
 
     def describe(self, answer: Answer) -> str:
-        lines = [f"split: {answer['split']['why']}", "strategy      area   labels to target   ratio   regret"]
-        for name, row in answer["strategies"].items():
-            lost = row["regret"]
-            lines.append(
-                f"{name:<12}{row['area']:7.3f}{row['labels_to_target'] or 'never':>12}"
-                f"{_ratio(row['ratio_to_random']):>16}"
-                f"   {lost['value']:+.3f} [{lost['low']:+.3f}, {lost['high']:+.3f}]"
-            )
-        return "\n".join(lines)
+        cost = f"{answer['cpu_seconds']:.0f} CPU-seconds, {answer['seconds']:.0f} s on the clock"
+        return "\n".join([as_text(answer), cost, *answer["files"]])
 
 
-def _ratio(value: float | None) -> str:
-    return "never" if value is None else f"{value:.2f}"
+def plan_of(options: dict[str, Any]) -> EfficiencyPlan:
+    """The plan that the options ask for; ValueError names what is wrong with one."""
+    ranking = RankingSettings()
+    names = [name.strip() for name in options["strategies"].split(",") if name.strip()]
+    unsure = NOT_SURE_RATE if options["annotator"] == "not-sure" else 0.0
+    if options["soft_not_sure"] and not unsure:
+        raise ValueError('--soft-not-sure compares uses of "not sure": add --annotator not-sure')
+    kind = options["annotator"] if not options["error_rate"] else f"{options['annotator']} with errors"
+    return EfficiencyPlan(
+        strategies=tuple(dict.fromkeys([RANDOM, ranking.strategy, *names])),
+        seeds=tuple(range(options["seeds"])),
+        budget=options["budget"],
+        step=options["step"],
+        jobs=max(1, options["jobs"]),
+        annotator=SimulatedAnnotator(kind, options["error_rate"], unsure),
+        ranking=ranking,
+        hedge=options["hedge"],
+        soft_not_sure=options["soft_not_sure"],
+    )
+
+
+def _cost(began: os.times_result, ended: os.times_result) -> dict[str, float]:
+    """Seconds on the clock and CPU-seconds of this process and its helpers."""
+    cpu = sum(ended[:4]) - sum(began[:4])
+    return {"seconds": round(ended.elapsed - began.elapsed, 1), "cpu_seconds": round(cpu, 1)}
