@@ -18,7 +18,8 @@ from labeling.services.reads import SECOND_READ
 from tests.factories import answer, answer_all, kind_of, make_experiment, make_study, make_user
 from tests.training.conftest import Bench
 from training.models import EmbeddingSet, Ranking
-from training.worker.ranking import KEPT_RANKINGS, RankingWorker
+from training.worker.ranking import RankingWorker
+from training.worker.saving import KEPT_RANKINGS
 
 Queue = list[tuple[int, float, str]]
 
@@ -158,13 +159,14 @@ def test_studies_that_cannot_be_ranked_do_not_stop_the_others(bench: Bench) -> N
     assert any("at most 1 together" in reason for reason in worker.refusals.values())
 
 
-def test_old_rankings_and_their_files_are_forgotten(data_folder: Path, bench: Bench) -> None:
+def test_files_of_old_rankings_are_forgotten_and_their_rows_stay(data_folder: Path, bench: Bench) -> None:
     worker = RankingWorker()
     for crop in bench.crops[: KEPT_RANKINGS + 4]:
         answer(bench.study, bench.bob, crop, kind_of(crop))
         worker.step()
-    files = list((data_folder / "files" / "rankings").iterdir())
-    assert Ranking.objects.count() == KEPT_RANKINGS >= len(files)
+    files = {path.name.partition(".")[0] for path in (data_folder / "files" / "rankings").iterdir()}
+    assert len(files) == KEPT_RANKINGS
+    assert files < set(Ranking.objects.values_list("digest", flat=True))
 
 
 def test_embeddings_are_computed_once_per_experiment(bench: Bench) -> None:
@@ -221,7 +223,9 @@ def test_a_pool_of_equal_embeddings_is_ranked(bench: Bench, monkeypatch: pytest.
 
 
 def test_a_failure_in_one_study_is_said_and_the_worker_goes_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.worker.ranking.load_pool", Mock(side_effect=FileNotFoundError(2, "No such file")))
+    monkeypatch.setattr(
+        "training.worker.ranking.load_ranking_pool", Mock(side_effect=FileNotFoundError(2, "No such file"))
+    )
     worker = RankingWorker()
     assert [worker.step() for _ in range(2)] == [0, 0]
     assert "No such file" in worker.refusals[bench.study.pk]

@@ -1,42 +1,168 @@
 """What the annotators' answers add up to, as arrays of plain values for training and ranking."""
 
-from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
+from django.db.models import Count, Max
 from numpy.typing import NDArray
 
 from labeling.models import Annotation, Study
-from labeling.services.reads import STREAM
+from labeling.services.ambiguous import is_ambiguous
+from labeling.services.reads import (
+    ADJUDICATION,
+    NOT_SURE,
+    SECOND_READ,
+    STREAM,
+    Read,
+    reads_needed,
+    reads_of,
+    reopened_after,
+    situation_of,
+)
+
+# Why a crop that was read waits for one more reader; the first: it waits for none.
+FURTHER_READS = ("", SECOND_READ, STREAM, ADJUDICATION)
+# More crops than this are read together with all others: one long list of numbers is no quicker.
+MOST_TOUCHED = 500
+# Answers are never changed in place; should it happen all the same, it shows after this many readings.
+READ_ALL_EVERY = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Every standing answer of a study, crop by crop.
+    """Every standing answer of a study, one row per crop that has any, by rising crop number.
 
-    `votes` (crops, classes) counts the reads per class; `answers` holds the kinds of answer per crop; `in_stream`
-    marks crops of the random stream; `newest` is the number of the newest answer, also of a withdrawn one.
+    `votes` (crops, classes) counts the reads per open class, `reads` (crops,) all reads and `not_sure` (crops,)
+    those that could not tell. `in_stream` marks crops of the random stream and `ambiguous` those that are frozen
+    without a class. `further_read` (crops,) numbers FURTHER_READS. `newest` is the number of the newest answer, also
+    of a withdrawn one.
     """
 
-    crop_ids: tuple[int, ...]
+    crop_ids: NDArray[np.int64]
     votes: NDArray[np.float64]
-    answers: tuple[tuple[str, ...], ...]
+    reads: NDArray[np.int64]
+    not_sure: NDArray[np.int64]
     in_stream: NDArray[np.bool_]
-    newest: int
+    ambiguous: NDArray[np.bool_]
+    further_read: NDArray[np.int8]
+    newest: int = 0
 
     def labelled(self) -> NDArray[np.bool_]:
-        """Which crops carry at least one class."""
-        return np.asarray(self.votes.sum(axis=1) > 0)
-
-    def differ(self) -> list[bool]:
-        """Which crops have reads that do not all say the same."""
-        kinds = [len(set(given) - {Annotation.Answer.LABEL}) for given in self.answers]
-        return [bool(said > 1) for said in np.count_nonzero(self.votes, axis=1) + np.array(kinds, dtype=np.int64)]
+        """Which crops carry at least one class; one that is frozen as ambiguous carries none."""
+        return np.asarray((self.votes.sum(axis=1) > 0) & ~self.ambiguous)
 
     def shares(self) -> NDArray[np.float64]:
         """Vote shares (crops, classes) of the labelled crops, rows summing to one."""
         votes = self.votes[self.labelled()]
         return np.asarray(votes / votes.sum(axis=1, keepdims=True))
+
+    def with_rows(self, other: "Standing", instead_of: Iterable[int]) -> "Standing":
+        """These rows without those of some crops, and the rows of `other`, by rising crop number."""
+        kept = ~np.isin(self.crop_ids, np.fromiter(instead_of, np.int64))
+        order = np.argsort(np.concatenate([self.crop_ids[kept], other.crop_ids]), kind="stable")
+        columns = {
+            field.name: np.concatenate([getattr(self, field.name)[kept], getattr(other, field.name)])[order]
+            for field in fields(self)
+            if field.name != "newest"
+        }
+        return replace(self, **columns)
+
+
+class AnswerBook:
+    """The answers of a study, kept up to date by reading the crops that were answered anew.
+
+    What it returns is a function of the set of answers: the same as a reading of everything. Made anew when the
+    study's classes or its rules of reading change.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self._places = {key: place for place, key in enumerate(class_keys(study))}
+        self._standing: Standing | None = None
+        self._count = 0
+        self._readings = 0
+
+    def read(self) -> Standing:
+        """What stands now."""
+        newest, count = _extent(self._study)
+        touched = self._touched(newest, count)
+        if self._standing is None or touched is None:
+            standing = self._rows(None)
+        else:
+            standing = self._standing.with_rows(self._rows(touched), touched) if touched else self._standing
+        self._readings += 1
+        self._count = count
+        self._standing = replace(standing, newest=newest)
+        return self._standing
+
+    def _touched(self, newest: int, count: int) -> set[int] | None:
+        """Crops with answers since the last reading; None where everything must be read."""
+        if self._standing is None or self._readings % READ_ALL_EVERY == 0:
+            return None
+        since = Annotation.objects.filter(study=self._study, id__gt=self._standing.newest, id__lte=newest)
+        crops = list(since.values_list("crop_id", flat=True)[: MOST_TOUCHED + 1])
+        # An answer that was removed, or one that came late, shows in their number.
+        complete = self._count + len(crops) == count and len(crops) <= MOST_TOUCHED
+        return set(crops) if complete else None
+
+    def _rows(self, crops: set[int] | None) -> Standing:
+        reads, reopened = reads_of(self._study, crops), reopened_after(self._study, crops)
+        keys = _keys(self._study, crops)
+        numbers = sorted(reads)
+        rows = [_Row.of(self._study, keys[crop], reads[crop], reopened.get(crop)) for crop in numbers]
+        return _as_arrays(numbers, rows, self._places)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What the reads of one crop add up to."""
+
+    reads: Sequence[Read]
+    in_stream: bool
+    ambiguous: bool
+    further_read: int
+
+    @staticmethod
+    def of(study: Study, crop_key: str, reads: Sequence[Read], reopened_at: int | None) -> "_Row":
+        given = {read.number: read for read in reads}
+        at = situation_of(reads, reopened_at)
+        why = ""
+        if len(given) < reads_needed(study, crop_key, [read.answer for read in given.values()], at):
+            stream = ADJUDICATION if at.differ and len(given) > 1 else STREAM
+            why = stream if at.in_stream else SECOND_READ
+        return _Row(reads, at.in_stream, is_ambiguous(list(reads), reopened_at), FURTHER_READS.index(why))
+
+
+def _as_arrays(numbers: list[int], rows: list[_Row], places: Mapping[str, int]) -> Standing:
+    votes = np.zeros((len(rows), len(places)))
+    for number, row in enumerate(rows):
+        for read in row.reads:
+            if read.label in places:
+                votes[number, places[read.label]] += 1
+    unsure = [{read.number for read in row.reads if read.answer == NOT_SURE} for row in rows]
+    return Standing(
+        crop_ids=np.array(numbers, dtype=np.int64),
+        votes=votes,
+        reads=np.array([len({read.number for read in row.reads}) for row in rows], dtype=np.int64),
+        not_sure=np.array([len(found) for found in unsure], dtype=np.int64),
+        in_stream=np.array([row.in_stream for row in rows], dtype=bool),
+        ambiguous=np.array([row.ambiguous for row in rows], dtype=bool),
+        further_read=np.array([row.further_read for row in rows], dtype=np.int8),
+    )
+
+
+def _extent(study: Study) -> tuple[int, int]:
+    """Number of the newest answer and how many there are, withdrawn ones among them."""
+    found = Annotation.objects.filter(study=study).aggregate(newest=Max("id"), count=Count("id"))
+    return found["newest"] or 0, found["count"]
+
+
+def _keys(study: Study, crops: set[int] | None) -> dict[int, str]:
+    answered = Annotation.objects.filter(study=study)
+    if crops is not None:
+        answered = answered.filter(crop__in=crops)
+    return dict(answered.order_by().values_list("crop_id", "crop__key").distinct())
 
 
 def class_keys(study: Study) -> list[str]:
@@ -51,23 +177,4 @@ def newest_annotation(study: Study) -> int:
 
 def standing_answers(study: Study) -> Standing:
     """What stands now. A function of the set of answers: neither their order nor their numbers matter."""
-    newest = newest_annotation(study)
-    places = {key: place for place, key in enumerate(class_keys(study))}
-    votes: dict[int, NDArray[np.float64]] = defaultdict(lambda: np.zeros(len(places)))
-    answers: dict[int, list[str]] = defaultdict(list)
-    stream: set[int] = set()
-    rows = Annotation.objects.current().filter(study=study, id__lte=newest)
-    for crop, answer, why, key in rows.values_list("crop_id", "answer", "why_asked", "labels__label_class__key"):
-        answers[crop].append(answer)
-        if why == STREAM:
-            stream.add(crop)
-        if key in places:
-            votes[crop][places[key]] += 1
-    crops = sorted(answers)
-    return Standing(
-        crop_ids=tuple(crops),
-        votes=np.array([votes[crop] for crop in crops]).reshape(len(crops), len(places)),
-        answers=tuple(tuple(sorted(answers[crop])) for crop in crops),
-        in_stream=np.array([crop in stream for crop in crops], dtype=bool),
-        newest=newest,
-    )
+    return AnswerBook(study).read()

@@ -13,7 +13,8 @@ from imaging.pixels.info import resize
 from imaging.pixels.normalise import scale_crops
 from imaging.services.storage import shard
 from labeling.models import Study
-from training.worker.embedding import CHUNK, layout_of, windows_of
+from training.services.layout import layout_of, windows_of
+from training.worker.embedding import CHUNK
 
 Crops = NDArray[np.float32]
 Rows = NDArray[np.int64]

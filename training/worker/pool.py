@@ -1,20 +1,64 @@
 """The pool of a study as arrays: its crops, where they come from, and their embeddings."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from django.db.models import Count
 from numpy.typing import NDArray
 
-from imaging.models import Crop, Experiment, Verdict
+from imaging.models import Crop, Experiment, Image, Verdict
 from labeling.models import Study
 from training.learning.leakage import Places
+from training.learning.shards import ShardedRows
 from training.learning.splits import Units
 from training.services.labels import class_keys
+from training.services.layout import layout_of
 from training.services.work import Refused
-from training.worker.embedding import embeddings, layout_of
+from training.worker.embedding import embeddings
 
 UNIT_COLUMNS = ("experiment", "subject", "sample", "field")
+AT_A_TIME = 10_000
+TABLES_KEPT = 64
+
+Ids = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class CropTable:
+    """Crops of an experiment by rising number: `crop_ids` (crops,) and the number of the `image` of each (crops,)."""
+
+    crop_ids: Ids
+    image: Ids
+
+
+@dataclass(frozen=True, slots=True)
+class RankingPool:
+    """What ranking needs to know of a study's pool, experiment after experiment, crops by rising number.
+
+    Crops of rejected images are left out, and so are copies: crops that show the same place of the same image again,
+    in another experiment say. A reader who has read one of them has read them all. `crop_ids` (crops,);
+    `features` (crops, dimension) stay in their files; `experiment_index` (crops,) numbers the experiments in order
+    of name. `copies` (n,), rising, are the crops that were left out for the crops `shown_as` (n,).
+    """
+
+    crop_ids: Ids
+    features: ShardedRows
+    experiment_index: Ids
+    copies: Ids
+    shown_as: Ids
+    order: Ids
+
+    def rows_of(self, crop_ids: Sequence[int] | Ids) -> Ids:
+        """Row of each crop, that of the crop it is a copy of included; -1 for crops that are not in the pool."""
+        wanted = np.array(crop_ids, dtype=np.int64)
+        if len(self.copies):
+            at = np.minimum(np.searchsorted(self.copies, wanted), len(self.copies) - 1)
+            wanted = np.where(self.copies[at] == wanted, self.shown_as[at], wanted)
+        return _rows_of(self.crop_ids, self.order, wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,45 +69,97 @@ class Pool:
     tells where each crop was cut.
     """
 
-    crop_ids: NDArray[np.int64]
+    crop_ids: Ids
     crop_keys: tuple[str, ...]
-    features: NDArray[np.float32]
-    experiment_index: NDArray[np.int64]
+    features: ShardedRows
+    experiment_index: Ids
     units: Units
     places: Places
     channels: list[dict[str, Any]]
 
-    def rows_of(self, crop_ids: tuple[int, ...]) -> NDArray[np.int64]:
+    def rows_of(self, crop_ids: Sequence[int] | Ids) -> Ids:
         """Row of each crop, -1 for crops that are not in the pool."""
-        order = np.argsort(self.crop_ids, kind="stable")
-        wanted = np.asarray(crop_ids, dtype=np.int64)
-        at = np.searchsorted(self.crop_ids[order], wanted)
-        at = np.minimum(at, max(len(order) - 1, 0))
-        found = order[at] if len(order) else np.zeros(len(wanted), np.int64)
-        return np.where(self.crop_ids[found] == wanted, found, -1) if len(order) else np.full(len(wanted), -1)
+        wanted = np.array(crop_ids, dtype=np.int64)
+        return _rows_of(self.crop_ids, np.argsort(self.crop_ids, kind="stable"), wanted)
+
+
+def _rows_of(crop_ids: Ids, order: Ids, wanted: Ids) -> Ids:
+    if not len(order):
+        return np.full(len(wanted), -1)
+    at = np.searchsorted(crop_ids, wanted, sorter=order)
+    found = order[np.minimum(at, len(order) - 1)]
+    return np.where(crop_ids[found] == wanted, found, -1)
+
+
+def load_ranking_pool(study: Study, encoder_name: str) -> RankingPool:
+    """What ranking needs of the study's pool, as arrays of numbers; Refused as by `load_pool`."""
+    experiments = _experiments(study)
+    _common_channels(experiments)
+    tables = [crop_table(row.pk, row.content_digest, row.created_at) for row in experiments]
+    rejected = _rejected(experiments)
+    copies = _copies(experiments)
+    out = np.fromiter(copies, np.int64)
+    kept = [~np.isin(table.image, rejected) & ~np.isin(table.crop_ids, out) for table in tables]
+    features = _joined([_features(row, encoder_name, mask) for row, mask in zip(experiments, kept)])
+    ids = np.concatenate([table.crop_ids[mask] for table, mask in zip(tables, kept)])
+    _refuse_empty(study, ids)
+    rising = np.argsort(out)
+    return RankingPool(
+        crop_ids=ids,
+        features=features,
+        experiment_index=np.repeat(np.arange(len(kept)), [np.count_nonzero(mask) for mask in kept]),
+        copies=out[rising],
+        shown_as=np.fromiter(copies.values(), np.int64)[rising],
+        order=np.argsort(ids, kind="stable"),
+    )
+
+
+@lru_cache(maxsize=TABLES_KEPT)
+def crop_table(experiment: int, content_digest: str, created_at: datetime) -> CropTable:
+    """The crops of an experiment; kept, so that studies over the same experiment share them.
+
+    Digest and time are there to tell apart experiments that had the same number one after the other.
+    """
+    crops = Crop.objects.filter(image__sample__experiment=experiment).order_by("id")
+    rows = crops.values_list("id", "image_id").iterator(chunk_size=AT_A_TIME)
+    found = np.fromiter(rows, dtype=[("id", np.int64), ("image", np.int64)])
+    return CropTable(np.ascontiguousarray(found["id"]), np.ascontiguousarray(found["image"]))
+
+
+def _rejected(experiments: list[Experiment]) -> Ids:
+    images = Image.objects.filter(sample__experiment__in=experiments, verdict=Verdict.REJECT)
+    return np.fromiter(images.values_list("id", flat=True), np.int64)
+
+
+def _copies(experiments: list[Experiment]) -> dict[int, int]:
+    """For each crop that shows the same pixels as an earlier one: that one. Only images of one digest have any."""
+    usable = Image.objects.filter(sample__experiment__in=experiments).exclude(verdict=Verdict.REJECT)
+    twice = usable.order_by().values("sha256").annotate(times=Count("id")).filter(times__gt=1).values("sha256")
+    if not twice.exists():
+        return {}
+    crops = Crop.objects.filter(image__in=usable.filter(sha256__in=twice))
+    first: dict[str, int] = {}
+    copies = {}
+    for crop, key in crops.order_by("image__sample__experiment__name", "id").values_list("id", "key").iterator():
+        if first.setdefault(key, crop) != crop:
+            copies[crop] = first[key]
+    return copies
 
 
 def load_pool(study: Study, encoder_name: str) -> Pool:
     """The study's pool; Refused without experiments, classes or crops, or where experiments differ in channels."""
-    experiments = list(study.experiments.order_by("name"))
-    if not experiments:
-        raise Refused(f"Study '{study}' has no experiment: add one.")
-    if not class_keys(study):
-        raise Refused(f"Study '{study}' has no class: name two or more.")
+    experiments = _experiments(study)
     channels = _common_channels(experiments)
     parts = [_rows(experiment) for experiment in experiments]
-    features = [
-        np.asarray(embeddings(experiment, encoder_name))[part["kept"]] for experiment, part in zip(experiments, parts)
-    ]
+    features = [_features(row, encoder_name, part["kept"]) for row, part in zip(experiments, parts)]
     ids = np.concatenate([part["id"] for part in parts]).astype(np.int64)
-    if not len(ids):
-        raise Refused(f"The pool of '{study}' is empty: every image was rejected, or no object was found.")
+    _refuse_empty(study, ids)
     columns = {name: np.concatenate([part[name] for part in parts]) for name in UNIT_COLUMNS}
     keys = tuple(key for part in parts for key in part["key"])
     return Pool(
         crop_ids=ids,
         crop_keys=keys,
-        features=np.concatenate(features),
+        features=_joined(features),
         experiment_index=np.repeat(np.arange(len(parts)), [len(part["id"]) for part in parts]),
         units=Units(**columns, crop=np.array(keys, dtype=np.str_)),
         places=Places(
@@ -73,6 +169,36 @@ def load_pool(study: Study, encoder_name: str) -> Pool:
         ),
         channels=channels,
     )
+
+
+def _experiments(study: Study) -> list[Experiment]:
+    experiments = list(study.experiments.order_by("name"))
+    if not experiments:
+        raise Refused(f"Study '{study}' has no experiment: add one.")
+    if not class_keys(study):
+        raise Refused(f"Study '{study}' has no class: name two or more.")
+    return experiments
+
+
+def _refuse_empty(study: Study, ids: Ids) -> None:
+    if not len(ids):
+        raise Refused(f"The pool of '{study}' is empty: every image was rejected, or no object was found.")
+
+
+def _features(experiment: Experiment, encoder_name: str, kept: NDArray[np.bool_]) -> ShardedRows:
+    """Embeddings of the crops that are kept; they stay in their files."""
+    found: Any = embeddings(experiment, encoder_name)
+    rows = found if isinstance(found, ShardedRows) else ShardedRows([found])
+    if len(rows) != len(kept):
+        raise Refused(f"'{experiment}' has {len(kept)} crops and {len(rows)} embeddings: they are computed anew.")
+    return rows if kept.all() else rows.subset(kept)
+
+
+def _joined(blocks: list[ShardedRows]) -> ShardedRows:
+    widths = sorted({block.shape[1] for block in blocks if len(block)})
+    if len(widths) > 1:
+        raise Refused(f"The embeddings of the experiments have {widths} columns: they come from different encoders.")
+    return ShardedRows.joined([block for block in blocks if len(block)] or blocks[:1])
 
 
 def _common_channels(experiments: list[Experiment]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from django.core.management.base import CommandError
 
 from audit.management.base import Answer, JsonCommand
 from labeling.models import Ranked
+from labeling.services.queue import newer_answers
 from labeling.services.studies import StudyRefused, study_named
 from training.worker.ranking import RankingWorker
 
@@ -35,6 +36,12 @@ class Command(JsonCommand):
             "study": study.name,
             "ranking": ranked.digest,
             "strategy": ranked.strategy,
+            "encoder": ranked.encoder_name,
+            "encoder_digest": ranked.encoder,
+            "note": ranked.note,
+            "seconds": ranked.seconds,
             "pool": ranked.pool_size,
+            "answers": ranked.answers,
+            "newer_answers": newer_answers(study, ranked.last_annotation),
             "queue": [{"crop": row.crop.key, "score": row.score, "why": row.why} for row in queue],
         }

@@ -10,6 +10,7 @@ from django.db import OperationalError, close_old_connections
 
 from audit.management.base import prepare_database
 from training.worker.ranking import RankingWorker
+from training.worker.saving import sweep
 
 POLL_S = 0.05
 # A database that is away for a moment is asked again after this long.
@@ -26,6 +27,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         prepare_database()
+        sweep()
         worker = RankingWorker()
         if options["once"]:
             worker.step()
