@@ -2,7 +2,7 @@
 
 from inference.models import InferenceRun
 from training.models import TrainingRun
-from training.services.embedding import studies_without_embeddings
+from training.services.embedding_jobs import studies_without_embeddings
 from training.services.stream import reports_due
 from training.services.work import bury_the_silent
 

@@ -3,6 +3,18 @@
 from django.contrib import admin
 
 from audit.admin import ReadOnlyAdmin
-from training.models import EmbeddingSet, LabelSnapshot, ModelVersion, Promotion, Ranking, TrainingRun
+from training.models import (
+    EmbeddingJob,
+    EmbeddingSet,
+    EmbeddingShard,
+    LabelSnapshot,
+    ModelVersion,
+    Promotion,
+    Ranking,
+    TrainingRun,
+)
 
-admin.site.register([EmbeddingSet, LabelSnapshot, ModelVersion, Promotion, Ranking, TrainingRun], ReadOnlyAdmin)
+admin.site.register(
+    [EmbeddingJob, EmbeddingSet, EmbeddingShard, LabelSnapshot, ModelVersion, Promotion, Ranking, TrainingRun],
+    ReadOnlyAdmin,
+)

@@ -5,11 +5,6 @@ from collections.abc import Mapping
 
 from django.apps import AppConfig
 
-ENCODERS = {
-    "handcrafted": "handcrafted features: intensity, shape, texture; at once, no PyTorch",
-    "untrained": "untrained network: computed by a worker",
-}
-
 
 class TrainingConfig(AppConfig):
     """The app's name and the type of its row numbers."""
@@ -22,7 +17,7 @@ class TrainingConfig(AppConfig):
         from labeling import registry
 
         registry.strategies.add(strategies)
-        registry.encoders.add(lambda: ENCODERS)
+        registry.encoders.add(encoders)
 
 
 def strategies() -> Mapping[str, str]:
@@ -31,3 +26,10 @@ def strategies() -> Mapping[str, str]:
 
     lines = {name: (score.__doc__ or name).strip().splitlines()[0] for name, score in STRATEGIES.items()}
     return {name: re.sub(r"\s*\(10\.[^)]*\)", "", line).rstrip(".") for name, line in lines.items()}
+
+
+def encoders() -> Mapping[str, str]:
+    """Every encoder that is built in, lies in the folder of encoders or was downloaded, with what it is."""
+    from training.services.embedding import encoder_choices
+
+    return encoder_choices()

@@ -9,19 +9,52 @@ from imaging.models import Experiment
 from labeling.models import Study
 
 
-class EmbeddingSet(models.Model):
-    """The embeddings of an experiment's crops by one encoder: a memory-mapped file named by digest.
+class EmbeddingShard(models.Model):
+    """A file of embeddings, one row per crop, with the crops' keys in a second file; both named by digest; immutable.
 
-    Identified by encoder digest and experiment, so that two encoders are never mixed. Row i belongs to the
-    experiment's i-th crop in order of id. Written by `training.worker.embedding`.
+    Identified by the digests of its files. `encoder` is the digest of the encoder and `view` that of the channels and
+    windows that the crops were seen through, so that what differs in either is never mixed. Written by
+    `training.worker.embedding`, each as soon as it is full: what a killed worker has finished stays.
     """
 
     encoder = models.CharField(max_length=64)
-    encoder_name = models.CharField(max_length=40)
-    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="embedding_sets")
-    file_digest = models.CharField(max_length=64)
+    view = models.CharField(max_length=64)
+    rows_digest = models.CharField(max_length=64)
+    keys_digest = models.CharField(max_length=64)
     count = models.PositiveIntegerField()
     dimension = models.PositiveIntegerField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["encoder", "view"], name="shard_by_encoder_and_view")]
+        constraints = [
+            # Two workers that computed the same crops at once wrote the same files: one row.
+            models.UniqueConstraint(fields=["encoder", "view", "rows_digest", "keys_digest"], name="shard_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.count} rows by {self.encoder[:8]}"
+
+
+class EmbeddingSet(models.Model):
+    """The embeddings of all crops of an experiment by one encoder: which rows of which shards; immutable.
+
+    Identified by encoder digest and experiment, so that two encoders are never mixed. `source` is the digest of what
+    the experiment held; `shards` lists [digest, rows] and the file `places_digest` the row of each crop, in order of
+    id, counted through the shards. `blocks` is the number of equal blocks of columns, one per channel; 0 where
+    columns are divided otherwise. Written by `training.worker.embedding`.
+    """
+
+    encoder = models.CharField(max_length=64)
+    encoder_name = models.CharField(max_length=200)
+    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="embedding_sets")
+    source = models.CharField(max_length=64, default="")
+    shards = models.JSONField(default=list)
+    places_digest = models.CharField(max_length=64, default="")
+    count = models.PositiveIntegerField()
+    dimension = models.PositiveIntegerField()
+    blocks = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -108,6 +141,28 @@ class LongWork(models.Model):
     def is_final(self) -> bool:
         """Whether it will never change again."""
         return self.status in FINAL
+
+
+class EmbeddingJob(LongWork):
+    """Computing the embeddings of an experiment by a network; identified by experiment and name of the encoder.
+
+    Stays as long as the experiment: `problem` says why the encoder cannot be used, `crops` how many there are.
+    Written by `training.services.embedding_jobs`.
+    """
+
+    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="embedding_jobs")
+    encoder_name = models.CharField(max_length=200)
+    crops = models.PositiveIntegerField(default=0)
+
+    class Meta(LongWork.Meta):
+        constraints = [
+            *LongWork.Meta.constraints,
+            # Studies that share an experiment and an encoder share the work.
+            models.UniqueConstraint(fields=["experiment", "encoder_name"], name="embedding_job_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"embedding of {self.experiment} by {self.encoder_name}: {self.status}"
 
 
 class TrainingRun(LongWork):

@@ -8,15 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imaging.pixels.normalise import scale_crops
-from tests.factories import answer_all
+from imaging.services.storage import shard
+from tests.factories import answer_all, crops_of
 from tests.training.conftest import Bench
 from training.learning.evaluate import evaluate
 from training.learning.leakage import Places
 from training.learning.recipe import Recipe
 from training.learning.splits import SplitRules, Units, choose_split, unit_names
+from training.services.layout import layout_of, windows_of
 from training.worker import fitting
 from training.worker import pixels as pixels_module
-from training.worker.embedding import crops_of, layout_of, windows_of
 from training.worker.examples import Examples, load_examples, split_of
 from training.worker.pixels import pool_pixels
 from training.worker.pool import Pool, load_pool
@@ -109,9 +110,9 @@ def test_the_pixels_of_a_pool_are_those_of_its_crops_in_any_order(bench: Bench) 
     assert len(pixels.row) == len(pool.crop_ids)
     whole = np.concatenate(
         [
-            scale_crops(crops, windows_of(layout_of(experiment)))
+            scale_crops(shard(crop.shard)[[crop.row]], windows_of(layout_of(experiment)))
             for experiment in bench.study.experiments.order_by("name")
-            for crops in crops_of(experiment)
+            for crop in crops_of(experiment)
         ]
     )
     rows = np.random.default_rng(0).permutation(len(whole))

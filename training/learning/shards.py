@@ -156,14 +156,19 @@ def write_array(folder: Path, array: NDArray[Any]) -> str:
     return digest
 
 
-def open_array(path: Path, shape: tuple[int, ...], digest: str = "") -> NDArray[Any]:
-    """Memory-mapped, read-only array of a file; DamagedShard where it is missing, cut, of another shape or altered.
-
-    With `digest` all bytes are read once and compared.
-    """
+def check_bytes(path: Path, digest: str) -> None:
+    """Nothing where the file's bytes have this SHA-256; DamagedShard otherwise. Reads the whole file."""
     try:
-        if digest and file_digest(path) != digest:
-            raise DamagedShard(f"{path.name} does not hold the bytes that were written")
+        found = file_digest(path)
+    except OSError as error:
+        raise DamagedShard(f"{path.name} is missing") from error
+    if found != digest:
+        raise DamagedShard(f"{path.name} does not hold the bytes that were written")
+
+
+def open_array(path: Path, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Memory-mapped, read-only array of a `.npy` file; DamagedShard where it is missing, cut or of another shape."""
+    try:
         found: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False, max_header_size=1000)
     except (OSError, EOFError, ValueError) as error:
         raise DamagedShard(f"{path.name} is missing or damaged") from error

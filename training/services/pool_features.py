@@ -7,14 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.models import Crop, Experiment, Image, Verdict
-from imaging.services.storage import fetch
 from labeling.models import Study
 from training.learning.head import Standardisation, standardise
 from training.learning.shards import ShardedRows
 from training.models import EmbeddingSet
+from training.services.embedding import rows_of
 from training.services.work import Refused
 
-EMBEDDINGS = "embeddings"
 # A million crops of 384 columns take 40 MB here; the rows themselves stay in the page cache.
 KEPT_POOLS = 4
 
@@ -89,8 +88,7 @@ def _part(standing: EmbeddingSet, rejected: tuple[int, ...]) -> tuple[Index, Sha
     """Numbers and rows of one experiment's crops, without those of rejected images."""
     crops = Crop.objects.filter(image__sample__experiment=standing.experiment).order_by("id")
     ids = np.fromiter(crops.values_list("id", flat=True).iterator(chunk_size=10_000), dtype=np.int64)
-    path = fetch(EMBEDDINGS, f"{standing.file_digest}.npy")
-    rows = ShardedRows([np.load(path, mmap_mode="r", allow_pickle=False)])
+    rows = rows_of(standing)
     if len(rows) != len(ids):
         raise Refused(f"'{standing.experiment}' has {len(ids)} crops and {len(rows)} embeddings: embed it again.")
     if not rejected:
