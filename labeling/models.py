@@ -11,6 +11,8 @@ from django.utils import timezone
 from imaging.models import Crop, Experiment
 from labeling import registry
 
+# Stands where a crop was not drawn but chosen: there is no probability to divide by.
+DETERMINISTIC = "deterministic"
 STREAM_IS_FIXED = (
     "Whether answers of the random stream train the model is decided once, when the study is created: a change would "
     "spoil the stream as an unbiased test. Make a new study to decide otherwise."
@@ -358,6 +360,13 @@ class Annotation(models.Model):
         """Insert; an answer that stands is never written again."""
         kwargs["force_insert"] = True
         super().save(*args, **kwargs)
+
+    @property
+    def asked_with(self) -> float | str | None:
+        """Probability with which the crop was drawn, "deterministic" where none was; None where nobody asked."""
+        if not self.why_asked:
+            return None
+        return DETERMINISTIC if self.probability_asked is None else self.probability_asked
 
 
 class AnnotationLabel(models.Model):

@@ -2,11 +2,11 @@
 
 from django.urls import path
 
-from labeling import views
+from labeling.views import study
 
 app_name = "labeling"
 urlpatterns = [
-    path("studies/<int:pk>/", views.overview, name="overview"),
-    path("studies/<int:pk>/read/", views.room, name="room"),
-    path("studies/<int:pk>/answers.csv", views.export, name="export"),
+    path("studies/<int:pk>/", study.overview, name="overview"),
+    path("studies/<int:pk>/read/", study.room, name="room"),
+    path("studies/<int:pk>/answers.csv", study.export, name="export"),
 ]

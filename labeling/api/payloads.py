@@ -9,20 +9,23 @@ from django.utils import timezone
 from imaging.models import Crop, Experiment
 from imaging.services.pixels import CONTEXT_PX, shown_channels
 from imaging.services.storage import shard
-from labeling import registry
 from labeling.models import Ranked, Study
+from labeling.services.access import is_lead
 from labeling.services.progress import own_progress
 from labeling.services.queue import Candidate, newer_answers, next_crops
+from labeling.services.reads import ADJUDICATION, MORE_LIKE_THIS
 
 CONTEXT_SCALE = 4
 PREFETCH = 12
 MOST_AT_ONCE = 50
+# What a reader asked for themselves is no secret, and who adjudicates may know it: it tells no answer.
+TOLD_TO_ALL = frozenset({ADJUDICATION, MORE_LIKE_THIS})
 
 
 def room_state(study: Study, user: Any, count: int) -> dict[str, Any]:
     """The next crops, the ranking they come from, and the user's progress."""
     candidates = next_crops(study, user, max(1, min(count, MOST_AT_ONCE)))
-    ranking = ranking_payload(study)
+    ranking = ranking_payload(study, user)
     progress = own_progress(study, user, ranking["pool"] if ranking else None)
     return {
         "crops": crop_payloads(study, candidates),
@@ -43,7 +46,7 @@ def crop_payload(study: Study, crop: Crop, candidate: Candidate | None = None) -
     experiment = crop.image.sample.experiment
     shape = shard(crop.shard).shape[1:]
     to_crop_px = shape[1] / crop.image.crop_field_px
-    shown = candidate is not None and not study.is_blind
+    shown = not study.is_blind
     return {
         "id": crop.pk,
         # The key tells image and place apart, which a blind reader must not see.
@@ -57,13 +60,13 @@ def crop_payload(study: Study, crop: Crop, candidate: Candidate | None = None) -
         "channels": shown_channels(crop.image),
         "um_per_px": crop.image.pixel_size_um / to_crop_px if crop.image.pixel_size_um else None,
         "is_rgb": experiment.modality == Experiment.Modality.BRIGHTFIELD,
-        "why": candidate.why if shown and candidate else None,
+        "why": candidate.why if candidate and (shown or candidate.why in TOLD_TO_ALL) else None,
         "experiment": experiment.name if not study.is_blind else None,
         "contour": _contour(crop, to_crop_px),
     }
 
 
-def ranking_payload(study: Study) -> dict[str, Any] | None:
+def ranking_payload(study: Study, user: Any) -> dict[str, Any] | None:
     """Which state ranked, when, over how many crops, and how many answers are newer; None before the first."""
     ranked = Ranked.objects.filter(study=study).first()
     if ranked is None:
@@ -72,9 +75,15 @@ def ranking_payload(study: Study) -> dict[str, Any] | None:
         "digest": ranked.digest,
         "ranked_at": ranked.ranked_at.isoformat(),
         "age_s": round((timezone.now() - ranked.ranked_at).total_seconds(), 1),
+        "seconds": ranked.seconds,
         "pool": ranked.pool_size,
-        "strategy": registry.strategies.describe(ranked.strategy),
+        "strategy": ranked.strategy,
+        "encoder": ranked.encoder_name or ranked.encoder,
+        "answers": ranked.answers,
         "newer_answers": newer_answers(study, ranked.last_annotation),
+        # How many others could not tell is an opinion on the crops to come, which a blind reader must not hear.
+        "expected_not_sure": None if study.is_blind and not is_lead(user, study) else ranked.expected_not_sure,
+        "note": ranked.note,
         "problem": study.ranking_problem,
     }
 

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from labeling.api.payloads import ranking_payload
 from labeling.models import Annotation, LabelClass, Study
 
 
@@ -15,18 +17,59 @@ class LabelClassSerializer(serializers.ModelSerializer[LabelClass]):
         fields = ["key", "name", "color", "description", "position"]
 
 
-class StudySerializer(serializers.ModelSerializer[Study]):
-    """A study with its classes."""
+class RankingOut(serializers.Serializer[Any]):
+    """Which state ranked, when, over how many crops, and how many answers are newer.
 
-    classes = LabelClassSerializer(many=True, read_only=True)
+    `note` says why another encoder ranked than the study's, `problem` why there is no newer ranking.
+    `expected_not_sure` is the share of the queue that will probably be "not sure"; annotators of a blind study are
+    not told it.
+    """
+
+    digest = serializers.CharField()
+    ranked_at = serializers.DateTimeField()
+    age_s = serializers.FloatField()
+    seconds = serializers.FloatField(allow_null=True)
+    pool = serializers.IntegerField()
+    strategy = serializers.CharField()
+    encoder = serializers.CharField()
+    answers = serializers.IntegerField()
+    newer_answers = serializers.IntegerField()
+    expected_not_sure = serializers.FloatField(allow_null=True)
+    note = serializers.CharField(allow_blank=True)
+    problem = serializers.CharField(allow_blank=True)
+
+
+class NewestRankingOut(serializers.Serializer[Any]):
+    """The newest ranking of a study; null before the first."""
+
+    ranking = RankingOut(allow_null=True)
+
+
+class StudySerializer(serializers.ModelSerializer[Study]):
+    """A study with its open classes and its newest ranking."""
+
+    classes = serializers.SerializerMethodField()
+    ranking = serializers.SerializerMethodField()
     experiments = serializers.SlugRelatedField[Any](slug_field="name", many=True, read_only=True)
 
     class Meta:
         model = Study
         fields = [
-            "id", "name", "question", "guidelines", "classes", "experiments", "strategy", "reads_per_crop",
-            "overlap_share", "random_share", "coverage_share", "is_blind", "is_simulated", "created_at",
+            "id", "name", "question", "guidelines", "classes", "experiments", "strategy", "encoder", "reads_per_crop",
+            "overlap_share", "random_share", "coverage_share", "is_blind", "stream_in_training",
+            "not_sure_as_soft_labels", "is_simulated", "created_at", "ranking",
         ]  # fmt: skip
+
+    @extend_schema_field(LabelClassSerializer(many=True))
+    def get_classes(self, row: Study) -> Any:
+        """Classes that take answers, in the order of the keyboard."""
+        open_classes = [found for found in row.classes.all() if found.retired_at is None]
+        return LabelClassSerializer(open_classes, many=True).data
+
+    @extend_schema_field(RankingOut(allow_null=True))
+    def get_ranking(self, row: Study) -> Any:
+        """Which state ranked, when, and how many answers are newer; null before the first ranking."""
+        return ranking_payload(row, self.context["request"].user)
 
 
 class AnswerIn(serializers.Serializer[Any]):
@@ -55,6 +98,7 @@ class AnnotationSerializer(serializers.ModelSerializer[Annotation]):
     """An answer as it stands in the table; annotators by their pseudonym."""
 
     annotator = serializers.SerializerMethodField()
+    probability_asked = serializers.SerializerMethodField()
     crop_key = serializers.CharField(source="crop.key", read_only=True)
     classes = serializers.SerializerMethodField()
 
@@ -68,6 +112,11 @@ class AnnotationSerializer(serializers.ModelSerializer[Annotation]):
     def get_annotator(self, row: Annotation) -> str:
         """Pseudonym that is the same in every export."""
         return f"user:{row.annotator_id}"
+
+    @extend_schema_field({"oneOf": [{"type": "number"}, {"type": "string"}], "nullable": True})
+    def get_probability_asked(self, row: Annotation) -> float | str | None:
+        """Probability with which the crop was drawn, or "deterministic"; null where nobody asked."""
+        return row.asked_with
 
     def get_classes(self, row: Annotation) -> list[str]:
         """Keys of the classes that the answer names."""
@@ -100,17 +149,6 @@ class CropOut(serializers.Serializer[Any]):
     why = serializers.CharField(allow_null=True)
     experiment = serializers.CharField(allow_null=True)
     contour = serializers.ListField(child=serializers.ListField(child=serializers.FloatField()), allow_null=True)
-
-
-class RankingOut(serializers.Serializer[Any]):
-    """Which state ranked, when, over how many crops, and how many answers are newer."""
-
-    digest = serializers.CharField()
-    ranked_at = serializers.DateTimeField()
-    age_s = serializers.FloatField()
-    pool = serializers.IntegerField()
-    strategy = serializers.CharField()
-    newer_answers = serializers.IntegerField()
 
 
 class ProgressOut(serializers.Serializer[Any]):

@@ -20,7 +20,7 @@ from imaging.models import Crop
 from imaging.pixels.errors import ImageError
 from imaging.services.pixels import context_pixels, crop_pixels
 from labeling.api import serializers
-from labeling.api.payloads import PREFETCH, crop_payload, room_state
+from labeling.api.payloads import PREFETCH, crop_payload, ranking_payload, room_state
 from labeling.models import Annotation, Study
 from labeling.services import access, answers
 from labeling.services.queue import release
@@ -92,6 +92,12 @@ class StudyViewSet(ReadOnlyModelViewSet[Study]):
         state = room_state(study, request.user, 1)
         body = {"crop": crop_payload(study, withdrawal.crop), "withdrawn": withdrawal.supersedes_id}
         return Response(body | {"progress": state["progress"]})
+
+    @extend_schema(responses=serializers.NewestRankingOut, filters=False)
+    @action(detail=True, pagination_class=None)
+    def ranking(self, request: Request, pk: int) -> Response:
+        """Which state ranked, when, over how many crops, and how many answers are newer; null before the first."""
+        return Response({"ranking": ranking_payload(access.study_for(request.user, pk), request.user)})
 
     @extend_schema(request=None, responses={204: None})
     @action(detail=True, methods=["post"])

@@ -27,7 +27,7 @@ def _row(row: Annotation, label: str, stands: bool) -> list[object]:
     return [
         row.pk, crop.key, _text(image.sample.experiment.name), _text(image.sample.name), _text(image.name),
         crop.x, crop.y, f"user:{row.annotator_id}", row.answer, _text(label), _text(row.reason), row.source,
-        row.source == Annotation.Source.SIMULATED, row.why_asked, row.probability_asked, row.ranking,
+        row.source == Annotation.Source.SIMULATED, row.why_asked, row.asked_with, row.ranking,
         row.shown_at and row.shown_at.isoformat(), row.answered_at.isoformat(), stands, row.supersedes_id,
     ]  # fmt: skip
 

@@ -31,6 +31,7 @@ function sitting(replies = [[1, 2, 3, 4]]) {
     api: {
       next: async () => ({ crops: (replies.length > 1 ? replies.shift() : replies[0]).map(crop) }),
       undo: async () => ({ crop: crop(99), withdrawn: 5 }),
+      ranking: async () => ({ digest: "new", newer_answers: 0 }),
     },
     outbox: new FakeOutbox(),
     pool: { want: (keys) => (session.wanted = keys), problem: () => null },
@@ -144,4 +145,24 @@ test("answers on their way keep the sitting open", async () => {
   session.answer("label", ["G1"], []);
   await session.refill();
   assert.equal(session.ended, false);
+});
+
+test("a look at the ranking brings its news, unless an answer was given meanwhile", async () => {
+  const { session } = sitting();
+  await session.refill();
+  await session.lookAtRanking();
+  assert.equal(session.ranking.digest, "new");
+  session.ranking = { digest: "newest" };
+  const look = session.lookAtRanking();
+  session.answer("label", ["a"], []);
+  await look;
+  assert.equal(session.ranking.digest, "newest");
+});
+
+test("a look that fails leaves what is known", async () => {
+  const { session } = sitting();
+  session.ranking = { digest: "old" };
+  session.api.ranking = async () => Promise.reject(new Error("away"));
+  await session.lookAtRanking();
+  assert.equal(session.ranking.digest, "old");
 });

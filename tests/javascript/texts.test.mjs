@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answerName, progressLine, rankingLine, saveState } from "../../static/js/labeling/status.js";
+import { answerName, progressLine, rankingDetail, rankingLine, saveState, withWaiting } from "../../static/js/labeling/status.js";
 import { outlinePath, tickPath } from "../../static/js/labeling/view.js";
 import { csrfToken, detailOf, kindOf } from "../../static/js/shared/api.js";
 import { scaleBar } from "../../static/js/shared/scalebar.js";
@@ -22,6 +22,22 @@ test("the ranking says who made it, when, and over what", () => {
   assert.equal(rankingLine(ranking, NOW), "ranked 4 s ago by 0f3a over 98,212 crops, 2 newer answers");
   assert.match(rankingLine({ ...ranking, newer_answers: 1 }, NOW), /1 newer answer$/);
   assert.match(rankingLine(null, NOW), /not ranked yet/);
+  assert.match(rankingLine({ ...ranking, problem: "no class" }, NOW), /not ranked since$/);
+});
+
+test("answers on their way count as newer than the ranking", () => {
+  assert.equal(withWaiting({ newer_answers: 2 }, 3).newer_answers, 5);
+  assert.equal(withWaiting(null, 3), null);
+});
+
+test("the ranking's detail names strategy, encoder, what is expected and what is odd, and nothing unknown", () => {
+  const ranking = { ranked_at: "2026-03-01T12:03:03Z", strategy: "uherding", encoder: "untrained", answers: 1204 };
+  const whole = rankingDetail({ ...ranking, expected_not_sure: 0.416, note: "Ranked otherwise.", problem: "Stopped." });
+  assert.equal(whole.split("\n").length, 4);
+  assert.match(whole, /uherding, encoder untrained; knows 1,204 answered crops/);
+  assert.match(whole, /About 42 % of this queue will probably be not sure/);
+  assert.equal(rankingDetail({ ...ranking, expected_not_sure: null }).split("\n").length, 1);
+  assert.equal(rankingDetail(null), "");
 });
 
 test("progress counts the answers that are still on their way", () => {

@@ -1,5 +1,6 @@
 """The reading room over HTTP: what a browser sends and gets, also when it sends nonsense."""
 
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from imaging.services.pixels import crop_pixels
 from labeling.models import Annotation, Study
+from labeling.services.queue import NewEntry, RankingInfo, replace_queue
 from tests.factories import answer, fill_queue
 from tests.labeling.conftest import Room
 
@@ -156,3 +158,82 @@ def test_lists_come_in_pages_whatever_is_asked(room: Room) -> None:
     assert (page["count"], len(page["results"])) == (3, 2)
     for odd in ("limit=-1", "limit=x", "offset=99999999999999999999", "limit=0"):
         assert client_of(room.bob).get(url(room, f"answers/?{odd}")).status_code in (200, 400)
+
+
+def ranking_of(room: Room, user: Any) -> dict[str, Any]:
+    return client_of(user).get(url(room, "ranking/")).json()
+
+
+def test_the_lag_counts_every_newer_answer_and_ends_with_the_next_ranking(room: Room) -> None:
+    newest = 0
+    for count, crop in enumerate(room.crops[:3], start=1):
+        newest = answer(room.study, room.bob, crop).pk
+        assert ranking_of(room, room.bob)["newer_answers"] == count
+    fill_queue(room.study, room.crops[3:], newest=newest)
+    for reply in (ranking_of(room, room.bob), client_of(room.bob).get(url(room, "next/")).json()["ranking"]):
+        assert reply["newer_answers"] == 0
+    undone = post(room, "undo/", {"client_id": str(uuid4())})
+    assert undone.status_code == 200
+    assert ranking_of(room, room.bob)["newer_answers"] == 1
+
+
+def test_the_study_and_its_queue_say_which_state_ranked(room: Room) -> None:
+    info = RankingInfo(
+        "ab" * 32, "margin", "cd" * 32, 12, 0, encoder_name="untrained", note="Another encoder ranked.",
+        expected_not_sure=0.42, seconds=0.1, answers=7,
+    )  # fmt: skip
+    replace_queue(room.study, [], info)
+    study = client_of(room.bob).get(url(room, "")).json()["ranking"]
+    queue = client_of(room.bob).get(url(room, "next/")).json()["ranking"]
+    assert {key: value for key, value in study.items() if key != "age_s"}.items() <= queue.items()
+    assert (study["strategy"], study["encoder"], study["answers"], study["seconds"]) == (
+        "margin",
+        "untrained",
+        7,
+        0.1,
+    )
+    assert (study["note"], study["expected_not_sure"]) == ("Another encoder ranked.", 0.42)
+
+
+def test_a_blind_reader_does_not_hear_how_many_will_not_be_sure_and_leads_do(room: Room) -> None:
+    Study.objects.filter(pk=room.study.pk).update(is_blind=True)
+    replace_queue(room.study, [], RankingInfo("ab" * 32, "margin", "", 12, 0, expected_not_sure=0.42))
+    assert ranking_of(room, room.bob)["expected_not_sure"] is None
+    assert ranking_of(room, room.alice)["expected_not_sure"] == 0.42
+
+
+def test_before_the_first_ranking_there_is_none(room: Room) -> None:
+    room.study.ranked.delete()
+    assert ranking_of(room, room.bob) is None
+    assert client_of(room.bob).get(url(room, "")).json()["ranking"] is None
+
+
+def test_an_adjudicator_of_a_blind_study_hears_that_it_is_one_and_nothing_else(room: Room) -> None:
+    Study.objects.filter(pk=room.study.pk).update(is_blind=True)
+    fill_queue(room.study, room.crops[:1], why="random check")
+    answer(room.study, room.bob, room.crops[0], "disc")
+    answer(room.study, room.dora, room.crops[0], "ring")
+    reply = client_of(room.alice).get(url(room, "next/"))
+    assert reply.json()["crops"][0]["why"] == "adjudication"
+    assert not {"bob", "dora", "disc", "ring"} & set(re.findall(r"\w+", reply.content.decode()))
+
+
+def test_an_answer_tells_its_probability_or_that_there_was_none(room: Room) -> None:
+    replace_queue(
+        room.study,
+        [
+            NewEntry(room.crops[0].pk, 1.0, "random check", 0.125),
+            NewEntry(room.crops[1].pk, 0.5, "uncertain", None),
+        ],
+        RankingInfo("ab" * 32, "uherding", "handcrafted", 12, 0),
+    )
+    for crop in room.crops[:3]:
+        answer(room.study, room.bob, crop)
+    rows = client_of(room.alice).get(url(room, "answers/")).json()["results"]
+    assert [row["probability_asked"] for row in rows] == [0.125, "deterministic", None]
+    assert [row["ranking"] for row in rows] == ["ab" * 32, "ab" * 32, ""]
+
+
+def test_retired_classes_are_not_offered_to_programs(room: Room) -> None:
+    room.study.classes.filter(key="ring").update(retired_at="2026-01-01T00:00Z")
+    assert [row["key"] for row in client_of(room.bob).get(url(room, "")).json()["classes"]] == ["disc"]

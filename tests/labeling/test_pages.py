@@ -69,3 +69,12 @@ def test_the_table_of_answers_holds_every_row_and_says_which_stand(room: Room) -
         ("not_sure", "", "False"),
         ("withdrawn", "", "False"),
     ]
+
+
+def test_the_table_of_answers_says_why_each_crop_was_asked_and_how_it_was_drawn(room: Room) -> None:
+    answer(room.study, room.bob, room.crops[0])
+    client = Client()
+    client.force_login(room.alice)
+    lines = b"".join(client.get(f"/studies/{room.study.pk}/answers.csv").streaming_content).decode()
+    (row,) = csv.DictReader(StringIO(lines))
+    assert (row["why_asked"], row["probability_asked"], row["ranking"]) == ("uncertain", "deterministic", "ab" * 32)

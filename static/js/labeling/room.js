@@ -48,6 +48,7 @@ const session = new Session({
   api: {
     next: (count) => getJson(`${config.urls.next}?count=${count}`),
     undo: (body) => postJson(config.urls.undo, body, token),
+    ranking: async () => (await getJson(config.urls.ranking)).ranking,
   },
   events: {
     shown: (crop, before) => onShown(crop, before),
@@ -146,6 +147,7 @@ const actions = {
   class: (index) => answer("label", [buttons[index].dataset.class], buttons[index]),
   notSure: () => answer("not_sure", [], find("not-sure")),
   bad: () => answer("bad_crop", [], find("bad-crop")),
+  wrong: () => answer("wrong_object", [], find("wrong-object")),
   undo: () => {
     flash(find("undo"));
     session.undo();
@@ -181,7 +183,7 @@ function bind() {
     button.addEventListener("click", () => actions.class(index));
   });
   const clicks = {
-    "not-sure": "notSure", "bad-crop": "bad", undo: "undo", invert: "invert",
+    "not-sure": "notSure", "bad-crop": "bad", "wrong-object": "wrong", undo: "undo", invert: "invert",
     "open-keys": "keys", "open-guidelines": "guidelines", "open-note": "note",
   };
   for (const [id, action] of Object.entries(clicks)) find(id).addEventListener("click", () => actions[action]());

@@ -6,7 +6,7 @@ const BATCH = 12;
 
 export class Session {
   /**
-   * api: {next(count), undo(body)}; outbox and pool as in ../shared; events: shown(crop), changed(), told(text).
+   * api: {next(count), undo(body), ranking()}; outbox and pool as in ../shared; events: shown(crop), changed(), told(text).
    */
   constructor({ config, api, outbox, pool, events, now = () => new Date(), newId = () => crypto.randomUUID() }) {
     Object.assign(this, { config, api, outbox, pool, events, now, newId });
@@ -68,6 +68,19 @@ export class Session {
       this.problem = error;
     }
     this.events.changed();
+  }
+
+  /** What the ranking says of itself now, without asking for crops; a failure leaves what is known. */
+  async lookAtRanking() {
+    const answered = this.answered.length;
+    try {
+      const ranking = await this.api.ranking();
+      // An answer that was given meanwhile brings its own news.
+      if (answered === this.answered.length) this.ranking = ranking;
+      this.events.changed();
+    } catch {
+      // The next answer tells whether the server can be reached.
+    }
   }
 
   prefetch() {

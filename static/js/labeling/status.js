@@ -19,13 +19,31 @@ export function saveState({ waiting, trouble, savedAt, retryAt }, now) {
   return { kind: "none", tone: "quiet", text: "nothing to save yet" };
 }
 
-/** "ranked 4 s ago by 0f3a over 98,212 crops, 2 newer answers". */
+/** "ranked 4 s ago by 0f3a over 98,212 crops, 2 newer answers"; why it is old, where it is. */
 export function rankingLine(ranking, now) {
   if (!ranking?.ranked_at) return "not ranked yet: crops come in a spread-out order";
   const newer = ranking.newer_answers ?? 0;
   const tail = newer ? `, ${count(newer)} newer ${newer === 1 ? "answer" : "answers"}` : "";
   const by = ranking.digest ? ` by ${ranking.digest.slice(0, 4)}` : "";
-  return `ranked ${age(ranking.ranked_at, now)} ago${by} over ${count(ranking.pool)} crops${tail}`;
+  const old = ranking.problem ? ", not ranked since" : "";
+  return `ranked ${age(ranking.ranked_at, now)} ago${by} over ${count(ranking.pool)} crops${tail}${old}`;
+}
+
+/** The ranking with the answers that are still on their way counted as newer. */
+export function withWaiting(ranking, waiting) {
+  return ranking && { ...ranking, newer_answers: (ranking.newer_answers ?? 0) + waiting };
+}
+
+/** All that is known of the ranking, a line each: for who asks. */
+export function rankingDetail(ranking) {
+  if (!ranking?.ranked_at) return "";
+  const unsure = ranking.expected_not_sure;
+  return [
+    `Strategy ${ranking.strategy}, encoder ${ranking.encoder}; knows ${count(ranking.answers)} answered crops.`,
+    unsure === null || unsure === undefined ? "" : `About ${Math.round(unsure * 100)} % of this queue will probably be not sure.`,
+    ranking.note,
+    ranking.problem,
+  ].filter(Boolean).join("\n");
 }
 
 /** "412 of 1,500 · today 138", with the answers that are still on their way counted in. */

@@ -1,10 +1,11 @@
 /* Writes the state of the room onto the page, at most once a frame. */
 import { count } from "../shared/text.js";
-import { answerName, progressLine, rankingLine, saveState } from "./status.js";
+import { answerName, progressLine, rankingDetail, rankingLine, saveState, withWaiting } from "./status.js";
 
 const MAY_PASS = new Set(["offline", "server", "auth"]);
 const RETRY_MS = 3000;
 const LOOK_AGAIN_MS = 20000;
+const FRESH_MS = 900;
 
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
@@ -16,6 +17,8 @@ export class StatusBar {
     this.due = false;
     this.told = "";
     this.triedAt = Date.now();
+    this.lookedAt = Date.now();
+    this.lookAgainMs = FRESH_MS;
   }
 
   refresh() {
@@ -43,7 +46,7 @@ export class StatusBar {
     const now = Date.now();
     this.writeSaved(now);
     this.writeProgress();
-    setText(this.find("ranking"), rankingLine(this.session.ranking, now));
+    this.writeRanking(now);
     this.writeFacts();
     if (this.main.dataset.state !== "ready" || !this.session.current) this.writeCurtain();
   }
@@ -65,6 +68,15 @@ export class StatusBar {
     setText(this.find("progress-text"), text);
     this.find("progress").max = Math.max(1, this.session.progress.total);
     this.find("progress").value = answered;
+  }
+
+  writeRanking(now) {
+    const line = this.find("ranking");
+    const waiting = this.outbox.items.filter(({ kind }) => kind === "answer").length;
+    setText(line, rankingLine(withWaiting(this.session.ranking, waiting), now));
+    const detail = rankingDetail(this.session.ranking);
+    if (line.title !== detail) line.title = detail;
+    setText(this.find("ranking-detail"), detail);
   }
 
   writeFacts() {
@@ -103,6 +115,7 @@ export class StatusBar {
   tick() {
     const { session, pool } = this;
     this.refresh();
+    this.followRanking();
     const idle = Date.now() - this.triedAt;
     if (idle < RETRY_MS) return;
     pool.retry((error) => MAY_PASS.has(error.kind));
@@ -110,6 +123,20 @@ export class StatusBar {
     const starved = session.problem && session.queue.length < 3;
     if ((hungry && (!session.ended || idle > LOOK_AGAIN_MS)) || starved) session.refill();
     if (!session.ended || idle > LOOK_AGAIN_MS) this.triedAt = Date.now();
+  }
+
+  /** Asks whether the answers on this page are ranked by now: soon after an answer, then more and more seldom. */
+  followRanking() {
+    const { ranking } = this.session;
+    if (this.outbox.waiting || !ranking) return;
+    if (!ranking.newer_answers) {
+      this.lookAgainMs = FRESH_MS;
+      this.lookedAt = Date.now();
+    } else if (Date.now() - this.lookedAt >= this.lookAgainMs) {
+      this.lookedAt = Date.now();
+      this.lookAgainMs = Math.min(LOOK_AGAIN_MS, 2 * this.lookAgainMs);
+      this.session.lookAtRanking();
+    }
   }
 
   /** The classes at the top of the key sheet. */

@@ -1,4 +1,4 @@
-"""The reading room and the lead's overview."""
+"""The reading room, the overview of a study, and its answers as a table."""
 
 import csv
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from labeling.services import access, progress
 from labeling.services.export import HEADER, answer_rows
 from labeling.services.summary import agreement_of
 
-ROOM_URLS = ("next", "answers", "undo", "leave")
+ROOM_URLS = ("next", "answers", "undo", "leave", "ranking")
 
 
 @require_safe
@@ -42,7 +42,7 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
         "study": study,
         "is_lead": is_lead,
         "own": own,
-        "ranking": ranking_payload(study),
+        "ranking": ranking_payload(study, request.user),
         "progress": {"answered": progress.answered_crops(study), "total": progress.pool_size(study)},
     }
     if is_lead:
