@@ -1,17 +1,25 @@
-"""Models of a study: runs, held-out reports, what its random stream says, and the buttons that train and promote."""
+"""Models of a study: runs, held-out reports, what its random stream says, and what a model says of one crop."""
 
 from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from imaging.models import Crop
+from labeling.models import Study
 from labeling.services import access
+from labeling.services.requests import RequestRefused, request_crops
 from labeling.services.stream import stream_counts, stream_crops
+from training.api.crop_page import crop_context, similar_context
+from training.api.payloads import wish_of
 from training.models import ModelVersion, TrainingRun
+from training.services.crop_facts import explained_crop_for, searched_crop_for
 from training.services.models import in_production, promote, request_training
+from training.services.similar import Wish, similar_crops
 from training.services.stream import latest_try, newer_reads, newest_report, request_report
 from training.services.work import Refused, as_progress, request_cancel
 from training.tasks import ring, ring_for_stream
@@ -104,6 +112,42 @@ def stream_compute(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     ring_for_stream(request_report(study, request.user).pk)
     messages.success(request, "The report waits for a worker; load this page again in a minute.")
     return redirect("training:stream", pk)
+
+
+@require_safe
+def crop(request: HttpRequest, pk: int, crop_pk: int) -> HttpResponse:
+    """One crop: what is known of it, why it is asked, what was answered, and what the head's opinion rests on."""
+    study, row = explained_crop_for(request.user, pk, crop_pk)
+    return render(request, "training/crop.html", crop_context(study, row, request.user))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def similar(request: HttpRequest, pk: int, crop_pk: int) -> HttpResponse:
+    """Crops of the pool that look like one; POST puts the chosen ones in front of the user's own queue."""
+    study, row = searched_crop_for(request.user, pk, crop_pk)
+    if request.method == "POST":
+        return _read_next(request, study, row)
+    given = {name: request.GET.get(name) == "1" for name in ("unanswered", "same_experiment")}
+    wish, found, problem = Wish(), [], ""
+    try:
+        wish = wish_of(request.user, study, **given)
+        found = similar_crops(study, row, wish)
+    except (Refused, ValidationError) as error:
+        problem = " ".join(error.messages) if isinstance(error, ValidationError) else str(error)
+    context = similar_context(study, row, request.user, wish, found)
+    return render(request, "training/similar.html", context | {"problem": problem})
+
+
+def _read_next(request: HttpRequest, study: Study, like: Crop) -> HttpResponse:
+    chosen = [int(text) for text in request.POST.getlist("crops") if text.isascii() and text.isdigit()]
+    try:
+        if not chosen:
+            raise RequestRefused("No crop was chosen: mark one or more.")
+        request_crops(study, request.user, like, chosen)
+    except RequestRefused as error:
+        messages.error(request, str(error))
+        return redirect("training:similar", study.pk, like.pk)
+    return redirect("labeling:room", study.pk)
 
 
 def _run_row(run: TrainingRun, live: ModelVersion | None) -> dict[str, Any]:

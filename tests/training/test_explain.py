@@ -165,15 +165,6 @@ def test_the_probability_falls_only_without_the_channel_that_tells_the_classes_a
     assert left[0] < p - 0.3 < left[1]
 
 
-def test_blocks_of_columns_are_replaced_by_the_mean_of_the_pool():
-    row, mean = np.arange(6.0), np.full(6, -1.0)
-    found = explain.without_blocks(row, np.array([0, 0, 1, 1, 2, -1]), mean)
-    np.testing.assert_array_equal(found[0], [-1, -1, 2, 3, 4, 5])
-    np.testing.assert_array_equal(found[2], [0, 1, 2, 3, -1, 5])
-    with pytest.raises(ValueError, match="one each"):
-        explain.without_blocks(row, np.zeros(5, int), mean)
-
-
 @pytest.mark.parametrize("chunk", [1, 7, 1000])
 def test_distances_do_not_depend_on_the_chunk(chunk):
     data = labelled(50)

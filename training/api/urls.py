@@ -1,11 +1,17 @@
 """Addresses of the training API."""
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from training.api.crops import ExplanationView, SimilarView
 from training.api.views import ModelVersionViewSet, TrainingRunViewSet
 
 app_name = "training-api"
 router = SimpleRouter(use_regex_path=False)
 router.register("training-runs", TrainingRunViewSet, basename="training-run")
 router.register("models", ModelVersionViewSet, basename="model")
-urlpatterns = router.urls
+urlpatterns = [
+    path("studies/<int:pk>/crops/<int:crop>/explanation/", ExplanationView.as_view(), name="explanation"),
+    path("studies/<int:pk>/crops/<int:crop>/similar/", SimilarView.as_view(), name="similar"),
+    *router.urls,
+]

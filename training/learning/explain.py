@@ -162,24 +162,13 @@ def background_planes(crop: NDArray[np.generic]) -> NDArray[np.generic]:
     return copies
 
 
-def without_blocks(query: NDArray[np.floating], blocks: NDArray[np.integer], mean: Array) -> Array:
-    """The query (d,) once per channel, (channels, d), row i with the columns of channel i at the pool's mean (d,).
-
-    blocks (d,): the channel of each column; -1 for columns of no single channel, which stay.
-    """
-    if blocks.shape != query.shape:
-        raise ValueError(f"{len(blocks)} channel numbers for {len(query)} columns; give one each")
-    channels = np.arange(int(blocks.max(initial=-1)) + 1)
-    return np.where(blocks == channels[:, None], mean, query)
-
-
 def knock_out(head: Head, query: NDArray[np.floating], without: NDArray[np.floating]) -> tuple[int, float, Array]:
     """The likeliest class of the query (d,), its probability, and that probability without each channel (channels,).
 
     without (channels, d): embeddings of the crop with one channel taken away each, from `background_planes` or
-    `without_blocks`. A large fall tells that the score is sensitive to the channel, not why. The variance stays
-    that of the whole crop: one without a channel lies far from every labelled crop, and would look unsure for that
-    alone.
+    `bag_of_channels.without_channel`. A large fall tells that the score is sensitive to the channel, not why. The
+    variance stays that of the whole crop: one without a channel lies far from every labelled crop, and would look
+    unsure for that alone.
     """
     raw = logits(head, np.concatenate([query[None], without]))
     p = probit_probabilities(raw, np.repeat(variance(head, query[None]), len(raw)), head.temperature)

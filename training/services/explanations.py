@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from imaging.models import Crop
 from imaging.services.pixels import crop_pixels
 from labeling.models import Study
-from labeling.registry import DEFAULT_ENCODER
+from labeling.registry import DEFAULT_ENCODER, ENCODER_PREFIXES
 from training.learning import explain
+from training.learning.bag_of_channels import equal_blocks, without_channel
 from training.learning.handcrafted import HandcraftedEncoder
 from training.learning.head import probabilities, variance
 from training.services.layout import layout_of, windows_of
@@ -188,19 +189,27 @@ def _parts(ids: NDArray[np.int64], value: NDArray[np.float64], places: Sequence[
 def _channel_parts(head: StudyHead, query: Embedding, crop: Crop) -> tuple[tuple[ChannelPart, ...], str]:
     """Each channel's part, or why it cannot be told."""
     layout = layout_of(crop.image.sample.experiment)
-    without = _embedded_without(head, crop, layout)
+    without = _embedded_without(head, query, crop, layout)
     if without is None:
         return (), f"Not available for the {head.pool.encoder} encoder: it mixes the channels of a crop."
     _, _, left = explain.knock_out(head.explained.head, query, without)
     return tuple(ChannelPart(row["name"], row["color"], float(p)) for row, p in zip(layout, left)), ""
 
 
-def _embedded_without(head: StudyHead, crop: Crop, layout: list[dict[str, Any]]) -> Embedding | None:
-    """Embeddings (channels, d) of the crop with one channel flat at its background each; None where PyTorch would
-    be needed."""
+def _embedded_without(
+    head: StudyHead, query: Embedding, crop: Crop, layout: list[dict[str, Any]]
+) -> Embedding | None:
+    """Embeddings (channels, d) of the crop with one channel taken away each; None where PyTorch would be needed.
+
+    Handcrafted features are measured anew with the channel flat at its background. Where an encoder reads each
+    channel alone, the channel's columns become the pool's mean.
+    """
+    name, dimension = head.pool.encoder, head.pool.rows.shape[1]
     encoder = HandcraftedEncoder(len(layout))
-    if head.pool.encoder != DEFAULT_ENCODER or encoder.dimension != head.pool.rows.shape[1]:
-        return None
-    shown = [crop.image.channels.index(row["name"]) for row in layout]
-    copies = explain.background_planes(crop_pixels(crop)[shown])
-    return encoder.encode(copies, windows_of(layout))
+    if name == DEFAULT_ENCODER and encoder.dimension == dimension:
+        shown = [crop.image.channels.index(row["name"]) for row in layout]
+        return encoder.encode(explain.background_planes(crop_pixels(crop)[shown]), windows_of(layout))
+    if name.startswith(ENCODER_PREFIXES) and dimension % len(layout) == 0:
+        columns, mean = equal_blocks(len(layout), dimension), head.pool.norm.mean.astype(np.float32)
+        return np.concatenate([without_channel(query[None], columns, at, mean) for at in range(len(layout))])
+    return None
