@@ -100,6 +100,8 @@ class AnswerBook:
         """Crops with answers since the last reading; None where everything must be read."""
         if self._standing is None or self._readings % READ_ALL_EVERY == 0:
             return None
+        if (newest, count) == (self._standing.newest, self._count):
+            return set()
         since = Annotation.objects.filter(study=self._study, id__gt=self._standing.newest, id__lte=newest)
         crops = list(since.values_list("crop_id", flat=True)[: MOST_TOUCHED + 1])
         # An answer that was removed, or one that came late, shows in their number.

@@ -11,14 +11,16 @@ from django.db.models import Count
 from numpy.typing import NDArray
 
 from imaging.models import Crop, Experiment, Image, Verdict
+from imaging.pixels.digest import array_digest, mapping_digest
 from labeling.models import Study
 from training.learning.leakage import Places
 from training.learning.shards import ShardedRows
 from training.learning.splits import Units
+from training.services.embedding import standing_sets
 from training.services.labels import class_keys
 from training.services.layout import layout_of
 from training.services.work import Refused
-from training.worker.embedding import embeddings
+from training.worker.embedding import AT_ONCE, Tell, compute, embeddings
 
 UNIT_COLUMNS = ("experiment", "subject", "sample", "field")
 AT_A_TIME = 10_000
@@ -42,7 +44,8 @@ class RankingPool:
     Crops of rejected images are left out, and so are copies: crops that show the same place of the same image again,
     in another experiment say. A reader who has read one of them has read them all. `crop_ids` (crops,);
     `features` (crops, dimension) stay in their files; `experiment_index` (crops,) numbers the experiments in order
-    of name. `copies` (n,), rising, are the crops that were left out for the crops `shown_as` (n,).
+    of name. `copies` (n,), rising, are the crops that were left out for the crops `shown_as` (n,). `encoder` is the
+    digest of the encoder and `digest` that of all that ranking depends on here.
     """
 
     crop_ids: Ids
@@ -51,6 +54,8 @@ class RankingPool:
     copies: Ids
     shown_as: Ids
     order: Ids
+    encoder: str
+    digest: str
 
     def rows_of(self, crop_ids: Sequence[int] | Ids) -> Ids:
         """Row of each crop, that of the crop it is a copy of included; -1 for crops that are not in the pool."""
@@ -91,8 +96,11 @@ def _rows_of(crop_ids: Ids, order: Ids, wanted: Ids) -> Ids:
     return np.where(crop_ids[found] == wanted, found, -1)
 
 
-def load_ranking_pool(study: Study, encoder_name: str) -> RankingPool:
-    """What ranking needs of the study's pool, as arrays of numbers; Refused as by `load_pool`."""
+def load_ranking_pool(study: Study, encoder_name: str, tell: Tell | None = None) -> RankingPool:
+    """What ranking needs of the study's pool, as arrays of numbers; Refused as by `load_pool`.
+
+    `tell` hears of embeddings that are computed on the way, which may take minutes.
+    """
     experiments = _experiments(study)
     _common_channels(experiments)
     tables = [crop_table(row.pk, row.content_digest, row.created_at) for row in experiments]
@@ -100,10 +108,15 @@ def load_ranking_pool(study: Study, encoder_name: str) -> RankingPool:
     copies = _copies(experiments)
     out = np.fromiter(copies, np.int64)
     kept = [~np.isin(table.image, rejected) & ~np.isin(table.crop_ids, out) for table in tables]
+    if encoder_name == AT_ONCE:
+        for experiment in experiments:
+            compute(experiment, encoder_name, tell)
     features = _joined([_features(row, encoder_name, mask) for row, mask in zip(experiments, kept)])
     ids = np.concatenate([table.crop_ids[mask] for table, mask in zip(tables, kept)])
     _refuse_empty(study, ids)
     rising = np.argsort(out)
+    sets = [standing_sets([row], encoder_name)[row.pk] for row in experiments]
+    identity = [[row.encoder, row.source, row.places_digest, row.shards] for row in sets]
     return RankingPool(
         crop_ids=ids,
         features=features,
@@ -111,6 +124,8 @@ def load_ranking_pool(study: Study, encoder_name: str) -> RankingPool:
         copies=out[rising],
         shown_as=np.fromiter(copies.values(), np.int64)[rising],
         order=np.argsort(ids, kind="stable"),
+        encoder=sets[0].encoder,
+        digest=mapping_digest({"embeddings": identity, "crops": array_digest(ids)}),
     )
 
 

@@ -6,7 +6,7 @@ Everything is rebuilt from rows: a worker that is killed anywhere starts again a
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -18,7 +18,7 @@ from labeling.models import Study
 from labeling.services.queue import RankingInfo
 from labeling.services.studies import set_ranking_problem
 from training.learning.ranking import Answers, PoolRanker, RankingSettings
-from training.models import EmbeddingSet
+from training.services.embedding import encoder_in_use
 from training.services.labels import AnswerBook, Standing
 from training.services.work import Refused, failure_text
 from training.worker.changes import Lookout, State
@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 ENCODER = "handcrafted"
 # What was refused is tried again after this long: a file may have come back.
 RETRY_S = 60.0
+TELL_EVERY_S = 10.0
 # What warm studies may take together, by estimate; those that were not ranked for longest make room.
 WARM_BYTES = 512 * 2**20
 BYTES_PER_STUDY = 12 * 2**20
@@ -46,7 +47,7 @@ class Warm:
     book: AnswerBook
     state: State
     encoder: str
-    note: str
+    note: str = ""
 
     @property
     def bytes(self) -> int:
@@ -117,7 +118,7 @@ class RankingWorker:
         info = RankingInfo(
             digest=ranking.digest,
             strategy=study.strategy,
-            encoder=_encoder_digest(study, warm.encoder),
+            encoder=warm.pool.encoder,
             encoder_name=warm.encoder,
             note=warm.note,
             seconds=time.perf_counter() - started,
@@ -145,18 +146,34 @@ class RankingWorker:
     def _load(self, study: Study, state: State) -> Warm:
         """The study in memory as it is now; what did not change is kept."""
         warm = self._warm.pop(study.pk, None)
-        if warm is None or warm.state.pool != state.pool:
-            encoder, note = study.encoder, ""
-            pool = load_ranking_pool(study, encoder)
-            warm = Warm(pool, _ranker(study, pool), AnswerBook(study), state, encoder, note)
+        encoder, note = encoder_in_use(study)
+        if warm is None or (warm.state.pool, warm.encoder) != (state.pool, encoder):
+            pool = load_ranking_pool(study, encoder, self._meanwhile(study))
+            warm = Warm(pool, _ranker(study, pool), AnswerBook(study), state, encoder)
         if warm.state.settings != state.settings:
             warm.ranker = _ranker(study, warm.pool)
         if warm.state.reading != state.reading:
             warm.book = AnswerBook(study)
-        warm.state = state
+        warm.state, warm.note = state, note
         self._warm[study.pk] = warm
         self._make_room()
         return warm
+
+    def _meanwhile(self, loading: Study) -> Callable[[float, str], None]:
+        """Ranks the warm studies now and then while the embeddings of another one are computed."""
+
+        told_at = time.monotonic()
+
+        def tell(share: float, stage: str) -> None:
+            nonlocal told_at
+            if time.monotonic() >= told_at + TELL_EVERY_S:
+                told_at = time.monotonic()
+                logger.info("study %s: %s, %.0f %%", loading.pk, stage, 100 * share)
+            due = [found for found in self._lookout.look() if found[0].pk in self._warm and self._is_due(*found)]
+            for study, state in due:
+                self._rank(study, state)
+
+        return tell
 
     def _make_room(self) -> None:
         while len(self._warm) > 1 and sum(warm.bytes for warm in self._warm.values()) > self._warm_bytes:
@@ -170,12 +187,7 @@ def _ranker(study: Study, pool: RankingPool) -> PoolRanker:
         random_share=study.random_share,
         seed=study.seed,
     )
-    return PoolRanker(pool.features, pool.experiment_index, settings)
-
-
-def _encoder_digest(study: Study, encoder: str) -> str:
-    sets = EmbeddingSet.objects.filter(experiment__studies=study, encoder_name=encoder)
-    return sets.values_list("encoder", flat=True).first() or ""
+    return PoolRanker(pool.features, pool.experiment_index, settings, pool.digest)
 
 
 def _inputs(
