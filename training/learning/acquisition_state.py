@@ -12,9 +12,10 @@ from training.learning.acquisition.clusters import (
 )
 from training.learning.acquisition.herding import Herd, Neighbourhood, kernel, kernel_width
 from training.learning.acquisition.scores import Scores
-from training.learning.acquisition.strategies import top_open
+from training.learning.acquisition.view import top_open
 from training.learning.coldstart import SAMPLE, cold_start, cold_start_size
 from training.learning.pool import Pool
+from training.learning.rows import Rows
 
 Index = NDArray[np.int64]
 
@@ -23,10 +24,11 @@ EXPLORED_SHARE = 0.25
 COSINE_BLOCK = 256
 
 
-def sampled_digest(embeddings: NDArray[np.floating]) -> str:
+def sampled_digest(embeddings: Rows) -> str:
     """Digest of the shape and of at most DIGEST_ROWS evenly spaced rows; a file's own digest is better."""
     step = max(-(-len(embeddings) // DIGEST_ROWS), 1)
-    return f"{embeddings.shape[0]}x{embeddings.shape[1]}-{array_digest(np.ascontiguousarray(embeddings[::step]))}"
+    rows = embeddings[np.arange(0, len(embeddings), step)]
+    return f"{embeddings.shape[0]}x{embeddings.shape[1]}-{array_digest(np.ascontiguousarray(rows))}"
 
 
 class Coverage:

@@ -1,32 +1,24 @@
 """The fast head: multinomial logistic regression on standardised embeddings, with a Gaussian variance per crop.
 
-It is refitted from nothing after every answer, so its weights are a function of the set of answers.
+It is refitted to all answers after each one, so its weights are a function of the set of answers.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, cholesky, qr, solve_triangular
-from scipy.optimize import minimize, minimize_scalar
+from scipy.linalg import cho_factor, cho_solve
+from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-Array = NDArray[np.float64]
+from training.learning.logistic import Array, HeadSettings, fit_weights, penalties
+from training.learning.rows import CHUNK, Rows, chunks
+
+__all__ = ["Array", "Head", "HeadSettings", "Standardisation", "fit_head", "fit_weights", "penalties", "standardise"]
 
 # pi / 8: the mean-field probit correction of a Gaussian logit (10.1162/neco.1992.4.5.720).
 PROBIT = np.pi / 8
-
-
-@dataclass(frozen=True, slots=True)
-class HeadSettings:
-    """How the head is fitted. `ridge` is the prior precision of a weight on embeddings scaled to unit length."""
-
-    ridge: float = 0.05
-    bias_ridge: float = 0.1
-    balanced: bool = True
-    calibrate: bool = False
-    tolerance: float = 1e-6
-    max_iterations: int = 300
+SAMPLE = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +41,17 @@ class Head:
     classes: int
 
 
-def standardise(rows: NDArray[np.floating], chunk: int = 16384) -> Standardisation:
+def standardise(rows: Rows, chunk: int = CHUNK) -> Standardisation:
     """Column means and standard deviations of rows (n, d), read in chunks so that a memory map stays one."""
     n, d = rows.shape
     if n == 0:
         return Standardisation(np.zeros(d), np.ones(d))
-    blocks = [np.asarray(rows[start : start + chunk], dtype=np.float64) for start in range(0, min(n, chunk), chunk)]
-    origin = blocks[0].mean(axis=0)
+    origin = np.asarray(rows[: min(n, SAMPLE)], dtype=np.float64).mean(axis=0)
     total, squares = np.zeros(d), np.zeros(d)
-    for start in range(0, n, chunk):
-        block = np.asarray(rows[start : start + chunk], dtype=np.float64) - origin
-        total += block.sum(axis=0)
-        squares += np.einsum("ij,ij->j", block, block)
+    for _, block in chunks(rows, chunk):
+        centred = block - origin
+        total += centred.sum(axis=0)
+        squares += np.einsum("ij,ij->j", centred, centred)
     shift = total / n
     scale = np.sqrt(np.maximum(squares / n - shift**2, 0))
     constant = scale <= 1e-9 * (np.abs(origin) + 1e-9)
@@ -85,60 +76,12 @@ def balanced_weights(targets: Array, weight: Array) -> Array:
     return np.asarray(weight * (targets @ per_class))
 
 
-def penalties(d: int, settings: HeadSettings) -> Array:
-    """Prior precision of every regressor (d + 1,)."""
-    return np.append(np.full(d, settings.ridge), settings.bias_ridge)
-
-
 def posterior_covariance(phi: Array, settings: HeadSettings) -> Array:
     """Covariance (d + 1, d + 1) of the weights of one class: inverse of prior precision plus sum of phi phi^T."""
     precision = phi.T @ phi
     precision[np.diag_indices_from(precision)] += penalties(phi.shape[1] - 1, settings)
     covariance = cho_solve(cho_factor(precision), np.eye(len(precision)))
     return np.asarray((covariance + covariance.T) / 2)
-
-
-def _whitened(phi: Array, weight: Array, settings: HeadSettings) -> tuple[Array, Array, Array]:
-    """Root (D, D) of Boehning's bound on the Hessian (10.1007/BF00048682), a basis (D, r) and the rows in it (n, r).
-
-    The basis is that of the whitened rows; with fewer rows than columns it saves most of the work.
-    """
-    bound = (phi * (weight[:, None] / 2)).T @ phi
-    bound[np.diag_indices_from(bound)] += penalties(phi.shape[1] - 1, settings)
-    root = cholesky(bound)
-    columns = solve_triangular(root, phi.T, trans="T")
-    if columns.shape[1] < len(root):
-        basis, inner = qr(columns, mode="economic")
-        return root, basis, np.ascontiguousarray(inner.T)
-    return root, np.eye(len(root)), np.ascontiguousarray(columns.T)
-
-
-def fit_weights(phi: Array, targets: Array, weight: Array, settings: HeadSettings, start: Array | None) -> Array:
-    """Weights (d + 1, K) that minimise weighted cross entropy plus the ridge; one optimum, whatever the start.
-
-    In whitened unknowns v the ridge is |v|^2 less the data part of the bound, so L-BFGS needs tens of evaluations of
-    two products each instead of hundreds.
-    """
-    if len(phi) == 0:
-        return np.zeros((phi.shape[1], targets.shape[1]))
-    root, basis, rows = _whitened(phi, weight, settings)
-    mass, half = weight[:, None] * targets, weight[:, None] / 2
-
-    def loss(flat: Array) -> tuple[float, Array]:
-        z = rows @ flat.reshape(rows.shape[1], -1)
-        curved = half * z
-        shifted = z - z.max(axis=1, keepdims=True)
-        p = np.exp(shifted)
-        total = p.sum(axis=1, keepdims=True)
-        value = (flat @ flat - np.vdot(curved, z)) / 2 - np.vdot(mass, shifted - np.log(total))
-        slope = rows.T @ (weight[:, None] * (p / total) - mass - curved)
-        return float(value), slope.ravel() + flat
-
-    shape = (rows.shape[1], targets.shape[1])
-    first = np.zeros(shape) if start is None else basis.T @ (root @ start)
-    options = {"maxiter": settings.max_iterations, "gtol": settings.tolerance, "ftol": 1e-15}
-    found = minimize(loss, first.ravel(), jac=True, method="L-BFGS-B", options=options)
-    return np.asarray(solve_triangular(root, basis @ found.x.reshape(shape)))
 
 
 def _checked(targets: NDArray[np.floating], n: int, sample_weight: Array | None) -> tuple[Array, Array]:
