@@ -22,7 +22,7 @@ ARCHITECTURES = {
     "convnext": "pool",
     "convnextv2": "pool",
 }
-DEEPEST, WIDEST = 500, 20_000
+DEEPEST, WIDEST, LARGEST_PATCH_PX = 500, 20_000, 64
 FORMAT = "bring the weights as a safetensors file (save_pretrained of transformers writes one)"
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -116,11 +116,13 @@ def checked_config(config: dict[str, Any], named: str) -> dict[str, Any]:
     try:
         depths = [int(n) for n in config.get("depths", [config.get("num_hidden_layers", 1)])]
         widths = [int(n) for n in config.get("hidden_sizes", [config.get("hidden_size", 1)])]
-        channels = int(config.get("num_channels", 3))
+        channels, patch = int(config.get("num_channels", 3)), int(config.get("patch_size", 16))
     except (TypeError, ValueError) as error:
         raise EncoderError(f"the config of {named} has sizes that are no numbers; copy it again") from error
     if not (1 <= sum(depths) <= DEEPEST and all(1 <= n <= WIDEST for n in widths) and min(depths) >= 0):
         raise EncoderError(f"the config of {named} asks for {sum(depths)} layers of {widths} columns; copy it again")
+    if not 1 <= patch <= LARGEST_PATCH_PX:
+        raise EncoderError(f"the config of {named} cuts patches of {patch} px; copy it again")
     if channels not in (1, 3):
         raise EncoderError(f"the config of {named} reads {channels} channels; networks for 1 or 3 channels are used")
     return config
