@@ -26,6 +26,18 @@ Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """How the crops of a manifest are read: channels left out, and whether all experiments share one window.
+
+    A window of its own evens out stain and exposure, as on the site; where intensities are comparable it also hides
+    that an experiment holds other classes than the rest.
+    """
+
+    dropped: frozenset[str] = frozenset()
+    one_window: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Labelled:
     """Labelled crops ready to be replayed: their embeddings and labels, where they come from, what was asked."""
 
@@ -35,8 +47,8 @@ class Labelled:
     about: dict[str, Any]
 
 
-def manifest_pool(manifest: Path, task_name: str, dropped: Sequence[str], tell: Tell) -> Labelled:
-    """The labelled crops of a manifest's task, without the channels in `dropped`.
+def manifest_pool(manifest: Path, task_name: str, reading: Reading, tell: Tell) -> Labelled:
+    """The labelled crops of a manifest's task.
 
     Refused, or ValueError, where there is nothing to compare on.
     """
@@ -44,8 +56,14 @@ def manifest_pool(manifest: Path, task_name: str, dropped: Sequence[str], tell: 
     task = choose_task(listing.labels, task_name)
     tell(f"reading {len(task.answers)} labelled crops of the task '{task.name or 'labels'}'")
     facts = _read(fields_of(task, listing).fields)
-    pool, units, channels = _embed(facts, task, frozenset(dropped))
-    about = {"task": task.name, "encoder": ENCODER, "channels": channels, "crops": len(pool.labels)}
+    pool, units, channels = _embed(facts, task, reading)
+    about = {
+        "task": task.name,
+        "encoder": ENCODER,
+        "channels": channels,
+        "window": "one for all experiments" if reading.one_window else "one per experiment",
+        "crops": len(pool.labels),
+    }
     return Labelled(pool, units, task.classes, about)
 
 
@@ -62,34 +80,45 @@ def _read(fields: Sequence[Any]) -> list[FieldFacts]:
     return facts
 
 
-def _embed(facts: Sequence[FieldFacts], task: Task, dropped: frozenset[str]) -> tuple[LabelledPool, Units, list[str]]:
-    """Embeddings and labels of the labelled crops, each scaled by the window of its own experiment."""
+def _embed(facts: Sequence[FieldFacts], task: Task, reading: Reading) -> tuple[LabelledPool, Units, list[str]]:
+    """Embeddings and labels of the labelled crops, where they come from, and the channels that were read."""
     groups: dict[str, list[FieldFacts]] = defaultdict(list)
     for item in facts:
         groups[item.entry.experiment].append(item)
+    kept = {name: _channels(name, members, reading.dropped) for name, members in groups.items()}
+    common = _windows(facts) if reading.one_window else None
     rows: list[tuple[str, str, str, str, str, int]] = []
     blocks, seen = [], set()
     for name, members in sorted(groups.items()):
-        kept = _channels(name, members, dropped)
-        seen.add(tuple(members[0].info.channel_names[c] for c in kept))
-        samples = np.concatenate([item.samples for item in members], axis=2)
-        windows = display_window(samples, members[0].info.is_rgb)
-        encoder = make_encoder(ENCODER, len(kept))
+        windows = common or _windows(members)
+        encoder = make_encoder(ENCODER, len(kept[name]))
+        seen |= {members[0].info.channel_names[c] for c in kept[name]}
         for item in members:
             labelled = _labelled(item, task)
-            crops = item.crops[[place for place, _ in labelled]][:, kept]
-            blocks.append(encoder.encode(crops, [windows[c] for c in kept]))
-            entry = item.entry
-            rows += [
-                (name, entry.subject, entry.well, entry.site, array_digest(np.ascontiguousarray(crop)), label)
-                for crop, (_, label) in zip(crops, labelled)
-            ]
+            crops = item.crops[[place for place, _ in labelled]][:, kept[name]]
+            blocks.append(encoder.encode(crops, [windows[c] for c in kept[name]]))
+            rows += [(*_origin(item), array_digest(crop), label) for crop, (_, label) in zip(crops, labelled)]
     if not rows:
         raise Refused("None of the labelled objects lies inside its image: check the boxes of the manifest.")
     experiment, subject, sample, field, crop, labels = (np.array(column) for column in zip(*rows))
     number = np.unique(experiment, return_inverse=True)[1]
     pool = LabelledPool(np.concatenate(blocks), labels.astype(np.int64), number, len(task.classes))
-    return pool, Units(experiment, subject, sample, field, crop), sorted({c for names in seen for c in names})
+    return pool, Units(experiment, subject, sample, field, crop), sorted(seen)
+
+
+def _origin(item: FieldFacts) -> tuple[str, str, str, str]:
+    entry = item.entry
+    return entry.experiment, entry.subject, entry.well, entry.site
+
+
+def _windows(members: Sequence[FieldFacts]) -> list[tuple[float, float]]:
+    """Display window of each channel of these fields; Refused where they differ in their channels."""
+    layouts = {item.info.channel_names for item in members}
+    if len(layouts) != 1:
+        shown = "; ".join("+".join(names) for names in sorted(layouts))
+        raise Refused(f"One window needs the same channels everywhere, there are {shown}: keep one per experiment.")
+    samples = np.concatenate([item.samples for item in members], axis=2)
+    return display_window(samples, members[0].info.is_rgb)
 
 
 def _channels(experiment: str, members: Sequence[FieldFacts], dropped: frozenset[str]) -> list[int]:

@@ -5,10 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import wilcoxon
+from scipy.stats import norm, wilcoxon
+from scipy.stats import t as student
 
 Array = NDArray[np.float64]
 Figure = dict[str, float | None]
+
+# Standard errors on each side of a 95 % interval.
+Z = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +57,23 @@ def ratio(points: Sequence[int], own: Array, random: Array) -> Array:
     return np.where(neither, np.nan, own / np.minimum(random, points[-1]))
 
 
-def interval(value: float, draws: Array, tail: float) -> Figure:
+def widened(width: float, freedom: float) -> float:
+    """A number of standard errors (normal) as what Student's t asks for, with the bias of a bootstrap over few units.
+
+    A percentile interval over few units is too narrow without it (10.1080/00031305.2015.1089789).
+    """
+    if not np.isfinite(freedom):
+        return width
+    return float(np.sqrt((freedom + 1) / freedom) * student.isf(norm.sf(width), freedom))
+
+
+def interval(value: float, draws: Array, freedom: float) -> Figure:
     """A figure with its 95 % interval from bootstrap draws, as {"value", "low", "high"}; None for "never".
 
-    Draws that are NaN are left out; infinite ones count as the largest.
+    Percentiles, further out the fewer degrees of freedom there are. Draws that are NaN are left out; infinite ones
+    count as the largest.
     """
+    tail = float(norm.sf(widened(Z, freedom)))
     kept = draws[~np.isnan(draws)]
     if len(kept) < len(draws) / 2:
         return {"value": _finite(value), "low": None, "high": None}
@@ -70,17 +86,17 @@ def _finite(value: float | np.floating) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def paired_band(value: Array, draws: Array, tail: float) -> Band:
+def paired_band(value: Array, draws: Array, freedom: float) -> Band:
     """Simultaneous 95 % band of a difference of curves (points,) from its draws (draws, points).
 
     The largest studentised deviation over the curve sets its width, so the whole band holds at once
-    (10.1002/jae.2656).
+    (10.1002/jae.2656). Differences of shares lie in -1 to 1, and so does the band.
     """
     deviation = draws - value
     error = deviation.std(axis=0)
     scaled = np.abs(deviation) / np.where(error > 0, error, 1)
-    width = float(np.quantile(scaled.max(axis=1), 1 - 2 * tail))
-    return Band(value, value - width * error, value + width * error)
+    reach = widened(float(np.quantile(scaled.max(axis=1), 0.95)), freedom) * error
+    return Band(value, np.maximum(value - reach, -1), np.minimum(value + reach, 1))
 
 
 def regret(deficit: Band) -> Figure:

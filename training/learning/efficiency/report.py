@@ -8,7 +8,7 @@ import numpy as np
 from training.learning.efficiency import figures as fig
 from training.learning.efficiency.outcome import Outcome, clusters
 from training.learning.efficiency.plan import NO_CHECKS, NO_COVERAGE, RANDOM, RANDOM_AGAIN, SOFT_NOT_SURE
-from training.learning.efficiency.resample import Array, Resample, Tally, resample
+from training.learning.efficiency.resample import Array, Resample, freedom, resample
 
 MOST_PARTS = 40
 FEW_SEEDS = 10
@@ -22,7 +22,8 @@ class Bench:
         self.points = outcome.points
         self.names = [arm.name for arm in outcome.arms]
         self.tallies = {name: outcome.tally(name) for name in self.names}
-        self.resample: Resample = resample(len(outcome.plan.seeds), clusters(outcome.partition).count, seed)
+        self.units = clusters(outcome.partition).count
+        self.resample: Resample = resample(len(outcome.plan.seeds), self.units, seed)
         self.draws = {name: self.resample.curves(tally) for name, tally in self.tallies.items()}
         full = outcome.full_tally()
         self.full, self.full_draws = float(full.curve[0]), self.resample.curves(full)[:, 0]
@@ -31,17 +32,30 @@ class Bench:
         """Mean balanced accuracy of an arm (points,)."""
         return self.tallies[name].curve
 
+    def freedom(self, name: str, minus: str | None) -> float:
+        """Degrees of freedom of what is said of an arm, or of its difference to another, from their areas."""
+        per_seed, draws = self.tallies[name].by_seed, self.draws[name]
+        if minus is not None:
+            per_seed, draws = per_seed - self.tallies[minus].by_seed, draws - self.draws[minus]
+        return freedom(fig.area(self.points, per_seed), fig.area(self.points, draws), self.units)
+
     def band(self, name: str, minus: str = RANDOM) -> fig.Band:
         """Difference of two arms with its simultaneous band."""
         draws = self.draws[name] - self.draws[minus]
-        return fig.paired_band(self.curve(name) - self.curve(minus), draws, self.resample.tail)
+        return fig.paired_band(self.curve(name) - self.curve(minus), draws, self.freedom(name, minus))
 
     def area_difference(self, name: str, minus: str = RANDOM, log: bool = False) -> fig.Figure:
         """Difference of the areas of two arms with its paired interval."""
         height = fig.log_area if log else fig.area
         value = height(self.points, self.curve(name) - self.curve(minus))
         draws = height(self.points, self.draws[name] - self.draws[minus])
-        return fig.interval(float(value), draws, self.resample.tail)
+        return fig.interval(float(value), draws, self.freedom(name, minus))
+
+    def recall(self, name: str, classes: Sequence[str]) -> dict[str, fig.Figure]:
+        """Recall of each class at the full budget with its interval; None for a class that is never tested."""
+        draws = self.resample.final_recall(self.tallies[name])
+        values, own = self.tallies[name].recall[-1], self.freedom(name, None)
+        return {label: fig.interval(float(values[k]), draws[:, k], own) for k, label in enumerate(classes)}
 
     def targets(self) -> dict[str, tuple[float, Array]]:
         """Balanced accuracies to reach, by name: value and draws (draws,)."""
@@ -64,7 +78,7 @@ class Bench:
             "ratio": fig.interval(
                 float(fig.ratio(self.points, np.array(own), np.array(random))),
                 fig.ratio(self.points, *drawn),
-                self.resample.tail,
+                self.freedom(name, RANDOM),
             ),
         }
 
@@ -111,16 +125,9 @@ def _strategy(bench: Bench, outcome: Outcome, name: str, classes: Sequence[str])
         "ratio_to_random": first["ratio"]["value"],
         "targets": targets,
         "regret": fig.regret(fig.Band(-band.value, -band.high, -band.low)),
-        "recall": _recall(bench.tallies[name], bench.resample, classes),
+        "recall": bench.recall(name, classes),
         "not_sure_share": outcome.not_sure_share(name),
     }
-
-
-def _recall(tally: Tally, drawn: Resample, classes: Sequence[str]) -> dict[str, fig.Figure]:
-    """Recall of each class at the full budget, with its interval; None for a class that is never tested."""
-    draws = drawn.final_recall(tally)
-    values = tally.recall[-1]
-    return {name: fig.interval(float(values[k]), draws[:, k], drawn.tail) for k, name in enumerate(classes)}
 
 
 def _compared(bench: Bench, name: str, other: str) -> dict[str, Any]:

@@ -6,8 +6,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
-from scipy.stats import t as student
 
 Array = NDArray[np.float64]
 
@@ -47,18 +45,6 @@ class Resample:
     seeds: Array
     clusters: Array
 
-    @property
-    def tail(self) -> float:
-        """Share of draws beyond each end of a 95 % interval.
-
-        Percentile intervals over few units are too narrow; theirs are widened to what Student's t would give
-        (10.1080/00031305.2015.1089789), by the smaller of the two numbers.
-        """
-        n = min(self.seeds.shape[1], self.clusters.shape[1])
-        if n < 2:
-            return 0.025
-        return float(norm.cdf(np.sqrt(n / (n - 1)) * student.ppf(0.025, n - 1)))
-
     def curves(self, tally: Tally) -> Array:
         """Curves (draws, points) of an arm in every draw."""
         return np.concatenate([np.einsum("ds,dsp->dp", seeds, curve) for seeds, curve in self._blocks(tally)])
@@ -93,3 +79,17 @@ def resample(seeds: int, clusters: int, seed: int = 0, draws: int = DRAWS) -> Re
     by_seed = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds
     by_cluster = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=draws).astype(np.float64)
     return Resample(by_seed, by_cluster)
+
+
+def freedom(per_seed: Array, draws: Array, units: int) -> float:
+    """Degrees of freedom of a figure that varies with seeds and with held-out units (10.2307/3002019).
+
+    per_seed (S,): the figure of each seed alone, whose spread is the seeds' part of the variance of `draws` (draws,);
+    the rest is that of the units. Infinite for a figure that does not vary.
+    """
+    total, seeds = float(draws.var()), len(per_seed)
+    if total <= 0:
+        return float("inf")
+    share = min(float(per_seed.var()) / seeds / total, 1.0)
+    lost = share**2 / max(seeds - 1, 1) + (1 - share) ** 2 / max(units - 1, 1)
+    return 1 / lost
