@@ -139,7 +139,9 @@ def similar(request: HttpRequest, pk: int, crop_pk: int) -> HttpResponse:
 
 
 def _read_next(request: HttpRequest, study: Study, like: Crop) -> HttpResponse:
-    chosen = [int(text) for text in request.POST.getlist("crops") if text.isascii() and text.isdigit()]
+    chosen = [
+        int(text) for text in request.POST.getlist("crops") if text.isascii() and text.isdigit() and len(text) < 19
+    ]
     try:
         if not chosen:
             raise RequestRefused("No crop was chosen: mark one or more.")

@@ -109,13 +109,16 @@ def _part_groups(explanation: Explanation, labelled: dict[int, dict[str, Any]]) 
         return []
     sides = ((difference.first, difference.speaks_for), (difference.second, difference.speaks_against))
     return [
-        {"name": name, "crops": [labelled[part.crop_id] | {"value": part.value} for part in parts]}
+        {
+            "name": name,
+            "crops": [labelled[part.crop_id] | {"value": part.value, "label": part.label} for part in parts],
+        }
         for name, parts in sides
     ]
 
 
 def _channel_rows(explanation: Explanation) -> list[dict[str, Any]]:
-    """Each channel with the probability of the likeliest class without it; the one that matters most comes first."""
+    """Each channel with the likeliest class's probability without it; the one that changes it most comes first."""
     whole = max((row.probability or 0.0 for row in explanation.classes), default=0.0)
     rows = [
         {
@@ -127,10 +130,10 @@ def _channel_rows(explanation: Explanation) -> list[dict[str, Any]]:
         }
         for row in explanation.channels
     ]
-    return sorted(rows, key=lambda row: row["without"])
+    return sorted(rows, key=lambda row: -abs(row["without"] - whole))
 
 
 def _change(before: float, after: float) -> str:
     if abs(after - before) < SAME:
-        return "stays:"
+        return "stays"
     return "falls" if after < before else "rises"

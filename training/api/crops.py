@@ -36,10 +36,11 @@ class ClassOpinionOut(serializers.Serializer[Any]):
 
 
 class PartOut(serializers.Serializer[Any]):
-    """What a labelled crop adds to the difference of the logits of the two likeliest classes."""
+    """What a labelled crop adds to the difference of the logits of the two likeliest classes, and its own class."""
 
     crop = serializers.IntegerField(source="crop_id")
     value = serializers.FloatField()
+    label = serializers.CharField()
 
 
 class DifferenceOut(serializers.Serializer[Any]):

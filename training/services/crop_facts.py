@@ -6,15 +6,16 @@ from typing import Any
 import numpy as np
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
+from numpy.typing import NDArray
 
 from imaging.models import Crop
 from imaging.services.storage import fetch
 from labeling.models import Annotation, QueueEntry, Ranked, Study
 from labeling.services import access
-from training.services.pool_features import pool_features
-from training.services.work import Refused
 
-SCORES = "rankings"
+# As `training.worker.saving` names them.
+RANKINGS = "rankings"
+SCORES, CROPS = "", ".crops"
 BLIND = (
     "This study is blind: its readers see crops, but neither what a model says of them nor what others answered. "
     "Leads of the study may open this page."
@@ -92,15 +93,20 @@ def asked(study: Study, crop: Crop) -> Asked:
 
 def _score_above(study: Study, crop: Crop, ranked: Ranked) -> float | None:
     try:
-        pool = pool_features(study)
-        scores = np.load(fetch(SCORES, f"{ranked.digest}.npy"), mmap_mode="r", allow_pickle=False)
-    except (Refused, OSError):
+        scores, crop_ids = (_array(ranked, kind) for kind in (SCORES, CROPS))
+    except (OSError, ValueError):
+        # Only the newest few rankings keep their files.
         return None
-    place = int(pool.places_of(np.array([crop.pk]))[0])
-    # The pool may have changed since it was ranked.
-    if place < 0 or len(scores) != len(pool.crop_ids) or not np.isfinite(scores[place]):
+    place = np.flatnonzero(crop_ids == crop.pk)
+    if not len(place) or not np.isfinite(scores[place[0]]):
         return None
-    return float(np.mean(scores < scores[place]))
+    return float(np.mean(scores < scores[place[0]]))
+
+
+def _array(ranked: Ranked, kind: str) -> NDArray[Any]:
+    path = fetch(RANKINGS, f"{ranked.digest}{kind}.npy")
+    found: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return found
 
 
 def answers_to(study: Study, crop: Crop, user: Any) -> list[Annotation]:

@@ -1,6 +1,5 @@
 """What the head says of one crop, and what that rests on: labelled neighbours, their parts, each channel's part."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,16 +9,19 @@ from numpy.typing import NDArray
 from imaging.models import Crop
 from imaging.services.pixels import crop_pixels
 from labeling.models import Study
-from labeling.registry import DEFAULT_ENCODER, ENCODER_PREFIXES
+from labeling.registry import DEFAULT_ENCODER
 from training.learning import explain
-from training.learning.bag_of_channels import equal_blocks, without_channel
+from training.learning.bag_of_channels import without_channel
 from training.learning.handcrafted import HandcraftedEncoder
 from training.learning.head import probabilities, variance
+from training.models import EmbeddingSet
+from training.services.embedding import channel_columns
 from training.services.layout import layout_of, windows_of
 from training.services.study_head import StudyHead, study_head
 from training.services.work import Refused
 
 Embedding = NDArray[np.floating[Any]]
+Index = NDArray[np.int64]
 
 SHOWN_PARTS = 5
 
@@ -46,10 +48,11 @@ class ClassOpinion:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one labelled crop adds to the difference of two logits."""
+    """What one labelled crop adds to the difference of two logits; label, the class that most readers gave to it."""
 
     crop_id: int
     value: float
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,20 +173,24 @@ def _difference(head: StudyHead, query: Embedding) -> Difference:
     most = order[value > 0][:SHOWN_PARTS]
     least = order[::-1][(value < 0)[::-1]][:SHOWN_PARTS]
     shown = np.concatenate([most, least])
+
+    def parts(places: Index) -> tuple[Part, ...]:
+        given = head.explained.labelled.targets[places].argmax(axis=1)
+        return tuple(
+            Part(int(ids[place]), float(found.contribution[place]), head.classes[k].name)
+            for place, k in zip(places, given)
+        )
+
     return Difference(
         first=head.classes[found.first].name,
         second=head.classes[found.second].name,
         value=found.difference,
         bias=found.bias,
-        speaks_for=_parts(ids, found.contribution, most),
-        speaks_against=_parts(ids, found.contribution, least),
+        speaks_for=parts(most),
+        speaks_against=parts(least),
         rest=float(found.contribution.sum() - found.contribution[shown].sum()),
         rest_count=len(ids) - len(shown),
     )
-
-
-def _parts(ids: NDArray[np.int64], value: NDArray[np.float64], places: Sequence[int]) -> tuple[Part, ...]:
-    return tuple(Part(int(ids[place]), float(value[place])) for place in places)
 
 
 def _channel_parts(head: StudyHead, query: Embedding, crop: Crop) -> tuple[tuple[ChannelPart, ...], str]:
@@ -199,17 +206,18 @@ def _channel_parts(head: StudyHead, query: Embedding, crop: Crop) -> tuple[tuple
 def _embedded_without(
     head: StudyHead, query: Embedding, crop: Crop, layout: list[dict[str, Any]]
 ) -> Embedding | None:
-    """Embeddings (channels, d) of the crop with one channel taken away each; None where PyTorch would be needed.
+    """Embeddings (channels, d) of the crop with one channel taken away each; None where columns mix the channels.
 
     Handcrafted features are measured anew with the channel flat at its background. Where an encoder reads each
     channel alone, the channel's columns become the pool's mean.
     """
-    name, dimension = head.pool.encoder, head.pool.rows.shape[1]
     encoder = HandcraftedEncoder(len(layout))
-    if name == DEFAULT_ENCODER and encoder.dimension == dimension:
+    if head.pool.encoder == DEFAULT_ENCODER and encoder.dimension == head.pool.rows.shape[1]:
         shown = [crop.image.channels.index(row["name"]) for row in layout]
         return encoder.encode(explain.background_planes(crop_pixels(crop)[shown]), windows_of(layout))
-    if name.startswith(ENCODER_PREFIXES) and dimension % len(layout) == 0:
-        columns, mean = equal_blocks(len(layout), dimension), head.pool.norm.mean.astype(np.float32)
-        return np.concatenate([without_channel(query[None], columns, at, mean) for at in range(len(layout))])
-    return None
+    experiment = crop.image.sample.experiment
+    columns = channel_columns(EmbeddingSet.objects.get(experiment=experiment, pk__in=head.pool.sets))
+    if columns is None:
+        return None
+    mean = head.pool.norm.mean.astype(np.float32)
+    return np.concatenate([without_channel(query[None], columns, at, mean) for at in range(len(columns))])

@@ -1,17 +1,18 @@
 """The pool of a study as pages read it: which crop is which row of the embeddings; no PyTorch, no copy."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.models import Crop, Experiment, Image, Verdict
+from imaging.models import Crop, Image, Verdict
 from labeling.models import Study
 from training.learning.head import Standardisation, standardise
 from training.learning.shards import ShardedRows
 from training.models import EmbeddingSet
-from training.services.embedding import rows_of
+from training.services.embedding import encoder_in_use, lacking_sets, rows_of, standing_sets
 from training.services.work import Refused
 
 # A million crops of 384 columns take 40 MB here; the rows themselves stay in the page cache.
@@ -25,7 +26,8 @@ class PoolFeatures:
     """Crops of a study by name of experiment, then number, without those of rejected images; see `worker.pool`.
 
     crop_ids (N,); experiment_index (N,), the place of each crop's experiment in order of name; rows (N, d), the
-    embeddings; norm, their means and standard deviations; by_id (N,), places by rising number; encoder, its name.
+    embeddings; norm, their means and standard deviations; by_id (N,), places by rising number; encoder, its name;
+    sets, the numbers of the embedding sets.
     """
 
     crop_ids: Index
@@ -34,6 +36,7 @@ class PoolFeatures:
     norm: Standardisation
     by_id: Index
     encoder: str
+    sets: tuple[int, ...]
 
     def places_of(self, crop_ids: Index) -> Index:
         """Place of each crop in the pool, -1 for crops that are not in it."""
@@ -50,24 +53,23 @@ def pool_features(study: Study) -> PoolFeatures:
     Refused where an experiment waits for its embeddings, or was embedded by another encoder than the others.
     """
     experiments = list(study.experiments.order_by("name"))
-    sets = [_newest_set(study.encoder, experiment) for experiment in experiments]
-    if not sets:
+    if not experiments:
         raise Refused(f"Study '{study}' has no experiment: add one.")
-    rejected = Image.objects.filter(sample__experiment__in=experiments, verdict=Verdict.REJECT).order_by("id")
-    return _kept(study.encoder, tuple(row.pk for row in sets), tuple(rejected.values_list("pk", flat=True)))
-
-
-def _newest_set(encoder: str, experiment: Experiment) -> EmbeddingSet:
-    found = EmbeddingSet.objects.filter(encoder_name=encoder, experiment=experiment).order_by("-id").first()
-    if found is None:
+    encoder, _ = encoder_in_use(study)
+    sets = standing_sets(experiments, encoder)
+    for experiment in lacking_sets(experiments, sets):
         raise Refused(
             f"'{experiment}' waits for its embeddings by the {encoder} encoder: they come before the first ranking."
         )
-    return found
+    rejected = Image.objects.filter(sample__experiment__in=experiments, verdict=Verdict.REJECT).order_by("id")
+    # The time tells apart sets that had the same number one after the other.
+    identity = tuple((sets[experiment.pk].pk, sets[experiment.pk].created_at) for experiment in experiments)
+    return _kept(encoder, identity, tuple(rejected.values_list("pk", flat=True)))
 
 
 @lru_cache(maxsize=KEPT_POOLS)
-def _kept(encoder: str, sets: tuple[int, ...], rejected: tuple[int, ...]) -> PoolFeatures:
+def _kept(encoder: str, identity: tuple[tuple[int, datetime], ...], rejected: tuple[int, ...]) -> PoolFeatures:
+    sets = tuple(number for number, _ in identity)
     found = EmbeddingSet.objects.select_related("experiment").in_bulk(sets)
     parts = [_part(found[number], rejected) for number in sets]
     if len({rows.shape[1] for _, rows in parts}) > 1:
@@ -78,9 +80,10 @@ def _kept(encoder: str, sets: tuple[int, ...], rejected: tuple[int, ...]) -> Poo
         crop_ids=crop_ids,
         experiment_index=np.repeat(np.arange(len(parts), dtype=np.int32), [len(ids) for ids, _ in parts]),
         rows=rows,
-        norm=standardise(rows),  # type: ignore[arg-type]
+        norm=standardise(rows),
         by_id=np.argsort(crop_ids, kind="stable"),
         encoder=encoder,
+        sets=sets,
     )
 
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from labeling.models import Reopening, Study
 from training.learning import explain
-from training.learning.head import HeadSettings, variance
+from training.learning.head import variance
 from training.learning.ranking import RankingSettings
+from training.models import Ranking
 from training.services.labels import newest_annotation, standing_answers
 from training.services.pool_features import PoolFeatures, pool_features
 from training.services.work import Refused
@@ -62,20 +63,30 @@ def study_head(study: Study) -> StudyHead:
         tuple(study.classes.order_by("position").values_list("pk", "merged_into")),
         study.stream_in_training,
     )
-    return _fitted(study.pk, pool_features(study), classes, state)
+    return _fitted(study.pk, pool_features(study), classes, state, _tuned(study))
+
+
+def _tuned(study: Study) -> tuple[float, float]:
+    """Ridge and temperature of the newest ranking, which tunes them on held-out experiments; else the defaults."""
+    found = Ranking.objects.filter(study=study).order_by("-id").values_list("parameters", flat=True).first() or {}
+    return found.get("ridge", RankingSettings().head.ridge), found.get("temperature", 1.0)
 
 
 @lru_cache(maxsize=KEPT_HEADS)
-def _fitted(study_pk: int, pool: PoolFeatures, classes: tuple[ClassRow, ...], state: tuple[object, ...]) -> StudyHead:
-    explained = explain.fit_to_explain(_labelled(Study.objects.get(pk=study_pk), pool), pool.norm, head_settings())
+def _fitted(
+    study_pk: int,
+    pool: PoolFeatures,
+    classes: tuple[ClassRow, ...],
+    state: tuple[object, ...],
+    tuned: tuple[float, float],
+) -> StudyHead:
+    ridge, temperature = tuned
+    settings = replace(RankingSettings().head, ridge=ridge, tolerance=TOLERANCE)
+    explained = explain.fit_to_explain(_labelled(Study.objects.get(pk=study_pk), pool), pool.norm, settings)
+    explained = replace(explained, head=replace(explained.head, temperature=temperature))
     step = max(len(pool.rows) // VARIANCE_SAMPLE, 1)
     sample = pool.rows[np.arange(0, len(pool.rows), step)]
     return StudyHead(pool, classes, explained, np.sort(variance(explained.head, sample)))
-
-
-def head_settings() -> HeadSettings:
-    """The ranking's own settings, fitted to the optimum."""
-    return replace(RankingSettings().head, tolerance=TOLERANCE)
 
 
 def _labelled(study: Study, pool: PoolFeatures) -> explain.Labelled:
