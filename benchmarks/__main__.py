@@ -16,8 +16,10 @@ THREADS = {
 BENCHMARKS = (
     "encoders",
     "rerank",
+    "explanations",
     "key_to_paint",
     "submit_and_next",
+    "answer_to_queue",
     "ingest",
     "audit_trail",
     "agreement",
