@@ -2,11 +2,19 @@
 
 from django.urls import path
 
-from labeling.views import study
+from labeling.views import ambiguous, settings, study
 
 app_name = "labeling"
 urlpatterns = [
+    path("studies/new/", settings.create, name="new"),
     path("studies/<int:pk>/", study.overview, name="overview"),
     path("studies/<int:pk>/read/", study.room, name="room"),
     path("studies/<int:pk>/answers.csv", study.export, name="export"),
+    path("studies/<int:pk>/settings/", settings.change, name="settings"),
+    path("studies/<int:pk>/settings/classes/", settings.add_class, name="add-class"),
+    path("studies/<int:pk>/settings/classes/<int:class_pk>/", settings.change_class, name="change-class"),
+    path("studies/<int:pk>/settings/members/", settings.set_member, name="set-member"),
+    path("studies/<int:pk>/settings/members/<int:member_pk>/remove/", settings.remove_member, name="remove-member"),
+    path("studies/<int:pk>/ambiguous/", ambiguous.ambiguous, name="ambiguous"),
+    path("studies/<int:pk>/ambiguous/<int:crop_pk>/reopen/", ambiguous.reopen, name="reopen"),
 ]

@@ -31,6 +31,11 @@ def is_lead(user: Any, study: Study) -> bool:
     return user.is_superuser or study.memberships.filter(user=user, role=Membership.Role.LEAD).exists()
 
 
+def may_create(user: Any) -> bool:
+    """Whether the user may make a study: staff, and whoever leads one already."""
+    return user.is_staff or user.is_superuser or user.memberships.filter(role=Membership.Role.LEAD).exists()
+
+
 def led_study_for(user: Any, pk: int) -> Study:
     """The study when the user leads it; PermissionDenied for its annotators, Http404 for strangers."""
     study = study_for(user, pk)
@@ -56,6 +61,11 @@ def join(study: Study, user: Any, role: str, *, is_simulated: bool = False) -> M
 
 def withdraw_sight(study: Study, user: Any) -> None:
     """Take back what a membership that has ended let the user see, where no other study of theirs shows it."""
+    withdraw_sight_of(study.experiments.all(), study, user)
+
+
+def withdraw_sight_of(experiments: QuerySet[Experiment], study: Study, user: Any) -> None:
+    """Take back the sight of experiments that the study showed the user, where no other study of theirs does."""
     others = Experiment.objects.filter(studies__in=studies_of(user).exclude(pk=study.pk))
-    for experiment in study.experiments.exclude(pk__in=others):
+    for experiment in experiments.exclude(pk__in=others):
         revoke_view(experiment, user)

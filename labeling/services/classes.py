@@ -1,6 +1,5 @@
 """The classes of a study over time: added, renamed, retired, merged; answers stay as they were given."""
 
-import re
 from typing import Any
 
 from django.db import transaction
@@ -9,10 +8,9 @@ from django.utils import timezone
 from audit import services as audit
 from labeling.models import LabelClass, Study
 from labeling.services.queue import lock
-from labeling.services.studies import PALETTE, StudyRefused
+from labeling.services.studies import COLOR, PALETTE, StudyRefused
 
 FEWEST_OPEN = 2
-COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 def add_class(study: Study, lead: Any, key: str, name: str, color: str = "") -> LabelClass:

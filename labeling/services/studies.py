@@ -1,7 +1,8 @@
 """Makes studies: a question, its classes, its experiments and its people, in one transaction."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from django.db import transaction
@@ -19,25 +20,39 @@ PALETTE = (
 )  # fmt: skip
 
 
+COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+
+
 class StudyRefused(ValueError):
     """The study cannot be made so; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
+class NewClass:
+    """A class to be made: its key for files and models, its name for people, its colour (empty: the palette's)."""
+
+    key: str
+    name: str
+    color: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StudyPlan:
-    """What a lead decides before the first answer."""
+    """What a lead decides before the first answer; a class is given by its name, which is then its key too."""
 
     name: str
     question: str
-    classes: tuple[str, ...]
+    classes: tuple[str | NewClass, ...]
     experiments: tuple[Experiment, ...]
     guidelines: str = ""
+    reads_per_crop: int = 1
     overlap_share: float = 0.2
     random_share: float = 0.1
     coverage_share: float = 0.2
     strategy: str = registry.DEFAULT_STRATEGY
     encoder: str = registry.DEFAULT_ENCODER
     stream_in_training: bool = True
+    not_sure_as_soft_labels: bool = False
     is_blind: bool = True
     is_simulated: bool = False
     seed: int = 0
@@ -45,39 +60,32 @@ class StudyPlan:
 
 def create_study(plan: StudyPlan, lead: Any) -> Study:
     """The new study with its classes and its lead; StudyRefused names the rule that is broken."""
-    _check(plan)
+    classes = [row if isinstance(row, NewClass) else NewClass(row[:100], row) for row in plan.classes]
+    _check(plan, classes)
+    columns = {field.name for field in fields(plan)} - {"classes", "experiments"}
     with transaction.atomic():
-        study = Study.objects.create(
-            name=plan.name,
-            question=plan.question,
-            guidelines=plan.guidelines,
-            overlap_share=plan.overlap_share,
-            random_share=plan.random_share,
-            coverage_share=plan.coverage_share,
-            strategy=plan.strategy,
-            encoder=plan.encoder,
-            stream_in_training=plan.stream_in_training,
-            is_blind=plan.is_blind,
-            is_simulated=plan.is_simulated,
-            seed=plan.seed,
-        )
+        study = Study.objects.create(**{name: getattr(plan, name) for name in columns})
         study.experiments.set(plan.experiments)
         LabelClass.objects.bulk_create(
             LabelClass(
                 study=study,
-                key=name[:100],
-                name=name[:200],
-                color=PALETTE[place % len(PALETTE)],
+                key=row.key,
+                name=row.name[:200],
+                color=row.color or PALETTE[place % len(PALETTE)],
                 position=place,
             )
-            for place, name in enumerate(plan.classes)
+            for place, row in enumerate(classes)
         )
         join(study, lead, Membership.Role.LEAD)
         audit.record(
             "study.created",
             study,
             actor=audit.actor_of(lead),
-            detail={"classes": list(plan.classes), "experiments": [row.name for row in plan.experiments]},
+            detail={
+                "classes": [row.key for row in classes],
+                "experiments": [row.name for row in plan.experiments],
+                "stream_in_training": plan.stream_in_training,
+            },
         )
     return study
 
@@ -103,25 +111,51 @@ def set_ranking_problem(study: Study, problem: str) -> None:
     Study.objects.filter(pk=study.pk).exclude(ranking_problem=problem).update(ranking_problem=problem)
 
 
-def _check(plan: StudyPlan) -> None:
-    names: Sequence[str] = [name.strip() for name in plan.classes]
+def check_experiments(experiments: Sequence[Experiment]) -> None:
+    """Raise StudyRefused unless there are experiments and all have the same number of channels."""
+    if not experiments:
+        raise StudyRefused("A study needs at least one experiment: ingest one first.")
+    if len({len(row.channels) for row in experiments}) > 1:
+        named = ", ".join(f"{row.name} has {len(row.channels)}" for row in experiments)
+        raise StudyRefused(f"All experiments of a study need the same number of channels: {named}.")
+
+
+def check_choices(strategy: str, encoder: str) -> None:
+    """Raise StudyRefused where nobody offers the strategy or the encoder."""
+    try:
+        registry.check_strategy(strategy)
+        registry.check_encoder(encoder)
+    except registry.UnknownName as error:
+        raise StudyRefused(str(error)) from error
+
+
+def check_shares(**shares: float) -> None:
+    """Raise StudyRefused unless each share lies in [0, 1] and the two that fill the queue leave room for others."""
+    for name, value in shares.items():
+        if not 0 <= value <= 1:
+            raise StudyRefused(f"{name} is {value}: a share lies between 0 and 1.")
+    if shares["random_share"] + shares["coverage_share"] > 1:
+        raise StudyRefused("The random stream and the hedge together take more than the whole queue: lower one.")
+
+
+def _check(plan: StudyPlan, classes: Sequence[NewClass]) -> None:
+    names = [row.name.strip() for row in classes]
     if len(names) < 2 or not all(names):
         raise StudyRefused(f"Study '{plan.name}' needs two or more named classes, it has {len(names)}.")
     if len(set(names)) != len(names):
         raise StudyRefused(f"Study '{plan.name}' names a class twice: each name may stand once.")
-    if not plan.experiments:
-        raise StudyRefused(f"Study '{plan.name}' needs at least one experiment: ingest one first.")
+    if len({row.key for row in classes}) != len(classes):
+        raise StudyRefused(f"Study '{plan.name}' gives two classes the same key: each key may stand once.")
+    for row in classes:
+        if row.color and not COLOR.fullmatch(row.color):
+            raise StudyRefused(f"'{row.color}' is not a colour: give six hexadecimal digits, such as #0072b2.")
+    if not plan.name.strip():
+        raise StudyRefused("A study needs a name.")
     if Study.objects.filter(name=plan.name).exists():
         raise StudyRefused(f"A study named '{plan.name}' exists: choose another name.")
-    for check, name in ((registry.check_strategy, plan.strategy), (registry.check_encoder, plan.encoder)):
-        try:
-            check(name)
-        except registry.UnknownName as error:
-            raise StudyRefused(f"Study '{plan.name}': {error}") from error
-    layouts = {tuple(channel["name"] for channel in row.channels) for row in plan.experiments}
-    if len({len(layout) for layout in layouts}) > 1:
-        named = ", ".join(f"{row.name} has {len(row.channels)}" for row in plan.experiments)
-        raise StudyRefused(f"All experiments of a study need the same number of channels: {named}.")
+    check_shares(random_share=plan.random_share, coverage_share=plan.coverage_share, overlap_share=plan.overlap_share)
+    check_choices(plan.strategy, plan.encoder)
+    check_experiments(plan.experiments)
 
 
 def study_named(name_or_number: str) -> Study:

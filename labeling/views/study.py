@@ -12,7 +12,9 @@ from django.views.decorators.http import require_safe
 from labeling.api.payloads import ranking_payload
 from labeling.models import Study
 from labeling.services import access, progress
+from labeling.services.ambiguous import ambiguous_crops
 from labeling.services.export import HEADER, answer_rows
+from labeling.services.quality import called_by_experiment
 from labeling.services.summary import agreement_of
 
 ROOM_URLS = ("next", "answers", "undo", "leave", "ranking")
@@ -52,6 +54,8 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
         }
         context |= {
             "agreement": agreement_of(study),
+            "called": called_by_experiment(study),
+            "ambiguous": len(ambiguous_crops(study)),
             "export_url": reverse("labeling:export", args=[study.pk]),
         }
     return render(request, "labeling/overview.html", context)

@@ -1,0 +1,133 @@
+"""What leads may change of a study while it runs: its words, its experiments, how it asks, and its people."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from audit import services as audit
+from imaging.models import Experiment
+from labeling.models import STREAM_IS_FIXED, Annotation, Membership, RequestedCrop, Study
+from labeling.services.access import join, withdraw_sight, withdraw_sight_of
+from labeling.services.queue import lock, release
+from labeling.services.studies import StudyRefused, check_choices, check_experiments, check_shares
+
+EDITABLE = (
+    "name", "question", "guidelines", "reads_per_crop", "overlap_share", "random_share", "coverage_share", "strategy",
+    "encoder", "is_blind", "not_sure_as_soft_labels",
+)  # fmt: skip
+
+
+def change_study(study: Study, lead: Any, changes: Mapping[str, Any]) -> list[str]:
+    """Change what the mapping names (any of EDITABLE, and `experiments`); returns the names that changed.
+
+    One event tells what was before and after. StudyRefused where a value breaks a rule, and for whether stream
+    answers train, which is decided once, at creation.
+    """
+    if changes.get("stream_in_training", study.stream_in_training) != study.stream_in_training:
+        raise StudyRefused(STREAM_IS_FIXED)
+    unknown = set(changes) - {*EDITABLE, "experiments", "stream_in_training"}
+    if unknown:
+        raise StudyRefused(f"A study has no setting '{min(unknown)}' that could be changed.")
+    with transaction.atomic():
+        lock(study)
+        study.refresh_from_db()
+        before = {name: getattr(study, name) for name in EDITABLE if name in changes}
+        after = {name: changes[name] for name in before if changes[name] != before[name]}
+        _store(study, after)
+        told = _set_experiments(study, lead, changes["experiments"]) if "experiments" in changes else {}
+        _follow_sight(study, was_blind=bool(before.get("is_blind", study.is_blind)))
+        changed = [*after, *told]
+        if changed:
+            detail = {name: [before[name], value] for name, value in after.items()} | told
+            audit.record("study.changed", study, actor=audit.actor_of(lead), detail=detail)
+    return changed
+
+
+def set_member(study: Study, lead: Any, username: str, role: str) -> Membership:
+    """Make the account a member with that role, or give it another one; StudyRefused says what is wrong."""
+    if role not in Membership.Role.values:
+        raise StudyRefused(f"'{role}' is not a role: choose annotator or lead.")
+    user = get_user_model().objects.filter(username=username.strip()).first()
+    if user is None:
+        raise StudyRefused(f"There is no account '{username}': ask the administrator of this site to make one.")
+    with transaction.atomic():
+        lock(study)
+        known = study.memberships.filter(user=user).first()
+        if known is not None and role != Membership.Role.LEAD:
+            _refuse_last_lead(known)
+        member = join(study, user, role, is_simulated=known.is_simulated if known else False)
+        # Who led a blind study saw its experiments; as one of its annotators they see crops only.
+        if known is not None and known.role == Membership.Role.LEAD != role and study.is_blind:
+            withdraw_sight(study, user)
+        audit.record("member.set", member, actor=audit.actor_of(lead), detail={"study": study.pk, "role": role})
+    return member
+
+
+def remove_member(member: Membership, lead: Any) -> None:
+    """End the membership: what it let the person see and hold goes with it, their answers stay."""
+    study, user = member.study, member.user
+    with transaction.atomic():
+        lock(study)
+        _refuse_last_lead(member)
+        audit.record("member.removed", member, actor=audit.actor_of(lead), detail={"study": study.pk})
+        member.delete()
+        withdraw_sight(study, user)
+        release(study, user)
+        RequestedCrop.objects.filter(study=study, user=user).delete()
+
+
+def _store(study: Study, after: Mapping[str, Any]) -> None:
+    for name, value in after.items():
+        setattr(study, name, value)
+    check_shares(
+        random_share=study.random_share, coverage_share=study.coverage_share, overlap_share=study.overlap_share
+    )
+    # A study keeps a choice that is no longer on offer until somebody changes it.
+    if {"strategy", "encoder"} & set(after):
+        check_choices(study.strategy, study.encoder)
+    try:
+        study.full_clean(exclude=["strategy", "encoder", "seed"], validate_constraints=True)
+    except ValidationError as error:
+        raise StudyRefused(" ".join(error.messages)) from error
+    if after:
+        study.save(update_fields=list(after))
+
+
+def _set_experiments(study: Study, lead: Any, experiments: Sequence[Experiment]) -> dict[str, Any]:
+    """Put the experiments in place of the old ones; returns what the event tells of it, nothing without a change."""
+    before, after = set(study.experiments.all()), set(experiments)
+    if before == after:
+        return {}
+    check_experiments(sorted(after, key=lambda row: row.name))
+    gone = Experiment.objects.filter(pk__in=[row.pk for row in before - after])
+    answers = Annotation.objects.filter(study=study, crop__image__sample__experiment__in=gone)
+    held = answers.values_list("crop__image__sample__experiment__name", flat=True).first()
+    if held is not None:
+        raise StudyRefused(f"Experiment '{held}' holds answers of this study: it stays.")
+    study.experiments.set(after)
+    for member in study.memberships.select_related("user"):
+        # Leads may have brought the experiment themselves, and could not put it back if they lost sight of it.
+        if member.role != Membership.Role.LEAD:
+            withdraw_sight_of(gone, study, member.user)
+        join(study, member.user, member.role, is_simulated=member.is_simulated)
+    return {"experiments": [sorted(row.name for row in before), sorted(row.name for row in after)]}
+
+
+def _follow_sight(study: Study, *, was_blind: bool) -> None:
+    """Annotators of a study that became blind lose sight of its experiments; of one that was opened they gain it."""
+    if study.is_blind == was_blind:
+        return
+    for member in study.memberships.filter(role=Membership.Role.ANNOTATOR).select_related("user"):
+        if study.is_blind:
+            withdraw_sight(study, member.user)
+        else:
+            join(study, member.user, member.role, is_simulated=member.is_simulated)
+
+
+def _refuse_last_lead(member: Membership) -> None:
+    others = member.study.memberships.filter(role=Membership.Role.LEAD).exclude(pk=member.pk)
+    if member.role == Membership.Role.LEAD and not others.exists():
+        raise StudyRefused("A study needs a lead: make somebody else its lead first.")

@@ -1,0 +1,156 @@
+"""The forms of a study: who may open them, what they store, and what they say of nonsense."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from labeling.models import Annotation, Reopening, Study
+from tests.factories import answer, make_user
+from tests.labeling.conftest import Room
+
+
+def client_of(user: Any) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def new_study(room: Room, **other: Any) -> dict[str, Any]:
+    form = {
+        "name": "second", "question": "Which phase?", "guidelines": "", "strategy": "random", "encoder": "untrained",
+        "experiments": [room.study.experiments.get().pk], "coverage_share": "15", "random_share": "12.5",
+        "overlap_share": "20", "reads_per_crop": "2", "is_blind": "on",
+        "class-TOTAL_FORMS": "3", "class-INITIAL_FORMS": "0",
+        "class-0-name": "Early", "class-0-key": "e", "class-0-color": "#112233",
+        "class-1-name": "Late phase", "class-1-key": "", "class-1-color": "#445566",
+        "class-2-name": "", "class-2-key": "", "class-2-color": "#009e73",
+    }  # fmt: skip
+    return form | other
+
+
+def test_a_lead_makes_a_study_with_all_that_was_chosen(room: Room) -> None:
+    reply = client_of(room.alice).post("/studies/new/", new_study(room))
+    study = Study.objects.get(name="second")
+    assert reply["Location"] == f"/studies/{study.pk}/settings/"
+    assert list(study.classes.values_list("key", "name", "color")) == [
+        ("e", "Early", "#112233"),
+        ("late-phase", "Late phase", "#445566"),
+    ]
+    assert (study.strategy, study.encoder, study.reads_per_crop) == ("random", "untrained", 2)
+    assert (study.coverage_share, study.random_share, study.overlap_share) == (0.15, 0.125, 0.2)
+    assert (study.is_blind, study.stream_in_training, study.not_sure_as_soft_labels) == (True, False, False)
+    assert study.memberships.get().user == room.alice
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"name": "nuclei"}, "A study named &#x27;nuclei&#x27; exists"),
+        ({"class-1-name": ""}, "needs two or more named classes"),
+        ({"class-1-name": "", "class-1-key": "late"}, "A class with a key needs a name"),
+        ({"class-1-key": "e"}, "two classes the same key"),
+        ({"random_share": "101"}, "less than or equal to 100"),
+        ({"random_share": "90"}, "more than the whole queue"),
+        ({"random_share": "nan"}, "Enter a number"),
+        ({"strategy": "magic"}, "Select a valid choice"),
+        ({"encoder": "magic"}, "is not a known encoder"),
+        ({"experiments": [999]}, "Select a valid choice"),
+        ({"class-0-color": "red"}, "Enter a valid value"),
+        ({"class-TOTAL_FORMS": ""}, "ManagementForm"),
+    ],
+)
+def test_nonsense_is_told_on_the_page_and_makes_no_study(room: Room, other: dict[str, Any], said: str) -> None:
+    reply = client_of(room.alice).post("/studies/new/", new_study(room, **other))
+    assert (reply.status_code, Study.objects.count()) == (400, 1)
+    assert said in reply.content.decode()
+
+
+def test_experiments_that_the_lead_may_not_see_are_not_offered(room: Room) -> None:
+    staff = make_user("staff", is_staff=True)
+    assert "plate 1" not in client_of(staff).get("/studies/new/").content.decode()
+    assert client_of(staff).post("/studies/new/", new_study(room)).status_code == 400
+
+
+def test_only_staff_and_leads_make_studies_and_only_leads_change_them(room: Room) -> None:
+    stranger = make_user("eve")
+    settings = f"/studies/{room.study.pk}/settings/"
+    assert [client_of(user).get("/studies/new/").status_code for user in (room.alice, room.bob)] == [200, 403]
+    statuses = [client_of(user).get(settings).status_code for user in (room.alice, room.bob, stranger)]
+    assert statuses == [200, 403, 404]
+
+
+def test_every_button_of_the_settings_is_for_leads(room: Room) -> None:
+    key, member = room.study.classes.first(), room.study.memberships.get(user=room.dora)
+    base = f"/studies/{room.study.pk}"
+    addresses = [
+        f"{base}/settings/classes/", f"{base}/settings/classes/{key.pk}/", f"{base}/settings/members/",
+        f"{base}/settings/members/{member.pk}/remove/", f"{base}/ambiguous/{room.crops[0].pk}/reopen/",
+    ]  # fmt: skip
+    for address in addresses:
+        assert client_of(room.bob).post(address).status_code == 403, address
+        assert client_of(make_user(f"stranger {len(address)} {address[-9:]}")).post(address).status_code == 404
+        assert client_of(room.alice).get(address).status_code == 405
+    assert room.study.memberships.count() == 3
+
+
+def test_the_settings_page_stores_what_it_shows(room: Room) -> None:
+    page = client_of(room.alice).get(f"/studies/{room.study.pk}/settings/")
+    shown = page.context["form"]
+    given = {name: shown[name].value() for name in shown.fields}
+    given["experiments"] = [row.pk for row in room.study.experiments.all()]
+    given = {name: value for name, value in given.items() if value is not None and value is not False}
+    before = Study.objects.values().get()
+    assert client_of(room.alice).post(f"/studies/{room.study.pk}/settings/", given).status_code == 302
+    assert Study.objects.values().get() == before
+
+
+def test_classes_and_people_are_changed_from_the_page(room: Room) -> None:
+    lead, base = client_of(room.alice), f"/studies/{room.study.pk}/settings"
+    lead.post(f"{base}/classes/", {"name": "Blob", "key": "blob"})
+    blob, disc = room.study.classes.get(key="blob"), room.study.classes.get(key="disc")
+    lead.post(f"{base}/classes/{blob.pk}/", {"do": "change", "name": "Blobs", "color": "#010203"})
+    lead.post(f"{base}/classes/{blob.pk}/", {"do": "merge", "into": disc.pk})
+    blob.refresh_from_db()
+    assert (blob.name, blob.color, blob.merged_into) == ("Blobs", "#010203", disc)
+    lead.post(f"{base}/classes/{blob.pk}/", {"do": "restore"})
+    blob.refresh_from_db()
+    assert blob.retired_at is None
+    make_user("eve")
+    lead.post(f"{base}/members/", {"username": "eve", "role": "lead"})
+    assert room.study.memberships.get(user__username="eve").role == "lead"
+    said = lead.post(f"{base}/classes/{blob.pk}/", {"do": "merge", "into": "x"}, follow=True).content.decode()
+    assert "Choose the class that these answers shall count for" in said
+
+
+def test_a_lead_who_leaves_is_led_to_the_first_page(room: Room) -> None:
+    lead, base = client_of(room.alice), f"/studies/{room.study.pk}/settings"
+    lead.post(f"{base}/members/", {"username": "dora", "role": "lead"})
+    own = room.study.memberships.get(user=room.alice)
+    assert lead.post(f"{base}/members/{own.pk}/remove/")["Location"] == "/"
+
+
+def test_an_ambiguous_crop_is_listed_with_its_notes_and_reopened_once(room: Room) -> None:
+    for user in (room.bob, room.dora):
+        answer(room.study, user, room.crops[0], "", reason="out of focus at the rim")
+    lead, base = client_of(room.alice), f"/studies/{room.study.pk}"
+    assert "1 ambiguous crop, kept apart" in lead.get(f"{base}/").content.decode()
+    assert lead.get(f"{base}/ambiguous/").content.decode().count("out of focus at the rim") == 2
+    for _ in range(2):
+        lead.post(f"{base}/ambiguous/{room.crops[0].pk}/reopen/")
+    assert Reopening.objects.count() == 1
+    assert "waits for a reader" in lead.get(f"{base}/ambiguous/").content.decode()
+
+
+def test_the_overview_tells_leads_how_many_crops_were_called_bad(room: Room) -> None:
+    answer(room.study, room.bob, room.crops[0], "", answer=Annotation.Answer.BAD_CROP, classes=())
+    answer(room.study, room.bob, room.crops[1])
+    page = client_of(room.alice).get(f"/studies/{room.study.pk}/").content.decode()
+    assert "1 of 2 crops (50 %) were called bad" in page
+    assert "were called bad" not in client_of(room.bob).get(f"/studies/{room.study.pk}/").content.decode()
+
+
+def test_admin_offers_the_strategies_and_refuses_what_nobody_offers(room: Room) -> None:
+    admin = client_of(make_user("root", is_superuser=True, is_staff=True))
+    page = admin.get(f"/admin/labeling/study/{room.study.pk}/change/").content.decode()
+    assert '<option value="typiclust">' in page and "<datalist" in page and 'name="stream_in_training"' not in page
