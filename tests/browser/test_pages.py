@@ -18,6 +18,9 @@ SERIOUS = ("serious", "critical")
 PAGES: dict[str, Callable[[Study], str]] = {
     "home": lambda study: reverse("home"),
     "overview": lambda study: reverse("labeling:overview", args=[study.pk]),
+    "new study": lambda study: reverse("labeling:new"),
+    "settings": lambda study: reverse("labeling:settings", args=[study.pk]),
+    "ambiguous": lambda study: reverse("labeling:ambiguous", args=[study.pk]),
     "room": lambda study: reverse("labeling:room", args=[study.pk]),
     "models": lambda study: reverse("training:runs", args=[study.pk]),
     "experiments": lambda study: reverse("imaging:experiments"),
