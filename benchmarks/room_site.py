@@ -44,16 +44,17 @@ def running_site() -> Iterator[Site]:
     Sets Django up on the temporary folder, so that the caller may use the tables: once per process.
     """
     with tempfile.TemporaryDirectory(prefix="parfocal-bench-") as folder:
-        _set_up_django(folder)
+        set_up_django(folder)
         study, password = _make_study(Path(folder)), secrets.token_urlsafe(9)
-        user = _make_reader(password)
-        _join(study, user)
-        with _processes(folder) as (address, web_process):
-            _wait(lambda: _is_ranked(study), RANKED_WITHIN_S)
+        user = make_reader(password)
+        join_study(study, user)
+        with processes(folder) as (address, web_process, _):
+            wait_for(lambda: is_ranked(study), RANKED_WITHIN_S)
             yield Site(address, study.pk, user.username, password, web_process)
 
 
-def _set_up_django(folder: str) -> None:
+def set_up_django(folder: str) -> None:
+    """Settings, tables and static files of a site in that folder; once per process."""
     os.environ["PARFOCAL_DATA"] = folder
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings.development"
     import django
@@ -134,13 +135,15 @@ def _make_crops(image: Any, first_row: int, shard: str) -> None:
     Crop.objects.bulk_create(rows)
 
 
-def _make_reader(password: str) -> Any:
+def make_reader(password: str) -> Any:
+    """Somebody who may log in."""
     from django.contrib.auth import get_user_model
 
     return get_user_model().objects.create_user("reader", password=password)
 
 
-def _join(study: Any, user: Any) -> None:
+def join_study(study: Any, user: Any) -> None:
+    """Let the user read in the study."""
     from labeling.models import Membership
     from labeling.services.access import join
 
@@ -148,8 +151,11 @@ def _join(study: Any, user: Any) -> None:
 
 
 @contextmanager
-def _processes(folder: str) -> Iterator[tuple[str, int]]:
-    """Web server and ranking worker under the supervisor of `manage.py up`; no tasks are sent, so no broker."""
+def processes(folder: str) -> Iterator[tuple[str, int, int]]:
+    """Address, and process ids of web server and ranking worker, under the supervisor of `manage.py up`.
+
+    No tasks are sent, so there is no broker.
+    """
     from config.broker import EmbeddedBroker
     from config.site import children
     from config.supervisor import Supervisor
@@ -164,9 +170,9 @@ def _processes(folder: str) -> Iterator[tuple[str, int]]:
     thread = threading.Thread(target=supervisor.run)
     thread.start()
     try:
-        _wait(lambda: _answers(f"http://127.0.0.1:{port}/health/live"), ANSWERS_WITHIN_S)
-        process = named["web"].process
-        yield f"http://127.0.0.1:{port}", process.pid if process else 0
+        wait_for(lambda: _answers(f"http://127.0.0.1:{port}/health/live"), ANSWERS_WITHIN_S)
+        web, ranking = (process.pid if (process := named[name].process) else 0 for name in ("web", "ranking"))
+        yield f"http://127.0.0.1:{port}", web, ranking
     except TimeoutError:
         print("\n".join(log), file=sys.stderr)
         raise
@@ -175,7 +181,8 @@ def _processes(folder: str) -> Iterator[tuple[str, int]]:
         thread.join()
 
 
-def _is_ranked(study: Any) -> bool:
+def is_ranked(study: Any) -> bool:
+    """Whether the study has a ranking."""
     from labeling.models import Ranked
 
     return bool(Ranked.objects.filter(study=study).exists())
@@ -189,7 +196,8 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _wait(ready: Callable[[], bool], within_s: float) -> None:
+def wait_for(ready: Callable[[], bool], within_s: float) -> None:
+    """Return once it is ready; TimeoutError when that takes longer."""
     deadline = time.monotonic() + within_s
     while not ready():
         if time.monotonic() > deadline:

@@ -81,12 +81,12 @@ def test_a_change_is_seen_once_and_by_its_own_study_only(bench: Bench, change: C
     verdict(bench)
     answer(bench.study, bench.bob, bench.crops[30])
     lookout = Lookout()
-    before = {study.pk: state for study, state in lookout.look()}
+    before = lookout.look()
     change(bench)
-    after = {study.pk: state for study, state in lookout.look()}
+    after = lookout.look()
     changed = {pk for pk in before if before[pk] != after[pk]}
     assert changed == ({bench.study.pk, other.pk} if change is another_verdict else {bench.study.pk})
-    assert {study.pk: state for study, state in lookout.look()} == after
+    assert lookout.look() == after
 
 
 @pytest.mark.parametrize("change", [verdict, retired_class, member])

@@ -1,6 +1,6 @@
 """What the annotators' answers add up to, as arrays of plain values for training and ranking."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from labeling.models import Annotation, Study
 from labeling.services.ambiguous import is_ambiguous
 from labeling.services.reads import (
     ADJUDICATION,
+    BAD,
     NOT_SURE,
     SECOND_READ,
     STREAM,
@@ -34,15 +35,16 @@ class Standing:
     """Every standing answer of a study, one row per crop that has any, by rising crop number.
 
     `votes` (crops, classes) counts the reads per open class, `reads` (crops,) all reads and `not_sure` (crops,)
-    those that could not tell. `in_stream` marks crops of the random stream and `ambiguous` those that are frozen
-    without a class. `further_read` (crops,) numbers FURTHER_READS. `newest` is the number of the newest answer, also
-    of a withdrawn one.
+    those that could not tell, `bad` (crops,) those of a bad crop or a wrong object. `in_stream` marks crops of the
+    random stream and `ambiguous` those that are frozen without a class. `further_read` (crops,) numbers
+    FURTHER_READS. `newest` is the number of the newest answer, also of a withdrawn one.
     """
 
     crop_ids: NDArray[np.int64]
     votes: NDArray[np.float64]
     reads: NDArray[np.int64]
     not_sure: NDArray[np.int64]
+    bad: NDArray[np.int64]
     in_stream: NDArray[np.bool_]
     ambiguous: NDArray[np.bool_]
     further_read: NDArray[np.int8]
@@ -135,6 +137,10 @@ class _Row:
             why = stream if at.in_stream else SECOND_READ
         return _Row(reads, at.in_stream, is_ambiguous(list(reads), reopened_at), FURTHER_READS.index(why))
 
+    def count(self, kinds: Collection[str] | None = None) -> int:
+        """Number of its reads, of all kinds or of these."""
+        return len({read.number for read in self.reads if kinds is None or read.answer in kinds})
+
 
 def _as_arrays(numbers: list[int], rows: list[_Row], places: Mapping[str, int]) -> Standing:
     votes = np.zeros((len(rows), len(places)))
@@ -142,12 +148,12 @@ def _as_arrays(numbers: list[int], rows: list[_Row], places: Mapping[str, int]) 
         for read in row.reads:
             if read.label in places:
                 votes[number, places[read.label]] += 1
-    unsure = [{read.number for read in row.reads if read.answer == NOT_SURE} for row in rows]
     return Standing(
         crop_ids=np.array(numbers, dtype=np.int64),
         votes=votes,
-        reads=np.array([len({read.number for read in row.reads}) for row in rows], dtype=np.int64),
-        not_sure=np.array([len(found) for found in unsure], dtype=np.int64),
+        reads=np.array([row.count() for row in rows], dtype=np.int64),
+        not_sure=np.array([row.count({NOT_SURE}) for row in rows], dtype=np.int64),
+        bad=np.array([row.count(BAD) for row in rows], dtype=np.int64),
         in_stream=np.array([row.in_stream for row in rows], dtype=bool),
         ambiguous=np.array([row.ambiguous for row in rows], dtype=bool),
         further_read=np.array([row.further_read for row in rows], dtype=np.int8),

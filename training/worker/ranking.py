@@ -6,24 +6,23 @@ Everything is rebuilt from rows: a worker that is killed anywhere starts again a
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import numpy as np
 from django.db import DatabaseError, IntegrityError
-from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
 from labeling.models import Study
 from labeling.services.queue import RankingInfo
 from labeling.services.studies import set_ranking_problem
-from training.learning.ranking import Answers, PoolRanker, RankingSettings
+from training.learning.ranking import PoolRanker, RankingSettings
 from training.services.embedding import encoder_in_use
-from training.services.labels import AnswerBook, Standing
+from training.services.labels import AnswerBook
 from training.services.work import Refused, failure_text
 from training.worker.changes import Lookout, State
-from training.worker.entries import Held, entries, held_crops
-from training.worker.pool import Ids, RankingPool, load_ranking_pool
+from training.worker.entries import entries, held_crops
+from training.worker.learned_from import Rules, learned_from, ranking_of
+from training.worker.pool import RankingPool, load_ranking_pool
 from training.worker.saving import Result, save
 
 logger = logging.getLogger(__name__)
@@ -70,20 +69,27 @@ class RankingWorker:
         self._threads = ThreadpoolController()
         self.refusals: dict[int, str] = {}
 
-    def step(self, studies: Sequence[Study] | None = None) -> int:
+    def step(self) -> int:
         """Rank what is due, once; returns how many studies were ranked. Those that are warm wait for no other."""
-        due = [(study, state) for study, state in self._lookout.look(studies) if self._is_due(study, state)]
-        due.sort(key=lambda found: found[0].pk not in self._warm)
-        return sum(self._rank(study, state) for study, state in due)
+        return sum(self._rank(study, state) for study, state in self._due())
+
+    def _due(self) -> list[tuple[Study, State]]:
+        due = {number: state for number, state in self._lookout.look().items() if self._is_due(number, state)}
+        studies = Study.objects.in_bulk(due) if due else {}
+        # One that was deleted since is not among them.
+        return [
+            (studies[number], due[number]) for number in sorted(studies, key=lambda pk: (pk not in self._warm, pk))
+        ]
 
     def rank(self, study: Study) -> bool:
         """Rank one study now and put its new queue in place; False where it cannot be ranked yet."""
-        return any(self._rank(found, state) for found, state in self._lookout.look([study]))
+        state = self._lookout.look().get(study.pk)
+        return state is not None and self._rank(Study.objects.get(pk=study.pk), state)
 
-    def _is_due(self, study: Study, state: State) -> bool:
-        if study.pk in self.refusals and time.monotonic() >= self._retry_at[study.pk]:
+    def _is_due(self, study: int, state: State) -> bool:
+        if study in self.refusals and time.monotonic() >= self._retry_at[study]:
             return True
-        return self._seen.get(study.pk) != state
+        return self._seen.get(study) != state
 
     def _rank(self, study: Study, state: State) -> bool:
         started = time.perf_counter()
@@ -111,22 +117,25 @@ class RankingWorker:
 
     def _result(self, study: Study, warm: Warm, started: float) -> Result:
         standing, held = warm.book.read(), held_crops(study)
+        rules = Rules(stream=study.stream_in_training, not_sure=study.not_sure_as_soft_labels)
         # The matrices are small: a second BLAS thread mostly waits for a core that the web server needs.
         with self._threads.limit(limits=1, user_api="blas"):
-            ranking = warm.ranker.rank(*_inputs(study, warm.pool, standing, held))
+            ranking = ranking_of(warm.ranker, learned_from(warm.pool, standing, held.crop_ids, rules), rules)
         queue = entries(warm.pool, ranking, standing, held)
+        parameters = {"ridge": ranking.ridge, "temperature": ranking.temperature, "held_out": ranking.held_out}
         info = RankingInfo(
             digest=ranking.digest,
             strategy=study.strategy,
             encoder=warm.pool.encoder,
             encoder_name=warm.encoder,
             note=warm.note,
+            expected_not_sure=ranking.expected_not_sure,
             seconds=time.perf_counter() - started,
             answers=len(standing.crop_ids),
             pool_size=len(warm.pool.crop_ids),
             last_annotation=standing.newest,
         )
-        return Result(ranking, warm.pool.crop_ids, queue, info)
+        return Result(ranking, warm.pool.crop_ids, queue, info, parameters)
 
     def _settle(self, study: Study) -> None:
         if self.refusals.pop(study.pk, None) or study.ranking_problem:
@@ -169,9 +178,9 @@ class RankingWorker:
             if time.monotonic() >= told_at + TELL_EVERY_S:
                 told_at = time.monotonic()
                 logger.info("study %s: %s, %.0f %%", loading.pk, stage, 100 * share)
-            due = [found for found in self._lookout.look() if found[0].pk in self._warm and self._is_due(*found)]
-            for study, state in due:
-                self._rank(study, state)
+            for study, state in self._due():
+                if study.pk in self._warm:
+                    self._rank(study, state)
 
         return tell
 
@@ -188,28 +197,3 @@ def _ranker(study: Study, pool: RankingPool) -> PoolRanker:
         seed=study.seed,
     )
     return PoolRanker(pool.features, pool.experiment_index, settings, pool.digest)
-
-
-def _inputs(
-    study: Study, pool: RankingPool, standing: Standing, held: Held
-) -> tuple[Answers, NDArray[np.bool_], NDArray[np.int64]]:
-    """The answers that name a class, the crops that are open, and those that count as covered."""
-    places = pool.rows_of(standing.crop_ids)
-    inside = places >= 0
-    teaches = standing.labelled() & inside
-    if not study.stream_in_training:
-        teaches &= ~standing.in_stream
-    answers = _answers(places[teaches], standing.votes[teaches])
-    spoken_for = pool.rows_of(held.crop_ids)
-    others = np.setdiff1d(places[inside], answers.crop_index)
-    open_mask = np.ones(len(pool.crop_ids), dtype=bool)
-    open_mask[places[inside]] = False
-    return answers, open_mask, np.union1d(others, spoken_for[spoken_for >= 0])
-
-
-def _answers(places: Ids, votes: NDArray[np.float64]) -> Answers:
-    """One row per crop of the pool; the votes for copies of a crop are votes for it."""
-    rows, inverse = np.unique(places, return_inverse=True)
-    merged = np.zeros((len(rows), votes.shape[1]))
-    np.add.at(merged, inverse, votes)
-    return Answers(crop_index=rows, targets=merged / merged.sum(axis=1, keepdims=True), weight=np.ones(len(rows)))
