@@ -5,6 +5,17 @@ from collections.abc import Mapping
 
 from django.apps import AppConfig
 
+# In a lead's words; a plug-in without a line here is described by its docstring.
+PLAIN = {
+    "uherding": "crops that are hard to tell and stand for many others (default)",
+    "random": "drawn at random: the yardstick of all others",
+    "margin": "crops whose two likeliest classes are close",
+    "entropy": "crops whose classes are all likely",
+    "bald": "crops on which models that fit the answers disagree",
+    "typiclust": "typical crops of groups without an answer",
+    "maxherding": "crops that cover the pool, whatever the model thinks of them",
+}
+
 
 class TrainingConfig(AppConfig):
     """The app's name and the type of its row numbers."""
@@ -21,11 +32,12 @@ class TrainingConfig(AppConfig):
 
 
 def strategies() -> Mapping[str, str]:
-    """Every strategy with the first line of its docstring, without the source that it cites."""
+    """Every strategy with what it asks for, in plain words."""
     from training.learning.acquisition.strategies import STRATEGIES
 
     lines = {name: (score.__doc__ or name).strip().splitlines()[0] for name, score in STRATEGIES.items()}
-    return {name: re.sub(r"\s*\(10\.[^)]*\)", "", line).rstrip(".") for name, line in lines.items()}
+    cited = re.compile(r"\s*\(10\.[^)]*\)")
+    return {name: PLAIN.get(name) or cited.sub("", line).rstrip(".") for name, line in lines.items()}
 
 
 def encoders() -> Mapping[str, str]:
