@@ -61,15 +61,23 @@ def words(explanation: Explanation) -> dict[str, str]:
         amount = "Some crops are labelled near here"
     else:
         amount = "Much is labelled near here"
-    share = f"less than near {explanation.sparser_than:.0%} of {explanation.sample:,} crops of the pool."
-    return {"margin": margin, "variance": f"{amount}, {share}"}
+    less, more = explanation.sparser_than, 1 - explanation.sparser_than
+    share = f"less than near {percent(less)}" if less >= MIDDLING else f"more than near {percent(more)}"
+    return {"margin": margin, "variance": f"{amount}, {share} of {explanation.sample:,} crops of the pool."}
+
+
+def percent(share: float) -> str:
+    """A share in [0, 1] as text: "72 %"."""
+    return f"{100 * share:.0f} %"
 
 
 def asked_words(asked: Asked, answers: list[Annotation]) -> list[str]:
     """Why the crop is, was or would be asked, one sentence each."""
     said = [_in_queue(asked)]
     if asked.above is not None:
-        said.append(f"Its score is higher than that of {asked.above:.0%} of the {asked.pool:,} crops of the pool.")
+        said.append(
+            f"Its score is higher than that of {percent(asked.above)} of the {asked.pool:,} crops of the pool."
+        )
     reasons = dict.fromkeys(row.why_asked for row in answers if row.why_asked)
     if reasons:
         said.append(f"It was asked as: {', '.join(reasons)}.")

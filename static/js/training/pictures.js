@@ -3,7 +3,7 @@ import { getBytes } from "../shared/api.js";
 import { Painter } from "../shared/painter.js";
 import { decodePixels, parseShape } from "../shared/pixels.js";
 
-const painter = new Painter();
+let painter = null;
 const loaded = new Map();
 
 /** {pixels, shape, dtype, isRgb} of an address; asked for once, however many canvases show it. */
@@ -28,6 +28,7 @@ export async function draw(canvas, crop, url = crop.pixels) {
   if (!url) return null;
   try {
     const image = await loadImage(url, crop.is_rgb);
+    painter ??= new Painter();
     painter.draw(canvas, image, crop.channels);
     canvas.dataset.state = "drawn";
     return image;
