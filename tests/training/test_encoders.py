@@ -20,15 +20,42 @@ def windows(channels: int = 3) -> list[tuple[float, float]]:
 
 
 @both
-def test_bytes_do_not_depend_on_how_crops_were_batched(name):
-    pixels, encoder = crops(150), make_encoder(name, 3)
+def test_bytes_do_not_depend_on_any_of_100_batchings(name):
+    pixels, encoder = crops(100, size=16), make_encoder(name, 3)
     whole = encoder.encode(pixels, windows())
     rng = np.random.default_rng(5)
-    for _ in range(3):
-        order = rng.permutation(150)
-        cuts = np.sort(rng.choice(np.arange(1, 150), size=4, replace=False))
+    for _ in range(100):
+        order = rng.permutation(100)[: rng.integers(3, 101)]
+        cuts = np.sort(rng.choice(np.arange(1, len(order)), size=2, replace=False))
         parts = [encoder.encode(pixels[part], windows()) for part in np.split(order, cuts)]
         assert np.concatenate(parts).tobytes() == whole[order].tobytes()
+
+
+@both
+def test_bytes_do_not_depend_on_the_number_of_blas_threads(name):
+    from threadpoolctl import threadpool_limits
+
+    pixels, encoder = crops(60), make_encoder(name, 3)
+    rows = []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"):
+            rows.append(encoder.encode(pixels, windows()).tobytes())
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize("channels", [1, 3, 12])
+def test_the_columns_of_a_channel_change_with_that_channel_and_only_those(channels):
+    encoder, pixels = make_encoder("handcrafted", channels), crops(2, channels)
+    before = encoder.encode(pixels, windows(channels))
+    for channel, columns in enumerate(encoder.channel_columns):
+        other = pixels.copy()
+        other[:, channel] = crops(2, 1, seed=7)[:, 0]
+        changed = np.flatnonzero((encoder.encode(other, windows(channels)) != before).any(axis=0))
+        assert set(changed) <= set(columns) and len(changed) > 40
+
+
+def test_the_untrained_network_has_no_columns_of_a_channel():
+    assert make_encoder("untrained", 3).channel_columns is None
 
 
 @both

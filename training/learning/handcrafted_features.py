@@ -169,24 +169,28 @@ def gradients(planes: FloatArray, mask: NDArray[np.bool_]) -> FloatArray:
 
 def _blurred(planes: FloatArray) -> FloatArray:
     """Planes smoothed with the binomial (1, 2, 1) / 4 in both directions; the border repeats."""
-    rows = planes * np.float32(0.5)
-    rows[:, 1:] += np.float32(0.25) * planes[:, :-1]
-    rows[:, :-1] += np.float32(0.25) * planes[:, 1:]
-    rows[:, [0, -1]] += np.float32(0.25) * planes[:, [0, -1]]
-    both = rows * np.float32(0.5)
-    rows *= np.float32(0.25)
-    both[:, :, 1:] += rows[:, :, :-1]
-    both[:, :, :-1] += rows[:, :, 1:]
-    both[:, :, [0, -1]] += rows[:, :, [0, -1]]
+    rows, both = np.empty_like(planes), np.empty_like(planes)
+    # Sums of neighbours twice over are the weights 1, 2, 1 with two additions a pixel.
+    pairs = planes[:, 1:] + planes[:, :-1]
+    np.add(pairs[:, 1:], pairs[:, :-1], out=rows[:, 1:-1])
+    rows[:, 0] = 2 * planes[:, 0] + pairs[:, 0]
+    rows[:, -1] = 2 * planes[:, -1] + pairs[:, -1]
+    pairs = rows[:, :, 1:] + rows[:, :, :-1]
+    np.add(pairs[:, :, 1:], pairs[:, :, :-1], out=both[:, :, 1:-1])
+    both[:, :, 0] = 2 * rows[:, :, 0] + pairs[:, :, 0]
+    both[:, :, -1] = 2 * rows[:, :, -1] + pairs[:, :, -1]
+    both *= np.float32(1 / 16)
     return both
 
 
 def _halved(planes: FloatArray) -> FloatArray:
     """Planes averaged over 2 x 2 pixels; an odd last row or column is dropped, a single one kept."""
-    height, width = (max(side // 2 * 2, 2) for side in planes.shape[1:])
-    even = np.pad(planes, ((0, 0), (0, height - min(height, planes.shape[1])),
-                           (0, width - min(width, planes.shape[2]))), mode="edge")[:, :height, :width]  # fmt: skip
-    return (even[:, ::2, ::2] + even[:, 1::2, ::2] + even[:, ::2, 1::2] + even[:, 1::2, 1::2]) / np.float32(4)
+    short = [max(2 - side, 0) for side in planes.shape[1:]]
+    if any(short):
+        planes = np.pad(planes, ((0, 0), *((0, missing) for missing in short)), mode="edge")
+    height, width = (side // 2 * 2 for side in planes.shape[1:])
+    rows = planes[:, :height:2, :width] + planes[:, 1:height:2, :width]
+    return (rows[:, :, ::2] + rows[:, :, 1::2]) * np.float32(1 / 4)
 
 
 def bands(planes: FloatArray) -> tuple[FloatArray, FloatArray]:
