@@ -10,10 +10,16 @@ from training.learning.acquisition.clusters import (
     group_reference,
     nearest_cluster,
 )
-from training.learning.acquisition.herding import Herd, Neighbourhood, kernel, kernel_width
+from training.learning.acquisition.herding import (
+    DISTANCE_SAMPLE,
+    Herd,
+    Neighbourhood,
+    kernel,
+    kernel_width,
+)
 from training.learning.acquisition.scores import Scores
 from training.learning.acquisition.view import top_open
-from training.learning.coldstart import SAMPLE, cold_start, cold_start_size
+from training.learning.coldstart import cold_start, cold_start_size, sample_size
 from training.learning.pool import Pool
 from training.learning.rows import Rows
 
@@ -77,7 +83,7 @@ class Coverage:
 
     def herd(self, candidates: Index, worth: Scores, answered: Index, asked: Index) -> Herd:
         """The herd of these candidates, with everything that was asked counted as covered."""
-        gamma = kernel_width(self._pool.features(answered))
+        gamma = kernel_width(self._pool.features(answered[:: max(-(-len(answered) // DISTANCE_SAMPLE), 1)]))
         place = Neighbourhood(self._reference, gamma, self.covered(answered, asked, gamma))
         return Herd(place, self._pool.features(candidates), worth[self._crops])
 
@@ -104,9 +110,8 @@ class ColdStart:
         """Crops near the centres of clusters, at least one per experiment of the sample."""
         if classes not in self._found:
             rng = np.random.default_rng([self._seed, 2])
-            sample = np.sort(rng.permutation(len(self._pool))[:SAMPLE])
-            chosen = cold_start(
-                self._pool.features(sample), self._experiment[sample], cold_start_size(classes), self._seed
-            )
+            count = cold_start_size(classes)
+            sample = np.sort(rng.permutation(len(self._pool))[: sample_size(count)])
+            chosen = cold_start(self._pool.features(sample), self._experiment[sample], count, self._seed)
             self._found[classes] = [int(crop) for crop in sample[chosen]]
         return self._found[classes]

@@ -7,12 +7,19 @@ Features = NDArray[np.float32]
 Index = NDArray[np.int64]
 
 ITERATIONS = 20
-SAMPLE = 20_000
+LARGEST_SAMPLE = 100_000
+# Similarities of the sample to the centres, single precision: 64 MiB.
+SIMILARITIES = 1 << 24
 
 
 def cold_start_size(classes: int) -> int:
     """Number of crops asked before the model has a say: two per class, at least twenty."""
     return max(2 * classes, 20)
+
+
+def sample_size(clusters: int) -> int:
+    """Number of crops that are clustered at most: fewer for many clusters, to bound memory and time."""
+    return min(max(SIMILARITIES // clusters, 4 * clusters), LARGEST_SAMPLE)
 
 
 def unit_rows(rows: NDArray[np.floating]) -> Features:
@@ -44,10 +51,11 @@ def spherical_kmeans(features: Features, count: int, seed: int) -> tuple[Feature
     centres = _first_centres(features, count, np.random.default_rng(seed))
     member = np.argmax(features @ centres.T, axis=1)
     for _ in range(ITERATIONS):
-        sums = np.zeros_like(centres)
-        np.add.at(sums, member, features)
-        empty = np.bincount(member, minlength=count) == 0
-        centres = np.where(empty[:, None], centres, unit_rows(sums))
+        sizes = np.bincount(member, minlength=count)
+        order, filled = np.argsort(member, kind="stable"), sizes > 0
+        starts = (np.cumsum(sizes) - sizes)[filled]
+        centres = centres.copy()
+        centres[filled] = unit_rows(np.add.reduceat(features[order], starts))
         moved = np.argmax(features @ centres.T, axis=1)
         if np.array_equal(moved, member):
             break

@@ -12,6 +12,9 @@ Array = NDArray[np.float64]
 # Most probabilities are near 0 or 1 at the optimum, so the curvature there is a fraction of that at equal
 # probabilities; measured between 0.05 and 1, this value needs the fewest steps from 4 to 300 classes.
 CURVATURE = 0.2
+# Rows that stay in the second-level cache between the two products of a step.
+BLOCK = 256
+EVERY = slice(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,20 +124,25 @@ class _Loss:
             value += float(flat @ flat - np.vdot(curved, reach)) / 2
             return value, (self._rows.T @ (miss - curved) + unknown).ravel()
         weights = self._lift @ unknown
-        value, miss = self._misfit(self._rows @ weights)
-        pull = self._penalty * weights
-        value += float(np.vdot(pull, weights)) / 2
-        return value, (self._lift.T @ (self._rows.T @ miss + pull)).ravel()
+        slope = self._penalty * weights
+        value = float(np.vdot(slope, weights)) / 2
+        for start in range(0, len(self._rows), BLOCK):
+            part = slice(start, start + BLOCK)
+            lost, miss = self._misfit(self._rows[part] @ weights, part)
+            value += lost
+            slope += self._rows[part].T @ miss
+        return value, (self._lift.T @ slope).ravel()
 
-    def _misfit(self, reach: Array) -> tuple[float, Array]:
-        """Cross entropy and its slope by the scaled logits `reach` (n, columns)."""
+    def _misfit(self, reach: Array, part: slice = EVERY) -> tuple[float, Array]:
+        """Cross entropy of some rows and its slope by their scaled logits `reach` (n, columns)."""
         z = reach * self.scale + self._offset
         z -= z.max(axis=1, keepdims=True)
         p = np.exp(z)
         total = p.sum(axis=1, keepdims=True)
-        value = -float(np.vdot(self._mass, z - np.log(total)))
-        p *= self._weight / total
-        p -= self._mass
+        mass = self._mass[part]
+        value = -float(np.vdot(mass, z - np.log(total)))
+        p *= self._weight[part] / total
+        p -= mass
         return value, p * self.scale
 
 

@@ -30,21 +30,29 @@ class Refit:
         self._last: Array | None = None
         self._basis: tuple[Basis, int, int] | None = None
 
-    def regressors(self, crops: Index) -> Array:
-        """Regressors (n, d + 1) of these sorted crops; only those that are new are read from the pool."""
-        known = np.isin(crops, self._crops, assume_unique=True)
-        phi = np.empty((len(crops), self._phi.shape[1]))
-        phi[known] = self._phi[np.searchsorted(self._crops, crops[known])]
-        phi[~known] = self._regressors(crops[~known])
-        self._crops, self._phi = crops, phi
-        return phi
+    def _hold(self, crops: Index) -> Array:
+        """Regressors (n, d + 1) of these crops, in the order of self._crops; only new ones are read from the pool."""
+        kept = np.isin(self._crops, crops, assume_unique=True)
+        if not kept.all():
+            self._phi = self._phi[: len(kept)][kept]
+            self._crops = self._crops[kept]
+        new, count = np.setdiff1d(crops, self._crops, assume_unique=True), len(self._crops)
+        if count + len(new) > len(self._phi):
+            room = np.empty((count + len(new) + count // 8, self._phi.shape[1]))
+            room[:count] = self._phi[:count]
+            self._phi = room
+        self._phi[count : count + len(new)] = self._regressors(new)
+        self._crops = np.append(self._crops, new)
+        return self._phi[: len(self._crops)]
 
     def fit(self, crops: Index, targets: Array, weight: Array, ridge: float) -> Array:
         """Weights (d + 1, K) of the head for targets (n, K) and weights (n,) of sorted crops (n,)."""
-        phi = self.regressors(crops)
+        phi = self._hold(crops)
         settings = replace(self._settings, ridge=ridge)
         if targets.size <= FROM_NOTHING:
-            return fit_weights(phi, targets, weight, settings)
+            return fit_weights(phi[np.argsort(self._crops)], targets, weight, settings)
+        place = np.searchsorted(crops, self._crops)
+        targets, weight = targets[place], weight[place]
         start = None if self._last is None or self._last.shape[1] != targets.shape[1] else self._last
         found = fit_weights(phi, targets, weight, settings, start, self._shared_basis(phi, targets, weight, settings))
         self._last = found
