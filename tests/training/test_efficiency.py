@@ -2,6 +2,7 @@
 
 import csv
 from dataclasses import replace
+from multiprocessing import active_children
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,16 @@ def test_any_number_of_processes_gives_the_same_report_and_rows():
     one, two = (outcome(replace(PLAN, seeds=(0,), jobs=jobs)) for jobs in (1, 2))
     assert make_report(one, CLASSES) == make_report(two, CLASSES)
     assert list(curve_rows(one, CLASSES)) == list(curve_rows(two, CLASSES))
+
+
+def test_an_interruption_ends_every_process():
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    data, others = pool(), set(active_children())
+    with pytest.raises(KeyboardInterrupt):
+        compare_arms(replace(PLAN, jobs=2), data, partition(data), stop)
+    assert set(active_children()) <= others
 
 
 def test_random_and_the_default_are_in_every_report_and_random_is_its_own_yardstick():

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from training.learning.simulation import NOT_SURE, SimulatedAnnotator, boundary_distance
+from training.learning.simulation import (
+    NOT_SURE,
+    SimulatedAnnotator,
+    boundary_distance,
+    boundary_distances,
+    scaled_to_share,
+)
 
 KEYS = [f"crop-{i}" for i in range(4000)]
 
@@ -60,3 +66,40 @@ def test_a_truth_outside_the_classes_and_a_negative_distance_are_refused():
         annotator.answer(3, None, 3, rng)
     with pytest.raises(ValueError, match="distance"):
         annotator.answer(0, -1.0, 3, rng)
+
+
+def two_groups(n: int = 200) -> tuple[np.ndarray, np.ndarray]:
+    """Crops on a line through the boundary at 0, with their classes."""
+    place = np.linspace(-3, 3, n)
+    noise = np.random.default_rng(0).normal(size=(n, 4)) * 0.2
+    return np.column_stack([place, noise]), (place > 0).astype(int)
+
+
+def test_crops_near_the_boundary_are_nearest_to_it_by_heads_that_did_not_see_them():
+    rows, labels = two_groups()
+    found = boundary_distances(rows, labels, 2)
+    near, far = np.abs(rows[:, 0]) < 0.3, np.abs(rows[:, 0]) > 2
+    assert found[near].max() < found[far].min()
+
+
+def test_a_crop_without_a_class_has_no_distance_and_spoils_none():
+    rows, labels = two_groups()
+    labels[100] = -1
+    found = boundary_distances(rows, labels, 2)
+    assert found[100] == 0
+    assert np.isfinite(found).all()
+
+
+def test_scaled_distances_give_the_share_that_was_asked_for_in_the_same_order():
+    distance = np.abs(np.random.default_rng(0).normal(size=2000)) * 7
+    scaled = scaled_to_share(distance, 0.9, 0.25)
+    assert np.mean(0.9 * 2.0 ** -(scaled**2)) == pytest.approx(0.25)
+    assert (np.argsort(scaled) == np.argsort(distance)).all()
+    shy = SimulatedAnnotator("a", 0, 0.9)
+    said = [shy.answer_crop(str(k), 0, float(d), 2) for k, d in enumerate(scaled)]
+    assert np.mean(np.array(said) == NOT_SURE) == pytest.approx(0.25, abs=0.03)
+
+
+def test_more_doubt_than_on_the_boundary_itself_is_refused():
+    with pytest.raises(ValueError, match="above it"):
+        scaled_to_share(np.ones(5), 0.2, 0.25)

@@ -1,9 +1,10 @@
 """Runs many replays on several processes of one thread each; what comes out does not depend on their number."""
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -40,17 +41,24 @@ def _one_by_one(runs: Sequence[Run], work: Work, tell: Tell) -> list[Replay]:
 
 @contextmanager
 def _workers(jobs: int, work: Work) -> Iterator[ProcessPoolExecutor]:
-    """Processes that hold the data already; work that has not begun is dropped when anything goes wrong."""
+    """Processes that hold the data already; when anything goes wrong they end at once, their work unfinished."""
+    others = set(active_children())
     # Started anew rather than forked: a fork copies locks that BLAS threads of the parent may hold.
     pool = ProcessPoolExecutor(jobs, get_context("spawn"), _hold, (work,))
     try:
         yield pool
+    except BaseException:
+        for process in set(active_children()) - others:
+            process.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _hold(work: Work) -> None:
     """What each process does first."""
+    # Ctrl-C reaches every process of a terminal; the parent ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threadpool_limits(1)
     _work[:] = [work]
 

@@ -13,6 +13,7 @@ from training.learning.efficiency.resample import Array, Resample, freedom, resa
 MOST_PARTS = 40
 FEW_SEEDS = 10
 FULL_SHARE = 0.95
+MOST_OF_THE_POOL = 0.6
 
 
 class Bench:
@@ -218,6 +219,11 @@ def _notes(outcome: Outcome) -> list[str]:
         notes.append(
             f"The budget of {plan.budget} was cut to {outcome.points[-1]}: the smallest pool holds "
             f"{partition.smallest_pool} crops."
+        )
+    if outcome.points[-1] > MOST_OF_THE_POOL * partition.smallest_pool:
+        notes.append(
+            f"{outcome.points[-1]} queries are most of the smallest pool ({partition.smallest_pool} crops): near the "
+            "end every strategy has asked almost everything, so curves meet. Read the first half."
         )
     if len(plan.seeds) < FEW_SEEDS:
         notes.append(f"{len(plan.seeds)} seeds are few: use at least {FEW_SEEDS} before believing a difference.")

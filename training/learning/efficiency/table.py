@@ -102,7 +102,10 @@ def _comparisons(report: Report) -> Iterator[str]:
         f"noise floor, random against random: area {_signed(noise['area_difference'])}, "
         f"regret {_signed(noise['regret'])}"
     )
-    for name, row in {**report["hedge"], **report["not_sure_use"]}.items():
+    for name, row in report["hedge"].items():
+        part = name.removeprefix("default without ")
+        yield f"price of the hedge, {part}: area without - area with {_signed(row['area_difference'])}"
+    for name, row in report["not_sure_use"].items():
         yield f"{name} against {row['against']}: area {_signed(row['area_difference'])}"
 
 

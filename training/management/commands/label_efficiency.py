@@ -51,6 +51,8 @@ class Command(JsonCommand):
             plan = plan_of(options)
             comparison = compare_strategies(self._labelled(options), plan, self.progress)
             files = [] if options["out"] is None else write_files(comparison, options["out"])
+        except KeyboardInterrupt:
+            raise CommandError("Interrupted: nothing was written.") from None
         except (ImageError, ValueError) as error:
             raise CommandError(str(error)) from error
         except OSError as error:
