@@ -37,6 +37,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """What there is to do: studies, experiments, latest runs."""
     context = {
         "studies": [_study_row(study, request.user) for study in access.studies_of(request.user)],
+        "may_create": access.may_create(request.user),
         "experiments": [_experiment_row(row) for row in experiments_of(request.user).with_counts()[:LATEST]],
         "runs": [_run_row(run) for run in runs_of(request.user)[:LATEST]],
     }

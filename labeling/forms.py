@@ -104,7 +104,7 @@ class PercentField(forms.FloatField):
 
     def prepare_value(self, value: Any) -> Any:
         """Per cent for the page; what was typed is shown as it was typed."""
-        return round(100 * value, 4) if isinstance(value, float) else value
+        return f"{100 * value:.6g}" if isinstance(value, float) else value
 
     def clean(self, value: Any) -> float:
         """The share."""

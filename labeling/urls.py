@@ -6,6 +6,7 @@ from labeling.views import ambiguous, settings, study
 
 app_name = "labeling"
 urlpatterns = [
+    path("experiments/<int:pk>/called/", study.called, name="called"),
     path("studies/new/", settings.create, name="new"),
     path("studies/<int:pk>/", study.overview, name="overview"),
     path("studies/<int:pk>/read/", study.room, name="room"),

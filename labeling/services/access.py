@@ -31,9 +31,16 @@ def is_lead(user: Any, study: Study) -> bool:
     return user.is_superuser or study.memberships.filter(user=user, role=Membership.Role.LEAD).exists()
 
 
+def studies_led_by(user: Any) -> QuerySet[Study]:
+    """Studies that the user leads; administrators lead all."""
+    if user.is_superuser:
+        return Study.objects.all()
+    return Study.objects.filter(memberships__user=user, memberships__role=Membership.Role.LEAD)
+
+
 def may_create(user: Any) -> bool:
     """Whether the user may make a study: staff, and whoever leads one already."""
-    return user.is_staff or user.is_superuser or user.memberships.filter(role=Membership.Role.LEAD).exists()
+    return bool(user.is_staff or user.is_superuser) or studies_led_by(user).exists()
 
 
 def led_study_for(user: Any, pk: int) -> Study:

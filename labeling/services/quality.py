@@ -39,10 +39,10 @@ def called_by_experiment(study: Study) -> list[Called]:
     return _called(Annotation.objects.filter(study=study), "crop__image__sample__experiment")
 
 
-def called_by_image(experiment: Experiment) -> dict[int, Called]:
-    """Counts over all studies for each image of the experiment with a crop that was read, by number of the image."""
-    rows = Annotation.objects.filter(crop__image__sample__experiment=experiment)
-    return {row.place: row for row in _called(rows, "crop__image")}
+def called_by_image(experiment: Experiment, studies: QuerySet[Study]) -> list[Called]:
+    """Counts over the studies for each image of the experiment with a crop that was read, the worst first."""
+    rows = Annotation.objects.filter(crop__image__sample__experiment=experiment, study__in=studies)
+    return _called(rows, "crop__image")
 
 
 def _called(answers: QuerySet[Annotation], place: str) -> list[Called]:

@@ -9,14 +9,16 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from imaging.services.access import experiment_for
 from labeling.api.payloads import ranking_payload
 from labeling.models import Study
 from labeling.services import access, progress
 from labeling.services.ambiguous import ambiguous_crops
 from labeling.services.export import HEADER, answer_rows
-from labeling.services.quality import called_by_experiment
+from labeling.services.quality import called_by_experiment, called_by_image
 from labeling.services.summary import agreement_of
 
+WORST_IMAGES = 20
 ROOM_URLS = ("next", "answers", "undo", "leave", "ranking")
 
 
@@ -59,6 +61,19 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
             "export_url": reverse("labeling:export", args=[study.pk]),
         }
     return render(request, "labeling/overview.html", context)
+
+
+@require_safe
+def called(request: HttpRequest, pk: int) -> HttpResponse:
+    """What the readers of studies that the user leads called the crops of an experiment: a part of its page."""
+    experiment = experiment_for(request.user, pk)
+    images = called_by_image(experiment, access.studies_led_by(request.user))
+    context = {
+        "read": sum(row.read for row in images),
+        "faulty": sum(row.faulty for row in images),
+        "images": [row for row in images if row.faulty][:WORST_IMAGES],
+    }
+    return render(request, "labeling/_called.html", context)
 
 
 @require_safe

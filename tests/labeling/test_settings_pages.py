@@ -146,11 +146,20 @@ def test_the_overview_tells_leads_how_many_crops_were_called_bad(room: Room) -> 
     answer(room.study, room.bob, room.crops[0], "", answer=Annotation.Answer.BAD_CROP, classes=())
     answer(room.study, room.bob, room.crops[1])
     page = client_of(room.alice).get(f"/studies/{room.study.pk}/").content.decode()
-    assert "1 of 2 crops (50 %) were called bad" in page
-    assert "were called bad" not in client_of(room.bob).get(f"/studies/{room.study.pk}/").content.decode()
+    assert "1 of 2 crops (50 %)" in page
+    assert "1 of 2 crops" not in client_of(room.bob).get(f"/studies/{room.study.pk}/").content.decode()
 
 
 def test_admin_offers_the_strategies_and_refuses_what_nobody_offers(room: Room) -> None:
     admin = client_of(make_user("root", is_superuser=True, is_staff=True))
     page = admin.get(f"/admin/labeling/study/{room.study.pk}/change/").content.decode()
     assert '<option value="typiclust">' in page and "<datalist" in page and 'name="stream_in_training"' not in page
+
+
+def test_the_page_of_an_experiment_tells_leads_what_was_called_bad_and_nobody_else(room: Room) -> None:
+    answer(room.study, room.bob, room.crops[0], "", answer=Annotation.Answer.BAD_CROP, classes=())
+    answer(room.study, room.bob, room.crops[1])
+    address = f"/experiments/{room.study.experiments.get().pk}/called/"
+    said = [client_of(user).get(address).content.decode() for user in (room.alice, room.bob)]
+    assert "1 of 2 crops that were read here" in said[0] and "of 2 crops" not in said[1]
+    assert client_of(make_user("eve")).get(address).status_code == 404
