@@ -115,16 +115,16 @@ def stream_compute(request: HttpRequest, pk: int) -> HttpResponseRedirect:
 
 
 @require_safe
-def crop(request: HttpRequest, pk: int, crop_pk: int) -> HttpResponse:
+def crop_page(request: HttpRequest, pk: int, crop: int) -> HttpResponse:
     """One crop: what is known of it, why it is asked, what was answered, and what the head's opinion rests on."""
-    study, row = explained_crop_for(request.user, pk, crop_pk)
+    study, row = explained_crop_for(request.user, pk, crop)
     return render(request, "training/crop.html", crop_context(study, row, request.user))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def similar(request: HttpRequest, pk: int, crop_pk: int) -> HttpResponse:
+def similar(request: HttpRequest, pk: int, crop: int) -> HttpResponse:
     """Crops of the pool that look like one; POST puts the chosen ones in front of the user's own queue."""
-    study, row = searched_crop_for(request.user, pk, crop_pk)
+    study, row = searched_crop_for(request.user, pk, crop)
     if request.method == "POST":
         return _read_next(request, study, row)
     given = {name: request.GET.get(name) == "1" for name in ("unanswered", "same_experiment")}
