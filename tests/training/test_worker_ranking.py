@@ -152,7 +152,8 @@ def test_an_empty_pool_is_refused_once_and_ranked_when_it_fills(bench: Bench) ->
 
 def test_studies_that_cannot_be_ranked_do_not_stop_the_others(bench: Bench) -> None:
     Study.objects.create(name="without experiments", question="?")
-    make_study(bench.alice, *bench.study.experiments.all(), name="a odd", random_share=0.9, coverage_share=0.9)
+    odd = make_study(bench.alice, *bench.study.experiments.all(), name="a odd")
+    Study.objects.filter(pk=odd.pk).update(random_share=0.9, coverage_share=0.9)
     worker = RankingWorker()
     assert [worker.step(), worker.step()] == [1, 0]
     assert list(Ranked.objects.values_list("study", flat=True)) == [bench.study.pk]

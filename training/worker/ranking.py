@@ -146,7 +146,8 @@ class RankingWorker:
         self._warm.pop(study.pk, None)
         self._seen[study.pk] = state
         self._retry_at[study.pk] = time.monotonic() + RETRY_S
-        problem = str(error) if isinstance(error, ValueError) else f"'{study}' was not ranked: {failure_text(error)}"
+        problem = f"'{study}' was not ranked: {failure_text(error)}. It is tried again every minute."
+        problem = str(error) if isinstance(error, ValueError) else problem
         if not isinstance(error, ValueError) and self.refusals.get(study.pk) != problem:
             logger.error("study %s cannot be ranked", study.pk, exc_info=error)
         self.refusals[study.pk] = problem
