@@ -119,9 +119,10 @@ class PretrainedEncoder:
             x = functional.interpolate(x, size=(self.input_px, self.input_px), mode="bilinear", antialias=True)
         # One channel becomes as many equal ones as the network reads.
         x = ((x - self._mean) / self._std).to(dtype=_dtype(self.plan), memory_format=torch.channels_last)
-        return np.asarray(self._read(x).float().cpu().numpy(), dtype=np.float32)
+        return np.asarray(self.read(x).float().cpu().numpy(), dtype=np.float32)
 
-    def _read(self, x: Tensor) -> Tensor:
+    def read(self, x: Tensor) -> Tensor:
+        """Embeddings (n, width) of normalised pictures (n, 1 or 3, input_px, input_px) on the device."""
         more = {"interpolate_pos_encoding": True} if self._files.config["model_type"] == "vit" else {}
         out = self._network(pixel_values=x, **more)
         is_token = ARCHITECTURES[self._files.config["model_type"]] == "token"
@@ -132,7 +133,7 @@ class PretrainedEncoder:
     def _measured_width(self) -> int:
         self._mean, self._std = self._mean.to(self.plan.device), self._std.to(self.plan.device)
         shown = torch.zeros(1, self._inputs, self.input_px, self.input_px, device=self.plan.device)
-        return int(self._read(shown.to(_dtype(self.plan))).shape[1])
+        return int(self.read(shown.to(_dtype(self.plan))).shape[1])
 
 
 def input_px(config: dict[str, Any]) -> int:
