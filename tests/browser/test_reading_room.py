@@ -7,6 +7,7 @@ from django.contrib.sessions.models import Session
 from playwright.sync_api import BrowserContext, Page
 
 from labeling.models import Annotation, Study
+from labeling.services.queue import NewEntry, RankingInfo, replace_queue
 
 MEAN_LIGHT = """
 () => {
@@ -201,6 +202,25 @@ def test_the_end_says_so_and_undo_still_works(room: Page, study: Study) -> None:
     room.keyboard.press("z")
     room.wait_for_selector("main[data-state=ready]")
     assert len({crop for crop, _ in _standing(study)}) >= total - 1
+
+
+def test_the_lag_grows_with_every_answer_and_ends_with_the_next_ranking(room: Page, study: Study) -> None:
+    for count, words in ((1, "1 newer answer"), (2, "2 newer answers")):
+        _press(room, "1")
+        room.wait_for_selector(f'main[data-saved="{count}"][data-waiting="0"]')
+        room.wait_for_selector(f"#ranking:has-text('{words}')")
+    newest = Annotation.objects.latest("id").pk
+    left = [NewEntry(row.crop_id, row.score, row.why, None) for row in study.queue.order_by("rank")[2:]]
+    replace_queue(study, left, RankingInfo("77ab" * 16, "uherding", "handcrafted", len(left), newest))
+    room.wait_for_selector("#ranking:has-text('by 77ab')")
+    assert "newer" not in room.inner_text("#ranking")
+
+
+def test_a_wrong_object_has_its_key_and_the_last_crop_leads_to_more_like_it(room: Page, study: Study) -> None:
+    crop = _press(room, "-")
+    room.wait_for_selector('main[data-saved="1"]')
+    assert _standing(study) == [(crop, "wrong_object")]
+    assert room.get_attribute("#more-like", "href") == f"/studies/{study.pk}/crops/{crop}/similar/"
 
 
 def test_the_time_from_key_to_paint_is_measured(room: Page) -> None:

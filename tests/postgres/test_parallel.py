@@ -17,6 +17,8 @@ from imaging.models import Crop
 from labeling.models import Annotation, Lease, Study
 from labeling.services.answers import AnswerConflict, submit, undo
 from labeling.services.queue import next_crops
+from labeling.services.reads import ADJUDICATION, STREAM
+from labeling.services.requests import request_crops
 from tests.factories import (
     add_reader,
     answer,
@@ -74,6 +76,27 @@ def test_readers_who_ask_at_the_same_moment_never_get_the_same_crop(study: Study
         given = at_once(*(lambda user=user: next_crops(study, user, 3) for user in people))
         crops = [candidate.crop_id for row in given for candidate in row]
         assert len(crops) == len(set(crops)) == 3 * WRITERS
+
+
+def test_a_disputed_crop_of_the_random_stream_goes_to_one_adjudicator_of_many_who_ask_at_once(study: Study) -> None:
+    people, crop = readers(study, WRITERS), crops_of(study.experiments.get())[0]
+    fill_queue(study, [crop], why=STREAM)
+    answer(study, people[0], crop, "disc")
+    answer(study, people[1], crop, "ring")
+    given = at_once(*(lambda user=user: next_crops(study, user, 3) for user in people))
+    assert [[row.why for row in rows] for rows in given if rows] == [[ADJUDICATION]]
+    assert not any(given[:2])
+
+
+def test_wishes_sent_at_once_stand_once_each_and_are_served_to_one_reader(study: Study) -> None:
+    person, other = readers(study, 2)
+    crops = [crop.pk for crop in crops_of(study.experiments.get())[:6]]
+    like = Crop.objects.get(pk=crops[0])
+    asked = [lambda user=user: request_crops(study, user, like, crops) for user in (person, other) * 2]
+    assert sorted(at_once(*asked)) == [0, 0, len(crops), len(crops)]
+    given = at_once(*(lambda user=user: next_crops(study, user, 3) for user in (person, other)))
+    leased = list(Lease.objects.values_list("crop_id", flat=True))
+    assert len(leased) == len(set(leased)) and all(given)
 
 
 def test_the_chain_has_no_gap_under_parallel_writers(study: Study) -> None:

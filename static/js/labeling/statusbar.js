@@ -85,6 +85,9 @@ export class StatusBar {
     setText(this.find("experiment"), current ? (current.experiment ?? "hidden: this study is blind") : "");
     const last = history.at(-1);
     setText(this.find("last"), last ? answerName(last, this.classNames) : "none yet");
+    const more = this.find("more-like");
+    more.hidden = !last;
+    if (last) more.href = more.dataset.address.replace("/0/", `/${last.crop.id}/`);
   }
 
   writeCurtain() {
