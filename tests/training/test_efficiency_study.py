@@ -1,17 +1,19 @@
 """A study's own answers are replayed only where no strategy chose them."""
 
+import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from django.core.management import call_command
 
 from labeling.models import Study
 from tests.factories import add_reader, answer, crops_of, fill_queue, kind_of, make_experiment, make_study, make_user
 from training.learning.efficiency.plan import EfficiencyPlan
 from training.services.work import Refused
 from training.worker import efficiency_study
-from training.worker.efficiency import compare_strategies
 from training.worker.efficiency_study import study_pool, whole_crops
 
 
@@ -60,10 +62,18 @@ def test_an_experiment_answered_whole_is_replayed_with_its_not_sures_whoever_cho
     found = study_pool(study)
     assert len(found.pool.labels) == 36
     assert np.sum(found.pool.labels == -1) == 2
-    plan = EfficiencyPlan(seeds=(0, 1), budget=10, step=5)
-    report = compare_strategies(found, plan, lambda text: None).report
-    assert set(report["strategies"]) == {"random", "uherding"}
-    assert "whole" in report["source"]
+    assert "whole" in found.about["source"]
+
+
+def test_the_command_compares_on_a_study_and_says_on_which_answers(answered, enough_from_thirty):
+    study, bob, (first, _) = answered
+    answer_asked(study, bob, first)
+    out = StringIO()
+    options = {"seeds": 2, "budget": 10, "step": 5, "jobs": 1, "json": True, "stdout": out, "stderr": StringIO()}
+    call_command("label_efficiency", study=str(study.pk), **options)
+    report = json.loads(out.getvalue())
+    assert set(report["strategies"]) == {"random", EfficiencyPlan().default}
+    assert report["source"] == "36 crops of experiments and fields that were answered whole, 0 of them not sure"
 
 
 def test_a_small_field_that_happens_to_be_complete_is_not_taken_for_a_random_part():

@@ -70,8 +70,8 @@ def progress(tell: Tell) -> Callable[[int, int], None]:
         now = time.monotonic()
         if now - last >= TELL_SECONDS or done == total:
             last = now
-            left = (now - began) / done * (total - done)
-            tell(f"{done} of {total} runs, about {left / 60:.0f} min {left % 60:.0f} s left")
+            minutes, seconds = divmod(round((now - began) / done * (total - done)), 60)
+            tell(f"{done} of {total} runs, about {minutes} min {seconds} s left")
 
     return listen
 

@@ -104,11 +104,9 @@ def regret(deficit: Band) -> Figure:
 
     The ends are the largest of the simultaneous band's: "high" bounds the deficit at every number of queries.
     """
-    return {
-        "value": float(deficit.value.max()),
-        "low": float(deficit.low.max()),
-        "high": float(deficit.high.max()),
-    }
+    # Adding zero turns a minus zero, which would print as a loss, into zero.
+    ends = {"value": deficit.value, "low": deficit.low, "high": deficit.high}
+    return {name: float(curve.max()) + 0.0 for name, curve in ends.items()}
 
 
 def signed_rank(difference: Array) -> float:

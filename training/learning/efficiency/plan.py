@@ -68,8 +68,10 @@ class EfficiencyPlan:
     soft_not_sure: bool = False
 
     def __post_init__(self) -> None:
-        if RANDOM not in self.strategies:
-            raise ValueError("the benchmark needs the strategy 'random': every other one is compared with it")
+        if missing := {RANDOM, self.default} - set(self.strategies):
+            raise ValueError(
+                f"the benchmark needs the strategy '{min(missing)}': random and the default are always in"
+            )
         if self.budget < self.step or self.step < 1 or not self.seeds:
             raise ValueError("the benchmark needs a seed, a step of at least 1 and a budget of at least one step")
         for name in self.strategies:

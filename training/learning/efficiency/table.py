@@ -13,6 +13,8 @@ def as_text(report: Report) -> str:
 
 
 def _lines(report: Report) -> Iterator[str]:
+    if "source" in report:
+        yield f"study '{report['study']}': {report['source']}{', SIMULATED' if report['simulated_study'] else ''}"
     yield f"split: {report['split']['why']}"
     yield f"{report['split']['intervals']}. {report['annotator']['words']}"
     yield ""
