@@ -20,7 +20,8 @@ from training.models import ModelVersion, TrainingRun
 from training.services.crop_facts import explained_crop_for, searched_crop_for
 from training.services.models import in_production, promote, request_training
 from training.services.similar import Wish, similar_crops
-from training.services.stream import latest_try, newer_reads, newest_report, request_report
+from training.services.stream import DUE_AFTER, latest_try, newer_reads, newest_report, request_report
+from training.services.stream_words import shown_of
 from training.services.work import Refused, as_progress, request_cancel
 from training.tasks import ring, ring_for_stream
 
@@ -97,9 +98,10 @@ def stream(request: HttpRequest, pk: int) -> HttpResponse:
         "study": study,
         "counts": stream_counts(stream_crops(study)),
         "stream_report": report,
-        "said": report.content if report else None,
         "newer": newer_reads(study, report) if report else 0,
         "last": last if last != report else None,
+        "due_after": DUE_AFTER,
+        **(shown_of(report.content) if report else {}),
     }
     is_card = bool(getattr(request, "htmx", False))
     return render(request, "training/_stream.html" if is_card else "training/stream.html", context)

@@ -57,7 +57,7 @@ def test_a_report_is_asked_for_once_enough_checks_were_read_and_once_only(bench:
 def test_the_same_answers_are_not_computed_twice(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     read_checks(bench, 5)
     make_report(request_report(bench.study).pk)
-    monkeypatch.setattr("training.worker.stream._content", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr("training.worker.stream.content_of", lambda *_: pytest.fail("computed again"))
     make_report(request_report(bench.study).pk)
     first, second = StreamReport.objects.order_by("pk")
     assert first.digest == second.digest and first.content == second.content and second.status == Status.DONE

@@ -53,7 +53,11 @@ class Curve:
 
     def redrawn(self, weights: Array) -> Array:
         """Balanced accuracy (draws, g) with every unit counted `weights` (draws, units) times."""
-        sums = np.tensordot(weights, self.parts, axes=1)
+        return self.of_sums(np.tensordot(weights, self.parts, axes=1))
+
+    @staticmethod
+    def of_sums(sums: Array) -> Array:
+        """Balanced accuracy (draws, g) from sums (draws, K, g + 1) of `parts`."""
         pairs = np.stack(np.broadcast_arrays(sums[..., :-1], sums[..., -1:]), axis=-1)
         return mean_recall(np.moveaxis(pairs, 2, 1))
 

@@ -13,7 +13,6 @@ from labeling.agreement.intervals import Estimate
 from training.learning.stream import (
     Array,
     Index,
-    Mask,
     StreamData,
     StreamPlan,
     available,
@@ -188,23 +187,23 @@ def _half_width(parts: tuple[tuple[float, int], ...]) -> float:
     return float(student.ppf(0.975, freedom)) * math.sqrt(variance)
 
 
-def judge_soft_labels(data: StreamData, unsure: Mask, plan: StreamPlan | None = None) -> SoftLabels:
-    """Whether it helps to teach "not sure" crops as half one, half the other of the two likeliest classes.
+def judge_soft_labels(data: StreamData, doubt: Array, plan: StreamPlan | None = None) -> SoftLabels:
+    """Whether it helps to teach "not sure" as half a vote for each of the two likeliest classes.
 
-    unsure (n,): crops answered "not sure" that name no class. The interval is over stream crops, for these very
-    answers: it says which of two heads is better, not what other "not sure" answers would do.
+    doubt (n,): share of a crop's votes that are "not sure", in [0, 1]. The interval is over stream crops, for these
+    very answers: it says which of two heads is better, not what other "not sure" answers would do.
     """
     plan = plan or StreamPlan()
-    n, count = int(data.tested.sum()), int(unsure.sum())
+    taught = (doubt > 0) & (~data.in_stream | data.stream_trains)
+    n, count = int(data.tested.sum()), int(taught.sum())
     nothing = Estimate(None, None, None, n, "not computed")
     if n < FEWEST_TESTED or data.judged_classes.sum() < 2:
         reason = f"fewer than {FEWEST_TESTED} settled random checks of two classes"
         return SoftLabels(OPEN, None, None, nothing, count, PLANNED, reason)
     if count < FEWEST_UNSURE:
-        return SoftLabels(OPEN, None, None, nothing, count, None, f"fewer than {FEWEST_UNSURE} crops are not sure")
-    fold, order = folds_of(data, plan), training_order(data)
-    without = cross_fitted(data, order, None, plan, fold)
-    with_soft = _soft_hits(data, unsure & (~data.in_stream | data.stream_trains), plan)
+        return SoftLabels(OPEN, None, None, nothing, count, None, f'fewer than {FEWEST_UNSURE} crops are "not sure"')
+    without = cross_fitted(data, training_order(data), None, plan, folds_of(data, plan))
+    with_soft = _soft_hits(data, np.where(taught, doubt, 0.0), plan)
     unit, level = units_of(data)
     parts = np.concatenate([per_unit(data, with_soft, unit), per_unit(data, without, unit)[..., :1]], axis=-1)
     difference = unit_estimate(parts, _difference, Scope(n, level, -1.0, 1.0, is_share=False))
@@ -223,16 +222,18 @@ def top_two(logits: Array) -> Array:
     return soft
 
 
-def _soft_hits(data: StreamData, unsure: Mask, plan: StreamPlan) -> Array:
-    """Hits (n, K) of the heads that also learn from soft labels, each named by the head without them."""
+def _soft_hits(data: StreamData, doubt: Array, plan: StreamPlan) -> Array:
+    """Hits (n, K) of the heads that also learn from doubts, whose classes the heads without them name."""
     fold, order, found = folds_of(data, plan), training_order(data), np.zeros_like(data.truth)
     for number in range(plan.folds):
         test = np.flatnonzero(data.tested & (fold == number))
         kept = order[fold[order] != number]
-        extra = np.flatnonzero(unsure & (fold != number))
+        unsure = np.flatnonzero((doubt > 0) & (fold != number))
+        share = doubt[unsure, None]
         targets = data.targets.copy()
-        targets[extra] = top_two(data.phi[extra] @ fitted(data, kept, plan))
-        found[test] = hits(data, fitted(data, np.concatenate([kept, extra]), plan, targets), test)
+        targets[unsure] *= 1 - share
+        targets[unsure] += share * top_two(data.phi[unsure] @ fitted(data, kept, plan))
+        found[test] = hits(data, fitted(data, np.union1d(kept, unsure), plan, targets), test)
     return found
 
 

@@ -1,6 +1,7 @@
 """Reports of the random stream: when one is due, which one counts, and how many answers are newer."""
 
 from collections.abc import Iterable
+from statistics import median
 from typing import Any
 
 from django.db import transaction
@@ -17,6 +18,9 @@ from training.services.work import bury_the_silent
 
 # Fewer new reads than this change no figure by much: the next report waits for them.
 DUE_AFTER = 20
+NEWEST = 2000
+FEWEST_TIMED = 20
+INTERRUPTED_S = 600.0
 
 
 def newest_report(study: Study) -> StreamReport | None:
@@ -45,6 +49,18 @@ def newer_reads(study: Study, report: StreamReport) -> int:
     """Number of standing reads of the random stream that the report does not know."""
     newer = Annotation.objects.current().filter(study=study, why_asked=STREAM, id__gt=report.last_annotation)
     return newer.count()
+
+
+def reading_pace(study: Study) -> tuple[float | None, int]:
+    """Median seconds from showing a crop to its answer, and over how many answers; None below twenty.
+
+    Of the newest answers; one that took ten minutes or more was interrupted and does not count.
+    """
+    timed = Annotation.objects.current().filter(study=study, shown_at__isnull=False).order_by("-id")
+    pairs = timed.values_list("shown_at", "answered_at")[:NEWEST]
+    seconds = [(answered - shown).total_seconds() for shown, answered in pairs]
+    kept = [value for value in seconds if 0 < value < INTERRUPTED_S]
+    return (median(kept) if len(kept) >= FEWEST_TIMED else None), len(kept)
 
 
 def reports_due() -> list[int]:
