@@ -16,6 +16,11 @@ THREADS = {
 BENCHMARKS = (
     "encoders",
     "rerank",
+    "million",
+    "state",
+    "many_studies",
+    "diverse_batch",
+    "cold_start",
     "explanations",
     "key_to_paint",
     "submit_and_next",

@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 
 def cpu_seconds(work: Callable[[], object], repeats: int = 5) -> float:
@@ -15,6 +16,12 @@ def _cpu_of(work: Callable[[], object]) -> float:
     started = time.process_time()
     work()
     return time.process_time() - started
+
+
+def memory_mib() -> float:
+    """MiB of memory that this process alone holds now; pages of mapped files are not in it."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from training.learning import pool as pools
 from training.learning.acquisition.strategies import STRATEGIES
 from training.learning.head import Head, fit_head, probabilities, standardise, variance
 from training.learning.ranking import Answers, PoolRanker, RankingSettings
@@ -63,8 +64,8 @@ def test_an_answer_changes_the_digest_and_so_does_a_lease():
 def test_the_pool_variance_after_updates_is_that_of_the_head():
     ranker = make()
     for n in (1, 2, 10, 40, 39, 12):
-        ranking = ranker.rank(answered(SOME[:n]), OPEN)
-        found = ranker._pool._variance
+        ranker.rank(answered(SOME[:n]), OPEN)
+        found = ranker.variance
     crops = np.sort(SOME[:12])
     head = head_after(crops)
     np.testing.assert_allclose(found, variance(head, POOL), rtol=1e-5)
@@ -187,3 +188,76 @@ def test_mistaken_input_is_refused_by_name():
         make().rank(answered([3, 3]), OPEN)
     with pytest.raises(ValueError, match="outside the pool"):
         make().rank(answered([1]), OPEN, np.array([N]))
+
+
+class Shards:
+    """Rows of two arrays behind one index: the least that the ranker asks of embeddings."""
+
+    def __init__(self, rows: np.ndarray, cut: int) -> None:
+        self._parts = rows[:cut], rows[cut:]
+        self.shape, self.dtype = rows.shape, rows.dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, key: slice | np.ndarray) -> np.ndarray:
+        index = np.arange(len(self))[key]
+        cut = len(self._parts[0])
+        rows = [self._parts[int(i >= cut)][i - cut * int(i >= cut)] for i in index]
+        return np.array(rows, dtype=np.float32).reshape(len(index), D)
+
+
+def test_rows_in_several_files_give_the_ranking_of_one_array():
+    sharded = PoolRanker(Shards(POOL, 137), EXPERIMENT, RankingSettings(**SMALL))
+    found, expected = sharded.rank(answered(SOME), OPEN), make().rank(answered(SOME), OPEN)
+    np.testing.assert_array_equal(found.order, expected.order)
+    assert found.digest == expected.digest
+
+
+def test_crops_whose_embedding_is_not_finite_are_named():
+    broken = POOL.copy()
+    broken[[7, 99], 3] = np.nan, np.inf
+    with pytest.raises(ValueError, match=r"of 2 crops hold NaN or infinite values \(rows 7, 99\); encode them again"):
+        PoolRanker(broken, EXPERIMENT)
+
+
+def test_three_hundred_classes_of_which_few_are_answered_are_ranked():
+    crops = SOME[:30]
+    targets = np.eye(300)[LABELS[crops] * 70]
+    ranking = make().rank(Answers(crops, targets, np.ones(30)), OPEN)
+    assert ranking.probabilities.shape == (N, 300)
+    np.testing.assert_allclose(ranking.probabilities.sum(axis=1), 1, rtol=1e-4)
+    unanswered = np.setdiff1d(np.arange(300), LABELS[crops] * 70)
+    np.testing.assert_allclose(np.ptp(ranking.probabilities[:, unanswered], axis=1), 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("classes", [1, 2, 9])
+def test_a_pool_of_three_crops_with_any_number_of_classes_is_ranked(classes):
+    ranker = PoolRanker(POOL[:3], np.zeros(3, int))
+    given = Answers(np.array([1]), np.eye(classes)[[0]], np.ones(1))
+    ranking = ranker.rank(given, np.ones(3, dtype=bool), np.array([2]))
+    assert list(ranking.order) == [0]
+    assert list(ranker.diverse_batch(given, np.ones(3, dtype=bool))) in ([0, 2], [2, 0])
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_equal_crops_and_constant_columns_are_ranked(strategy):
+    pool = np.repeat(np.array([[0.0, 5.0, 1e6]] * 2 + [[1.0, 5.0, 1e6]], np.float32), 30, axis=0)
+    ranker = PoolRanker(pool, np.zeros(90, int), RankingSettings(strategy, **SMALL))
+    given = Answers(np.arange(50, 75), np.eye(2)[(np.arange(50, 75) >= 60).astype(int)], np.ones(25))
+    ranking = ranker.rank(given, np.ones(90, dtype=bool))
+    assert np.isfinite(ranking.scores).all()
+    assert len(set(ranking.order)) == 65
+
+
+def test_an_open_mask_of_another_length_is_refused():
+    with pytest.raises(ValueError, match="one entry for each crop"):
+        make().rank(answered([1]), OPEN[:-1])
+
+
+def test_probabilities_too_large_for_memory_lie_in_a_file(monkeypatch):
+    expected = make().rank(answered(SOME), OPEN)
+    monkeypatch.setattr(pools, "IN_MEMORY", 1)
+    found = make().rank(answered(SOME), OPEN)
+    assert isinstance(found.probabilities.base, np.memmap)
+    np.testing.assert_array_equal(found.order, expected.order)

@@ -41,7 +41,9 @@ class GumbelDraws:
         self._place = {int(crop): place for place, crop in enumerate(drawn)}
         self._alive = np.ones(len(drawn), dtype=bool)
         self._all = weight
-        self._rest = float(weight[open_mask].sum() - self._weight.sum())
+        left = open_mask.copy()
+        left[drawn] = False
+        self._rest = float(weight[left].sum())
 
     def take(self, crop: int) -> None:
         """Count a crop as taken, whoever asked for it."""

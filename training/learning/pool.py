@@ -85,6 +85,11 @@ class Pool:
     def __len__(self) -> int:
         return len(self.embeddings)
 
+    @property
+    def variance(self) -> Array:
+        """Laplace variance (N,) of a logit of every crop after the last pass, double precision."""
+        return self._variance
+
     def regressors(self, crops: Index) -> Array:
         """Regressors (n, d + 1) of some crops, as the head sees them."""
         return design(self.embeddings[crops], self.norm.mean, self.norm.scale)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from imaging.pixels.digest import array_digest, mapping_digest
 from training.learning import acquisition_state as state
-from training.learning.acquisition.scores import utility
+from training.learning.acquisition.scores import checked, utility
 from training.learning.acquisition.strategies import STRATEGIES
 from training.learning.acquisition.view import PoolView, top_open
 from training.learning.coldstart import cold_start_size
@@ -142,6 +142,11 @@ class PoolRanker:
             "settings": asdict(self.settings),
         }
 
+    @property
+    def variance(self) -> Array:
+        """Laplace variance (N,) of a logit of every crop after the last ranking: where little is labelled."""
+        return self._pool.variance
+
     def rank(
         self,
         answers: Answers,
@@ -159,7 +164,7 @@ class PoolRanker:
         reads = None if not_sure is None else not_sure.ordered()
         found = self._state(answers.ordered(), open_mask, covered, reads)
         view = self._view(found)
-        scores = STRATEGIES[self.settings.strategy](view)
+        scores = checked(STRATEGIES[self.settings.strategy](view))
         return self._ranking(found, self._queue(view, scores, found), scores, reads)
 
     def diverse_batch(

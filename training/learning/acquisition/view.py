@@ -36,7 +36,7 @@ def top_open(values: NDArray[np.floating], open_mask: NDArray[np.bool_], count: 
     """Crops of the `count` highest scores among the open ones, best first, ties by the lower number."""
     open_crops = np.flatnonzero(open_mask)
     own = values[open_crops]
-    if len(own) > count:
+    if len(own) > count > 0:
         limit = np.partition(own, len(own) - count)[len(own) - count]
         open_crops, own = open_crops[own >= limit], own[own >= limit]
-    return open_crops[np.argsort(-own, kind="stable")][:count]
+    return open_crops[np.argsort(-own, kind="stable")][: max(count, 0)]
