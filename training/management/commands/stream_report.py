@@ -39,9 +39,7 @@ class Command(JsonCommand):
             "report": report.pk,
             "digest": report.digest,
             "seconds": round(report.seconds or 0.0, 2),
-            "said": [
-                {"question": row.question, "word": row.word, "text": row.text} for row in questions(report.content)
-            ],
+            "said": [asdict(row) for row in questions(report.content)],
             **report.content,
         }
 
