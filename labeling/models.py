@@ -14,8 +14,7 @@ from labeling import registry
 # Stands where a crop was not drawn but chosen: there is no probability to divide by.
 DETERMINISTIC = "deterministic"
 STREAM_IS_FIXED = (
-    "Whether answers of the random stream train the model is decided once, when the study is created: a change would "
-    "spoil the stream as an unbiased test. Make a new study to decide otherwise."
+    "Whether answers of the random stream train the model is decided once, when the study is created: make a new one."
 )
 
 
@@ -68,12 +67,7 @@ class Study(models.Model):
 
     def clean(self) -> None:
         """Refuse a strategy or an encoder that nobody offers, and another use of the stream than the first."""
-        problems = {}
-        for name, check in (("strategy", registry.check_strategy), ("encoder", registry.check_encoder)):
-            try:
-                check(getattr(self, name))
-            except registry.UnknownName as error:
-                problems[name] = str(error)
+        problems = registry.problems(strategy=self.strategy, encoder=self.encoder)
         before = Study.objects.filter(pk=self.pk).values_list("stream_in_training", flat=True).first()
         if before not in (None, self.stream_in_training):
             problems["stream_in_training"] = STREAM_IS_FIXED
@@ -145,10 +139,8 @@ class Ranked(models.Model):
     """The newest ranking of a study: which state made it, when, over how many crops, up to which answer.
 
     Identified by the study; replaced together with the queue by the ranking worker through
-    `labeling.services.queue.replace_queue`. The scores of the whole pool are the file named by `digest`. `encoder`
-    is the digest of the encoder that ranked and `encoder_name` its name; `note` says why that is another one than the
-    study's. `answers` counts the answers that it knew, `expected_not_sure` is the share of the queue that will
-    probably be answered "not sure", in [0, 1], and `seconds` is the time it took.
+    `labeling.services.queue.replace_queue`, whose `RankingInfo` describes the columns. The scores of the whole pool
+    are the file named by `digest`.
     """
 
     study = models.OneToOneField(Study, on_delete=models.CASCADE, related_name="ranked")

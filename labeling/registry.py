@@ -53,6 +53,17 @@ def check_encoder(name: str) -> None:
         _check(encoders, name, " or file:NAME or hub:OWNER/NAME")
 
 
+def problems(strategy: str, encoder: str) -> dict[str, str]:
+    """What is wrong with the names, by "strategy" and "encoder"; empty where both may be chosen."""
+    found = {}
+    for kind, check, name in (("strategy", check_strategy, strategy), ("encoder", check_encoder, encoder)):
+        try:
+            check(name)
+        except UnknownName as error:
+            found[kind] = str(error)
+    return found
+
+
 def _check(registry: Registry, name: str, also: str = "") -> None:
     offered = registry.choices()
     if name not in offered:
