@@ -59,8 +59,8 @@ class RankingInfo:
     """Which state made a ranking, over how many crops, up to which answer.
 
     `encoder` is the digest of the encoder that ranked, `encoder_name` its name and `note` why it is another one than
-    the study's. `answers`: how many answered crops it knew. `expected_not_sure`: share of the queue that will probably be
-    answered "not sure", in [0, 1], None where nothing can be said. `seconds`: how long ranking took.
+    the study's. `answers`: how many answered crops it knew. `expected_not_sure`: share of the queue that will
+    probably be answered "not sure", in [0, 1], None where nothing can be said. `seconds`: how long ranking took.
     """
 
     digest: str
