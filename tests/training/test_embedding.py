@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imaging.models import Crop, Experiment, Image
 from imaging.pixels.crops_store import write_shard
@@ -40,6 +42,7 @@ from training.services.embedding_jobs import (
 )
 from training.services.work import Refused, claim
 from training.worker import embedding
+from training.worker.crop_list import find_keys
 from training.worker.embedding import compute, embed_study, embeddings, pool_embeddings
 
 NETWORK = "file:net"
@@ -123,6 +126,14 @@ def test_only_new_crops_of_an_experiment_that_grows_are_computed(bench, counted)
     rows = embeddings(experiment, "handcrafted")
     assert (sum(counted), len(rows)) == (24, 48)
     assert np.asarray(rows).tobytes() == direct(experiment).tobytes()
+
+
+@given(st.lists(st.binary(min_size=1, max_size=3)), st.lists(st.binary(min_size=1, max_size=9), unique=True))
+def test_keys_are_found_where_they_are_and_nowhere_else(wanted, known):
+    wanted, known = (np.array([key.replace(b"\0", b"0") for key in keys], "S") for keys in (wanted, known))
+    known = np.unique(known)
+    place = {key: number for number, key in enumerate(known)}
+    assert find_keys(wanted, known).tolist() == [place.get(key, -1) for key in wanted]
 
 
 def test_another_window_makes_other_embeddings(bench):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.training.networks import KINDS, save_network
+from tests.training.networks import KINDS, SIZES, save_network
 from training.learning.encoder_names import EncoderError, parse_encoder_name
 from training.learning.encoders import Encoder, EncoderOptions, make_encoder
 
@@ -122,6 +122,30 @@ def test_weights_with_the_names_of_torchvision_in_a_lone_file_are_read(folder, t
     assert encoded(made(tmp_path, "file:r"), pixels).tobytes() == known.tobytes()
 
 
+def test_a_resnet_as_timm_saves_it_is_read_with_its_own_normalisation(tmp_path):
+    saved = save_network(tmp_path / "net", hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1])
+    weights = {_torchvision_name(name): value for name, value in load_file(saved / "model.safetensors").items()}
+    save_file(weights, saved / "model.safetensors")
+    rows = []
+    for mean in (0.485, 0.5):
+        config = {"architecture": "resnet18", "pretrained_cfg": {"mean": [mean] * 3, "std": [0.5] * 3}}
+        (saved / "config.json").write_text(json.dumps(config))
+        rows.append(encoded(made(tmp_path, "file:net"), crops(2)))
+    assert not np.array_equal(*rows)
+
+
+def test_a_head_for_classes_and_a_prefix_of_the_model_change_nothing(folder, tmp_path):
+    weights = load_file(folder / "dinov2" / "model.safetensors")
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "config.json").write_text((folder / "dinov2" / "config.json").read_text())
+    head = {"classifier.weight": torch.zeros(5, 32), "classifier.bias": torch.zeros(5)}
+    named = {f"dinov2.{name}": value for name, value in weights.items()} | head
+    save_file(named, tmp_path / "net" / "model.safetensors")
+    pixels = crops(2)
+    wanted = encoded(made(folder, "file:dinov2"), pixels)
+    assert encoded(made(tmp_path, "file:net"), pixels).tobytes() == wanted.tobytes()
+
+
 def _torchvision_name(name: str) -> str:
     parts = name.split(".")
     kinds = {"convolution": ("conv", "0"), "normalization": ("bn", "1")}
@@ -215,6 +239,9 @@ BROKEN = {
     "without a tensor": (
         _change(**{STEM: None, "spare": torch.zeros(9000)}), "lacks 1 tensors that its config needs, such as"
     ),
+    "another network": (
+        _change(**{"layer1.0.se.fc1.weight": torch.zeros(2)}), "has 1 tensors that its config does not know"
+    ),
     "not finite": (_change(**{STEM: torch.full((8, 3, 7, 7), torch.nan)}), "weights that are not finite"),
     "no weights": (lambda path: save_file({}, path), "holds no weights"),
 }  # fmt: skip
@@ -233,6 +260,7 @@ def test_broken_weights_are_refused_by_name_rule_and_way_out(tmp_path, kind):
     [
         ({"model_type": "bert"}, "names the architecture 'bert'; known are dinov2"),
         ({"model_type": "vit", "hidden_size": 64, "num_hidden_layers": 12}, "its config needs"),
+        ({"model_type": "resnet"} | SIZES["resnet"] | {"hidden_sizes": [8], "depths": [1]}, "does not know, such as"),
         ({"model_type": "resnet", "depths": [10**9]}, "asks for 1000000000 layers"),
         ({"model_type": "resnet", "depths": "many"}, "no numbers"),
         ({"model_type": "resnet", "num_channels": 7}, "reads 7 channels"),

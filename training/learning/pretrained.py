@@ -1,5 +1,6 @@
 """Encoders from pretrained networks: frozen weights from a safetensors file, any number of channels."""
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -28,6 +29,8 @@ VERSION = 1
 CONVOLUTION_PX = 64
 TRANSFORMER_PX = 96
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# Tensors that take part in an embedding, with or without the name of the model in front.
+INSIDE = re.compile(r"(\w+\.)?(encoder|embedder|layers?\d*|blocks|stages|patch_embed|embeddings(?!\.mask_token))\.")
 CLASSES = {
     "dinov2": ("Dinov2Config", "Dinov2Model"),
     "dinov2_with_registers": ("Dinov2WithRegistersConfig", "Dinov2WithRegistersModel"),
@@ -213,12 +216,21 @@ def _filled(model_class: Any, config: Any, weights: dict[str, Tensor]) -> tuple[
 
 
 def _check_fit(named: str, report: dict[str, Any]) -> None:
-    """EncoderError where a tensor is missing or has another shape: the library would draw it at random."""
+    """EncoderError where a tensor is missing or has another shape, so that it would be random, or is left over.
+
+    Heads for classes and tokens for masking are left over as a rule.
+    """
     if report["mismatched_keys"]:
         key, found, wanted = min(report["mismatched_keys"], key=lambda entry: str(entry[0]))
         raise EncoderError(
             f"{named} has '{key}' of shape {tuple(found)}, its config needs {tuple(wanted)}; bring the config that "
             "belongs to these weights"
+        )
+    beyond = sorted(key for key in map(str, report["unexpected_keys"]) if INSIDE.match(key))
+    if beyond:
+        raise EncoderError(
+            f"{named} has {len(beyond)} tensors that its config does not know, such as '{beyond[0]}'; bring the "
+            "config that belongs to these weights"
         )
     if report["missing_keys"]:
         raise EncoderError(

@@ -58,5 +58,22 @@ def list_crops(experiment: Experiment, channels: Sequence[str]) -> CropList:
         for key, image, digest, row in rows.values_list("key", "image_id", "shard", "row").iterator(AT_A_TIME)
     )
     table = np.fromiter(found, dtype=[("key", "S80"), ("source", np.int64), ("row", np.int64)])
-    columns = (np.ascontiguousarray(table[name]) for name in ("key", "source", "row"))
-    return CropList(*columns, sources=tuple(numbers))
+    # A million keys are 80 MB at their greatest length, and half of that as a rule.
+    width = max(int(np.char.str_len(table["key"]).max(initial=1)), 1)
+    source, row = (np.ascontiguousarray(table[name]) for name in ("source", "row"))
+    return CropList(table["key"].astype(f"S{width}"), source, row, tuple(numbers))
+
+
+def find_keys(wanted: Bytes, known: Bytes) -> Ints:
+    """Place of each wanted key (n,) among the known ones, -1 where it is not there. Needs little memory."""
+    found = np.full(len(wanted), -1, dtype=np.int64)
+    if not len(known):
+        return found
+    both = np.promote_types(wanted.dtype, known.dtype)
+    wanted, known = wanted.astype(both, copy=False), known.astype(both, copy=False)
+    order = np.argsort(known, kind="stable")
+    for start in range(0, len(wanted), AT_A_TIME):
+        part = wanted[start : start + AT_A_TIME]
+        at = order[np.minimum(np.searchsorted(known, part, sorter=order), len(known) - 1)]
+        found[start : start + AT_A_TIME] = np.where(known[at] == part, at, -1)
+    return found

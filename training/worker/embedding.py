@@ -30,7 +30,7 @@ from training.services.embedding import (
 from training.services.embedding_jobs import due_jobs, put_back
 from training.services.layout import layout_of, windows_of
 from training.services.work import Cancelled, Refused, beat, claim, failure_text, finish
-from training.worker.crop_list import Bytes, CropList, Floats, Ints, list_crops
+from training.worker.crop_list import Bytes, CropList, Floats, Ints, find_keys, list_crops
 
 logger = logging.getLogger(__name__)
 
@@ -175,7 +175,7 @@ def compute(
     view = _View(encoder, windows_of(channels), seen)
     crops = list_crops(experiment, [row["name"] for row in channels])
     known = _known(view)
-    missing = _first_of_each(crops.keys, ~np.isin(crops.keys, known.keys))
+    missing = _first_of_each(crops.keys, find_keys(crops.keys, known.keys) < 0)
     for start in range(0, len(missing), SHARD_ROWS):
         part = missing[start : start + SHARD_ROWS]
         rows = np.empty((len(part), encoder.dimension), np.float32)
@@ -219,7 +219,7 @@ def _encoded(view: _View, crops: CropList, part: Ints) -> Floats:
 
 def _known(view: _View) -> _Known:
     """The shards of a view that are whole; damaged ones are forgotten, so that their crops are computed again."""
-    keys, shard, row, shards = [np.empty(0, "S80")], [np.empty(0, np.int64)], [np.empty(0, np.int64)], []
+    keys, shard, row, shards = [np.empty(0, "S1")], [np.empty(0, np.int64)], [np.empty(0, np.int64)], []
     for entry in EmbeddingShard.objects.filter(encoder=view.encoder.digest, view=view.digest):
         try:
             found, _ = open_shard_files(entry)
@@ -261,8 +261,7 @@ def _sweep(folder: Path) -> None:
 
 def _save(experiment: Experiment, view: _View, crops: CropList, known: _Known) -> EmbeddingSet:
     """The set of the experiment: which rows of which shards, in order of its crops."""
-    order = np.argsort(known.keys, kind="stable")
-    at = order[np.searchsorted(known.keys, crops.keys, sorter=order)]
+    at = find_keys(crops.keys, known.keys)
     used = np.unique(known.shard[at])
     counts = np.array([known.shards[number].count for number in used], dtype=np.int64)
     starts = np.concatenate([[0], np.cumsum(counts)])
