@@ -4,12 +4,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from scipy.special import expit
 from scipy.stats import t as student
 
 from training.learning.efficiency import figures as fig
 from training.learning.efficiency.plot import draw
 from training.learning.efficiency.report import make_report
-from training.learning.efficiency.resample import Tally, balanced, freedom, resample
+from training.learning.efficiency.resample import Tally, balanced, resample, spread
 
 CURVE = np.array([0.2, 0.5, 0.4])
 POINTS = [10, 20, 40]
@@ -88,41 +89,60 @@ def tally(hits: np.ndarray) -> Tally:
 def test_arms_that_do_the_same_differ_by_nothing_in_every_draw():
     hits = np.random.default_rng(0).integers(0, 10, size=(4, 3, 6, 2)).astype(float)
     draws = resample(4, 6)
-    assert not (draws.curves(tally(hits)) - draws.curves(tally(hits.copy()))).any()
+    assert not (draws.curves(tally(hits)) - draws.curves(tally(hits.copy()))).both.any()
 
 
 def test_with_equal_seeds_the_spread_of_the_draws_is_that_of_the_units():
     per_unit = np.linspace(2, 9, 40)
     hits = np.broadcast_to(per_unit[None, None, :, None], (10, 1, 40, 1))
-    drawn = resample(10, 40, draws=4000).curves(tally(hits))[:, 0]
+    drawn = resample(10, 40, draws=4000).curves(tally(hits)).both[:, 0]
     assert drawn.std() == pytest.approx(per_unit.std() / 10 / np.sqrt(40), rel=0.06)
 
 
 def test_with_equal_units_the_spread_of_the_draws_is_that_of_the_seeds():
     per_seed = np.linspace(2, 9, 10)
     hits = np.broadcast_to(per_seed[:, None, None, None], (10, 1, 40, 1))
-    drawn = resample(10, 40, draws=4000).curves(tally(hits))[:, 0]
+    drawn = resample(10, 40, draws=4000).curves(tally(hits)).both[:, 0]
     assert drawn.std() == pytest.approx(per_seed.std() / 10 / np.sqrt(10), rel=0.06)
 
 
 def test_few_seeds_widen_an_interval_to_that_of_student():
     seeds = np.random.default_rng(0).normal(0.7, 0.05, 6)
     hits = np.broadcast_to(seeds[:, None, None, None] * 10, (6, 1, 50, 1))
-    drawn = resample(6, 50, draws=20_000).curves(tally(hits))[:, 0]
-    own = freedom(tally(hits).by_seed[:, 0], drawn, 50)
-    found = fig.interval(seeds.mean(), drawn, own)
+    drawn = resample(6, 50, draws=20_000).curves(tally(hits))
+    found = spread(tally(hits).by_seed[:, 0], drawn.both[:, 0], drawn.clusters[:, 0], 50)
+    ends = fig.interval(seeds.mean(), found.corrected(seeds.mean(), drawn.both[:, 0]), found.freedom)
     half = student.ppf(0.975, 5) * seeds.std(ddof=1) / np.sqrt(6)
-    assert own == pytest.approx(5, rel=0.05)
-    assert (found["high"] - found["low"]) / 2 == pytest.approx(half, rel=0.15)
+    assert found.freedom == pytest.approx(5, rel=0.05)
+    assert (ends["high"] - ends["low"]) / 2 == pytest.approx(half, rel=0.15)
 
 
-def test_the_degrees_of_freedom_lie_between_those_of_seeds_and_units():
+def test_degrees_of_freedom_are_those_of_what_varies():
+    draws = np.random.default_rng(0).normal(size=2000)
+    seeds = np.array([-1.0, -1.0, 1.0, 1.0]) * 2
+    assert spread(np.zeros(4), draws, draws, 20).freedom == pytest.approx(19)
+    assert spread(seeds, draws, np.zeros(2000), 20).freedom == pytest.approx(3, rel=0.05)
+    assert 3 < spread(seeds, draws * 1.4, draws, 20).freedom < 22
+    assert np.isinf(spread(np.zeros(4), np.zeros(10), np.zeros(10), 20).freedom)
+
+
+def test_a_paired_interval_covers_the_truth_as_often_as_promised_and_is_no_wider_than_it_must_be():
     rng = np.random.default_rng(0)
-    draws, spread = rng.normal(size=2000), np.sqrt(4 * rng.permutation(np.repeat([0.0, 1.0], 2)))
-    assert freedom(np.zeros(4), draws, 20) == pytest.approx(19)
-    assert freedom(spread * 100, draws, 20) == pytest.approx(3)
-    assert 3 < freedom(spread, draws, 20) < 22
-    assert np.isinf(freedom(np.zeros(4), np.zeros(10), 20))
+    ends, values = [], []
+    for _ in range(150):
+        hard, skill = rng.normal(0, 2, 100), rng.normal(0, 0.15, (2, 10, 1))
+        arms = [rng.random((10, 100)) < expit(hard + skill[k] + 0.3 * k) for k in range(2)]
+        one, two = (Tally(arm[:, None, :, None].astype(float), np.ones((100, 1))) for arm in arms)
+        draws = resample(10, 100, draws=300)
+        both = draws.curves(two) - draws.curves(one)
+        per_seed = (two.by_seed - one.by_seed)[:, 0]
+        found = spread(per_seed, both.both[:, 0], both.clusters[:, 0], 100)
+        values.append(per_seed.mean())
+        ends.append(fig.interval(values[-1], found.corrected(values[-1], both.both[:, 0]), found.freedom))
+    inside = [end["low"] <= np.mean(values) <= end["high"] for end in ends]
+    width = np.mean([end["high"] - end["low"] for end in ends])
+    assert np.mean(inside) > 0.9
+    assert width < 1.4 * 2 * 1.96 * np.std(values)
 
 
 def test_a_widened_width_is_students_and_infinite_freedom_changes_nothing():

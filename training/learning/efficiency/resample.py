@@ -39,15 +39,41 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """Curves (draws, points) with seeds and clusters drawn, and with the clusters alone."""
+
+    both: Array
+    clusters: Array
+
+    def __sub__(self, other: "Drawn") -> "Drawn":
+        """The difference of two arms in the same draws."""
+        return Drawn(self.both - other.both, self.clusters - other.clusters)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How far draws must be moved towards their centre (scale, 0 to 1), and their degrees of freedom."""
+
+    scale: float
+    freedom: float
+
+    def corrected(self, value: Array | float, draws: Array) -> Array:
+        """The draws with the variance that the figure has."""
+        return np.asarray(value + self.scale * (draws - value))
+
+
+@dataclass(frozen=True, slots=True)
 class Resample:
     """Weights of the same draws for every arm, which keeps them paired: seeds (draws, S), clusters (draws, C)."""
 
     seeds: Array
     clusters: Array
 
-    def curves(self, tally: Tally) -> Array:
-        """Curves (draws, points) of an arm in every draw."""
-        return np.concatenate([np.einsum("ds,dsp->dp", seeds, curve) for seeds, curve in self._blocks(tally)])
+    def curves(self, tally: Tally) -> Drawn:
+        """Curves of an arm in every draw."""
+        blocks = list(self._blocks(tally))
+        both = [np.einsum("ds,dsp->dp", seeds, curve) for seeds, curve in blocks]
+        return Drawn(np.concatenate(both), np.concatenate([curve.mean(axis=1) for _, curve in blocks]))
 
     def final_recall(self, tally: Tally) -> Array:
         """Recall (draws, K) of an arm at its last point in every draw; NaN where a class is not drawn."""
@@ -81,15 +107,19 @@ def resample(seeds: int, clusters: int, seed: int = 0, draws: int = DRAWS) -> Re
     return Resample(by_seed, by_cluster)
 
 
-def freedom(per_seed: Array, draws: Array, units: int) -> float:
-    """Degrees of freedom of a figure that varies with seeds and with held-out units (10.2307/3002019).
+def spread(per_seed: Array, both: Array, clusters: Array, units: int) -> Spread:
+    """Scale and degrees of freedom for the draws of a figure that varies with seeds and with held-out units.
 
-    per_seed (S,): the figure of each seed alone, whose spread is the seeds' part of the variance of `draws` (draws,);
-    the rest is that of the units. Infinite for a figure that does not vary.
+    per_seed (S,): the figure of each seed alone; both and clusters (draws,): with seeds and units drawn, and with the
+    units alone. Drawing both counts the noise of one seed on one unit three times instead of once
+    (10.1214/07-AOAS122); what seeds and units vary by alone tells how much that is. Degrees of freedom by
+    Satterthwaite (10.2307/3002019); infinite for a figure that does not vary.
     """
-    total, seeds = float(draws.var()), len(per_seed)
+    seeds = len(per_seed)
+    total, by_seed, by_unit = float(both.var()), float(per_seed.var()) / seeds, float(clusters.var())
     if total <= 0:
-        return float("inf")
-    share = min(float(per_seed.var()) / seeds / total, 1.0)
+        return Spread(1.0, float("inf"))
+    variance = min(max(2 * (by_seed + by_unit) - total, by_seed, by_unit), total)
+    share = min(by_seed / variance, 1.0)
     lost = share**2 / max(seeds - 1, 1) + (1 - share) ** 2 / max(units - 1, 1)
-    return 1 / lost
+    return Spread(float(np.sqrt(variance / total)), 1 / lost)
