@@ -19,11 +19,11 @@ from training.api.payloads import wish_of
 from training.models import ModelVersion, TrainingRun
 from training.services.crop_facts import explained_crop_for, searched_crop_for
 from training.services.models import in_production, promote, request_training
-from training.services.similar import Wish, similar_crops
 from training.services.stream import DUE_AFTER, latest_try, newer_reads, newest_report, request_report
 from training.services.stream_words import shown_of
 from training.services.work import Refused, as_progress, request_cancel
 from training.tasks import ring, ring_for_stream
+from training.worker.similar import Wish, similar_crops
 
 
 @require_safe

@@ -15,7 +15,8 @@ from django.utils import timezone
 from audit.models import AuditEvent
 from imaging.models import Crop, Experiment, Image
 from imaging.services.pixels import crop_pixels
-from labeling.models import RequestedCrop, Study
+from imaging.services.storage import local_folder
+from labeling.models import Ranked, RequestedCrop, Study
 from labeling.services.queue import next_crops
 from tests.factories import (
     add_reader,
@@ -34,15 +35,16 @@ from tests.training.conftest import Bench
 from training.api.payloads import asked_words, words
 from training.learning import explain
 from training.learning.handcrafted import HandcraftedEncoder
+from training.learning.shards import ShardedRows
 from training.learning.similar import standardised_distance
 from training.models import EmbeddingSet, Ranking
-from training.services.crop_facts import Asked, asked
-from training.services.explanations import Explanation, explanation_of
-from training.services.pool_features import pool_features
-from training.services.similar import Wish, similar_crops
-from training.services.study_head import study_head
+from training.services.crop_facts import RANKINGS, Asked, asked
 from training.services.work import Refused
+from training.worker.explanations import Explanation, explanation_of
+from training.worker.page_pool import page_pool
 from training.worker.ranking import RankingWorker
+from training.worker.similar import Wish, similar_crops
+from training.worker.study_head import study_head
 
 MARKUP = "<script>alert('µ & \"')</script>"
 
@@ -130,6 +132,23 @@ def test_an_answer_changes_the_explanation_at_once(known: Bench) -> None:
     assert after.includes_itself and not before.includes_itself
 
 
+@pytest.mark.parametrize("soft", [False, True])
+def test_the_page_says_of_every_crop_what_the_ranking_says(bench: Bench, soft: bool) -> None:
+    Study.objects.filter(pk=bench.study.pk).update(not_sure_as_soft_labels=soft)
+    bench.study.refresh_from_db()
+    answer_all(bench.study, bench.bob, bench.crops[:16])
+    for crop in bench.crops[16:20]:
+        answer(bench.study, bench.bob, crop, "")
+    ranked(bench.study)
+    digest = Ranked.objects.get(study=bench.study).digest
+    whole = np.load(local_folder(RANKINGS) / f"{digest}.probabilities.npy")
+    crop_ids = np.load(local_folder(RANKINGS) / f"{digest}.crops.npy")
+    assert explanation_of(bench.study, bench.crops[0]).answered == (20 if soft else 16)
+    for place in (0, 17, 30, 47):
+        found = explanation_of(bench.study, Crop.objects.get(pk=crop_ids[place]))
+        np.testing.assert_allclose([row.probability for row in found.classes], whole[place], atol=1e-3)
+
+
 def test_the_head_takes_ridge_and_temperature_from_the_newest_ranking(known: Bench) -> None:
     before = explanation_of(known.study, known.crops[30])
     newest = Ranking.objects.filter(study=known.study).latest("id")
@@ -148,7 +167,7 @@ def test_the_only_channel_taken_away_leaves_what_the_head_says_of_an_empty_crop(
     edge = np.concatenate([pixels[0, :2].ravel(), pixels[0, -2:].ravel(), pixels[0, 2:-2, [0, 1, -2, -1]].ravel()])
     empty = np.full_like(pixels, np.sort(edge)[len(edge) // 2])[None]
     without = HandcraftedEncoder(1).encode(empty, [(channel["low"], channel["high"])])
-    query = head.pool.rows[int(head.pool.places_of(np.array([crop.pk]))[0])]
+    query = head.known.pool.features[30]
     _, _, expected = explain.knock_out(head.explained.head, query, without)
     found = explanation_of(known.study, crop)
     assert [(row.name, row.without) for row in found.channels] == [(channel["name"], pytest.approx(expected[0]))]
@@ -158,8 +177,8 @@ def test_the_only_channel_taken_away_leaves_what_the_head_says_of_an_empty_crop(
 def test_an_encoder_that_mixes_channels_says_that_none_can_be_taken_away(
     known: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.services.explanations.DEFAULT_ENCODER", "another")
-    monkeypatch.setattr("training.services.explanations.channel_columns", lambda standing: None)
+    monkeypatch.setattr("training.worker.explanations.DEFAULT_ENCODER", "another")
+    monkeypatch.setattr("training.worker.explanations.channel_columns", lambda standing: None)
     found = explanation_of(known.study, known.crops[30])
     assert found.channels == () and "Not available for the handcrafted encoder" in found.channels_missing
     assert "Not available" in fetch(known.alice, page(known.study, known.crops[30])).text
@@ -168,14 +187,14 @@ def test_an_encoder_that_mixes_channels_says_that_none_can_be_taken_away(
 def test_where_each_channel_has_columns_of_its_own_they_become_the_mean(
     known: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    d = pool_features(known.study).rows.shape[1]
-    monkeypatch.setattr("training.services.explanations.DEFAULT_ENCODER", "another")
-    monkeypatch.setattr("training.services.explanations.channel_columns", lambda standing: (np.arange(d),))
-    monkeypatch.setattr("training.services.explanations.layout_of", lambda row: row.channels)
+    d = page_pool(known.study).pool.features.shape[1]
+    monkeypatch.setattr("training.worker.explanations.DEFAULT_ENCODER", "another")
+    monkeypatch.setattr("training.worker.explanations.channel_columns", lambda standing: (np.arange(d),))
+    monkeypatch.setattr("training.worker.explanations.layout_of", lambda row: row.channels)
     head = study_head(known.study).explained.head
     crop = known.crops[30]
     found = explanation_of(known.study, crop)
-    query = pool_features(known.study).rows[30]
+    query = page_pool(known.study).pool.features[30]
     _, _, expected = explain.knock_out(head, query, head.mean[None].astype(np.float32))
     assert found.channels[0].without == pytest.approx(expected[0], abs=1e-6)
 
@@ -225,9 +244,8 @@ def test_a_crop_of_a_rejected_image_has_a_page_that_says_so(known: Bench) -> Non
 def test_constant_embeddings_order_by_number_and_explain_without_error(
     known: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pool = pool_features(known.study)
-    flat = np.full(pool.rows.shape, 7, dtype=np.float32)
-    monkeypatch.setattr("training.services.pool_features.rows_of", lambda standing: type(pool.rows)([flat[:24]]))
+    flat = np.full((24, page_pool(known.study).pool.features.shape[1]), 7, dtype=np.float32)
+    monkeypatch.setattr("training.worker.pool.embeddings", lambda experiment, name: ShardedRows([flat]))
     EmbeddingSet.objects.update(created_at=timezone.now())
     found = similar_crops(known.study, known.crops[3], Wish(), 4)
     assert [row.crop_id for row in found] == [crop.pk for crop in known.crops[:5] if crop != known.crops[3]]
@@ -315,9 +333,9 @@ def test_annotators_of_an_open_study_see_opinions_but_only_their_own_answers(kno
 
 
 def test_similar_crops_equal_a_plain_search_over_the_whole_pool(known: Bench) -> None:
-    pool = pool_features(known.study)
-    at = int(pool.places_of(np.array([known.crops[3].pk]))[0])
-    distance = standardised_distance(np.asarray(pool.rows), pool.rows[at], pool.norm)
+    pool, norm = page_pool(known.study).pool, page_pool(known.study).norm
+    at = int(pool.rows_of([known.crops[3].pk])[0])
+    distance = standardised_distance(np.asarray(pool.features), pool.features[at], norm)
     order = [int(pool.crop_ids[i]) for i in np.lexsort((pool.crop_ids, distance)) if i != at]
     assert [row.crop_id for row in similar_crops(known.study, known.crops[3], Wish(), 10)] == order[:10]
 

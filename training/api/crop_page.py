@@ -11,8 +11,8 @@ from labeling.models import Annotation, Study
 from labeling.services import access
 from training.api.payloads import asked_words, pictures, shown_crops, words
 from training.services.crop_facts import answers_to, asked, readers_of, sees_opinions
-from training.services.explanations import Explanation, explanation_of
-from training.services.similar import Similar, Wish
+from training.worker.explanations import Explanation, explanation_of
+from training.worker.similar import Similar, Wish
 
 # Probabilities are shown with two digits.
 SAME = 0.005

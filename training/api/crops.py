@@ -13,9 +13,9 @@ from rest_framework.views import APIView
 from labeling.services.requests import MOST_REQUESTED, RequestRefused, request_crops
 from training.api.payloads import asked_words, wish_of, words
 from training.services.crop_facts import answers_to, asked, explained_crop_for, searched_crop_for
-from training.services.explanations import explanation_of
-from training.services.similar import SHOWN, similar_crops
 from training.services.work import Refused
+from training.worker.explanations import explanation_of
+from training.worker.similar import SHOWN, similar_crops
 
 
 class NeighbourOut(serializers.Serializer[Any]):

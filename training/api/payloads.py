@@ -9,8 +9,8 @@ from imaging.models import Crop
 from labeling.api.payloads import crop_payload
 from labeling.models import Annotation, Study
 from training.services.crop_facts import Asked, sees_opinions
-from training.services.explanations import Explanation
-from training.services.similar import Wish
+from training.worker.explanations import Explanation
+from training.worker.similar import Wish
 
 # What a page needs to draw a crop, and no more.
 PICTURE = (

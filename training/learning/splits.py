@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from sklearn.model_selection import GroupKFold, StratifiedKFold
 
 Indices = NDArray[np.int64]
 Names = NDArray[np.str_]
@@ -199,6 +198,9 @@ def _dealt_out(member: Indices, labels: Indices, rules: SplitRules) -> Indices:
     counts = np.zeros((member.max() + 1, labels.max() + 1))
     np.add.at(counts, (member, labels), 1)
     if len(counts) > 5000:
+        # Imported where folds are made: pages and the ranking read units and load no scikit-learn.
+        from sklearn.model_selection import GroupKFold
+
         splitter = GroupKFold(rules.max_folds)
         return _fold_numbers([test for _, test in splitter.split(labels, groups=member)], len(labels))
     share = counts / np.maximum(counts.sum(axis=0), 1)
@@ -249,6 +251,8 @@ def _stratified(labels: Indices, rules: SplitRules) -> Indices:
     strata = np.where(np.bincount(labels)[labels] >= n_folds, labels, -1)
     if 0 < (strata == -1).sum() < n_folds:
         strata[strata == -1] = int(np.argmax(np.bincount(labels)))
+    from sklearn.model_selection import StratifiedKFold
+
     splitter = StratifiedKFold(n_folds, shuffle=True, random_state=rules.seed)
     return _fold_numbers([test for _, test in splitter.split(labels, strata)], len(labels))
 

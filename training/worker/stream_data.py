@@ -18,8 +18,8 @@ from training.learning.stream import StreamData, StreamPlan
 from training.models import Ranking
 from training.services.embedding import AT_ONCE
 from training.services.labels import Standing, class_keys, standing_answers
-from training.services.pool_features import pool_features
 from training.worker.embedding import compute
+from training.worker.page_pool import page_pool
 
 # Raised whenever the same answers would give other figures.
 VERSION = 1
@@ -60,16 +60,17 @@ def gather(study: Study) -> Gathered:
     if study.encoder == AT_ONCE:
         for experiment in study.experiments.order_by("name"):
             compute(experiment, study.encoder)
-    pool = pool_features(study)
+    known = page_pool(study)
+    pool = known.pool
     order = _in_order(study, standing)
-    places = pool.places_of(standing.crop_ids[order])
+    places = pool.rows_of(standing.crop_ids[order])
     order, places = order[places >= 0], places[places >= 0]
     ids = standing.crop_ids[order]
-    rows = np.asarray(pool.rows[places], dtype=np.float64)
+    rows = pool.features[places].astype(np.float64)
     truth, weight = _truth(study, standing, crops)
-    experiment = pool.experiment_index[places].astype(np.int64)
+    experiment = pool.experiment_index[places]
     data = StreamData(
-        phi=design(rows, pool.norm.mean, pool.norm.scale),
+        phi=design(rows, known.norm.mean, known.norm.scale),
         targets=_shares(standing)[order],
         in_stream=standing.in_stream[order],
         truth=truth[order],

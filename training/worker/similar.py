@@ -9,8 +9,8 @@ import numpy as np
 from imaging.models import Crop
 from labeling.models import Annotation, Study
 from training.learning.similar import Distances, nearest_first, standardised_distance
-from training.services.pool_features import Index, PoolFeatures, pool_features
 from training.services.work import Refused
+from training.worker.page_pool import PagePool, page_pool
 
 SHOWN = 50
 # A page is filtered and sent back several times for the same crop.
@@ -39,29 +39,31 @@ def similar_crops(study: Study, crop: Crop, wish: Wish, count: int = SHOWN) -> l
 
     Refused where the pool has no embeddings yet or the crop is not in it.
     """
-    pool = pool_features(study)
-    place = int(pool.places_of(np.array([crop.pk]))[0])
+    known = page_pool(study)
+    pool = known.pool
+    place = int(pool.rows_of([crop.pk])[0])
     if place < 0:
         raise Refused("This crop is not in the pool: quality control rejected its image, or it has no embedding yet.")
-    distance = _distances(pool, place)
+    distance = _distances(known, place)
     allowed = np.ones(len(distance), dtype=bool)
     allowed[place] = False
     if wish.same_experiment:
         allowed &= pool.experiment_index == pool.experiment_index[place]
     if wish.unanswered:
-        places = pool.places_of(_answered(study, wish.by))
+        places = pool.rows_of(_answered(study, wish.by))
         allowed[places[places >= 0]] = False
     nearest = nearest_first(distance, pool.crop_ids, count, allowed)
     return [Similar(int(pool.crop_ids[at]), float(distance[at])) for at in nearest]
 
 
-def _answered(study: Study, by: Any) -> Index:
+def _answered(study: Study, by: Any) -> list[int]:
     standing = Annotation.objects.current().filter(study=study)
     if by is not None:
         standing = standing.filter(annotator=by)
-    return np.fromiter(standing.values_list("crop_id", flat=True), dtype=np.int64)
+    return list(standing.values_list("crop_id", flat=True))
 
 
 @lru_cache(maxsize=KEPT_DISTANCES)
-def _distances(pool: PoolFeatures, place: int) -> Distances:
-    return standardised_distance(pool.rows, pool.rows[place], pool.norm)
+def _distances(known: PagePool, place: int) -> Distances:
+    features = known.pool.features
+    return standardised_distance(features, features[place], known.norm)

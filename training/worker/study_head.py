@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from labeling.models import Reopening, Study
 from training.learning import explain
-from training.learning.head import variance
+from training.learning.head import HeadSettings, probabilities, variance
 from training.learning.ranking import RankingSettings
 from training.models import Ranking
 from training.services.labels import newest_annotation, standing_answers
-from training.services.pool_features import PoolFeatures, pool_features
 from training.services.work import Refused
+from training.worker.learned_from import Learned, Rules, learned_from, softened
+from training.worker.page_pool import PagePool, page_pool
 
 KEPT_HEADS = 4
 # How unusual a variance is, is read off this many crops spread evenly over the pool.
@@ -39,7 +40,7 @@ class ClassRow:
 class StudyHead:
     """The head of a study over its answers: classes in order, and variances of a sample of the pool, rising."""
 
-    pool: PoolFeatures
+    known: PagePool
     classes: tuple[ClassRow, ...]
     explained: explain.ExplainedHead
     sample_variance: NDArray[np.float64]
@@ -56,14 +57,15 @@ def study_head(study: Study) -> StudyHead:
     classes = tuple(ClassRow(*row) for row in rows.values_list("key", "name", "color"))
     if not classes:
         raise Refused(f"Study '{study}' has no open class: name two or more.")
-    # Whatever changes what the answers add up to: new ones, a lead who reopens a crop, a merged class, the stream.
+    # Whatever changes what the answers add up to: new ones, a lead who reopens a crop, a merged class, the rules.
     state = (
         newest_annotation(study),
         Reopening.objects.filter(study=study).count(),
         tuple(study.classes.order_by("position").values_list("pk", "merged_into")),
         study.stream_in_training,
+        study.not_sure_as_soft_labels,
     )
-    return _fitted(study.pk, pool_features(study), classes, state, _tuned(study))
+    return _fitted(study.pk, page_pool(study), classes, state, _tuned(study))
 
 
 def _tuned(study: Study) -> tuple[float, float]:
@@ -75,27 +77,33 @@ def _tuned(study: Study) -> tuple[float, float]:
 @lru_cache(maxsize=KEPT_HEADS)
 def _fitted(
     study_pk: int,
-    pool: PoolFeatures,
+    known: PagePool,
     classes: tuple[ClassRow, ...],
     state: tuple[object, ...],
     tuned: tuple[float, float],
 ) -> StudyHead:
     ridge, temperature = tuned
     settings = replace(RankingSettings().head, ridge=ridge, tolerance=TOLERANCE)
-    explained = explain.fit_to_explain(_labelled(Study.objects.get(pk=study_pk), pool), pool.norm, settings)
+    explained = _explained(Study.objects.get(pk=study_pk), known, settings)
     explained = replace(explained, head=replace(explained.head, temperature=temperature))
-    step = max(len(pool.rows) // VARIANCE_SAMPLE, 1)
-    sample = pool.rows[np.arange(0, len(pool.rows), step)]
-    return StudyHead(pool, classes, explained, np.sort(variance(explained.head, sample)))
+    features = known.pool.features
+    sample = features[np.arange(0, len(features), max(len(features) // VARIANCE_SAMPLE, 1))]
+    return StudyHead(known, classes, explained, np.sort(variance(explained.head, sample)))
 
 
-def _labelled(study: Study, pool: PoolFeatures) -> explain.Labelled:
-    """The crops that teach the ranking, by the same rule as in the ranking worker."""
-    standing = standing_answers(study)
-    crop_ids = np.asarray(standing.crop_ids, dtype=np.int64)
-    places = pool.places_of(crop_ids)
-    teaches = standing.labelled() & (places >= 0)
-    if not study.stream_in_training:
-        teaches &= ~standing.in_stream
-    votes = standing.votes[teaches]
-    return explain.Labelled(crop_ids[teaches], pool.rows[places[teaches]], votes / votes.sum(axis=1, keepdims=True))
+def _explained(study: Study, known: PagePool, settings: HeadSettings) -> explain.ExplainedHead:
+    """The head over what the ranking learns from, by the study's own rules."""
+    rules = Rules(stream=study.stream_in_training, not_sure=study.not_sure_as_soft_labels)
+    learned = learned_from(known.pool, standing_answers(study), (), rules)
+    explained = explain.fit_to_explain(_labelled(known, learned), known.norm, settings)
+    if not rules.not_sure or not len(learned.hesitant) or np.count_nonzero(learned.votes.sum(axis=0)) < 2:
+        return explained
+    first = probabilities(explained.head, known.pool.features[learned.hesitant])
+    soft = softened(learned, first.astype(np.float32))
+    return explain.fit_to_explain(_labelled(known, soft), known.norm, settings)
+
+
+def _labelled(known: PagePool, learned: Learned) -> explain.Labelled:
+    return explain.Labelled(
+        known.pool.crop_ids[learned.rows], known.pool.features[learned.rows], learned.answers.targets
+    )

@@ -17,8 +17,8 @@ from training.learning.head import probabilities, variance
 from training.models import EmbeddingSet
 from training.services.embedding import channel_columns
 from training.services.layout import layout_of, windows_of
-from training.services.study_head import StudyHead, study_head
 from training.services.work import Refused
+from training.worker.study_head import StudyHead, study_head
 
 Embedding = NDArray[np.floating[Any]]
 Index = NDArray[np.int64]
@@ -106,17 +106,17 @@ def explanation_of(study: Study, crop: Crop) -> Explanation:
         head = study_head(study)
     except Refused as error:
         return Explanation(missing=str(error))
-    place = int(head.pool.places_of(np.array([crop.pk]))[0])
+    place = int(head.known.pool.rows_of([crop.pk])[0])
     if place < 0:
         text = "This crop is not in the pool: quality control rejected its image, or it has no embedding yet."
-        return Explanation(missing=text, encoder=head.pool.encoder)
-    query = head.pool.rows[place]
-    known = head.explained.labelled
+        return Explanation(missing=text, encoder=head.known.encoder)
+    query = head.known.pool.features[place]
+    labelled = head.explained.labelled
     found = Explanation(
         missing=_what_is_missing(head),
-        encoder=head.pool.encoder,
-        answered=len(known.crop_ids),
-        includes_itself=bool((known.crop_ids == crop.pk).any()),
+        encoder=head.known.encoder,
+        answered=len(labelled.crop_ids),
+        includes_itself=bool((labelled.crop_ids == crop.pk).any()),
         classes=_opinions(head, query, crop),
     )
     return found if found.missing else _with_prediction(found, head, query, crop)
@@ -198,7 +198,7 @@ def _channel_parts(head: StudyHead, query: Embedding, crop: Crop) -> tuple[tuple
     layout = layout_of(crop.image.sample.experiment)
     without = _embedded_without(head, query, crop, layout)
     if without is None:
-        return (), f"Not available for the {head.pool.encoder} encoder: it mixes the channels of a crop."
+        return (), f"Not available for the {head.known.encoder} encoder: it mixes the channels of a crop."
     _, _, left = explain.knock_out(head.explained.head, query, without)
     return tuple(ChannelPart(row["name"], row["color"], float(p)) for row, p in zip(layout, left)), ""
 
@@ -212,12 +212,12 @@ def _embedded_without(
     channel alone, the channel's columns become the pool's mean.
     """
     encoder = HandcraftedEncoder(len(layout))
-    if head.pool.encoder == DEFAULT_ENCODER and encoder.dimension == head.pool.rows.shape[1]:
+    if head.known.encoder == DEFAULT_ENCODER and encoder.dimension == head.known.pool.features.shape[1]:
         shown = [crop.image.channels.index(row["name"]) for row in layout]
         return encoder.encode(explain.background_planes(crop_pixels(crop)[shown]), windows_of(layout))
     experiment = crop.image.sample.experiment
-    columns = channel_columns(EmbeddingSet.objects.get(experiment=experiment, pk__in=head.pool.sets))
+    columns = channel_columns(EmbeddingSet.objects.get(experiment=experiment, pk__in=head.known.sets))
     if columns is None:
         return None
-    mean = head.pool.norm.mean.astype(np.float32)
+    mean = head.known.norm.mean.astype(np.float32)
     return np.concatenate([without_channel(query[None], columns, at, mean) for at in range(len(columns))])
