@@ -134,6 +134,26 @@ def test_a_resnet_as_timm_saves_it_is_read_with_its_own_normalisation(tmp_path):
     assert not np.array_equal(*rows)
 
 
+@pytest.mark.parametrize("kind", ["vit", "dinov2", "dinov2_with_registers"])
+def test_checkpoints_with_the_names_of_older_versions_are_read(folder, tmp_path, kind):
+    """What is on the hub was saved years ago: query, key and value had other names then."""
+    new = load_file(folder / kind / "model.safetensors")
+    old = {_older_name(name): value for name, value in new.items()}
+    assert any("attention.attention.query" in name for name in old)
+    (tmp_path / "net").mkdir()
+    save_file(old, tmp_path / "net" / "model.safetensors")
+    (tmp_path / "net" / "config.json").write_text((folder / kind / "config.json").read_text())
+    pixels = crops(2)
+    wanted = encoded(made(folder, f"file:{kind}"), pixels)
+    assert encoded(made(tmp_path, "file:net"), pixels).tobytes() == wanted.tobytes()
+
+
+def _older_name(name: str) -> str:
+    for new, old in (("q", "query"), ("k", "key"), ("v", "value")):
+        name = name.replace(f"attention.{new}_proj", f"attention.attention.{old}")
+    return name.replace("attention.o_proj", "attention.output.dense")
+
+
 def test_a_head_for_classes_and_a_prefix_of_the_model_change_nothing(folder, tmp_path):
     weights = load_file(folder / "dinov2" / "model.safetensors")
     (tmp_path / "net").mkdir()
