@@ -70,3 +70,33 @@ def test_the_page_counts_what_is_newer_than_its_report(bench: Bench) -> None:
     assert newer_reads(bench.study, report) == 0
     read_checks(bench, 2)
     assert newer_reads(bench.study, report) == 2
+
+
+def test_the_page_shows_every_answer_with_its_figures_and_marks_simulated_studies(bench: Bench) -> None:
+    read_checks(bench, 44)
+    make_report(request_report(bench.study).pk)
+    Study.objects.filter(pk=bench.study.pk).update(is_simulated=True)
+    text = page(bench.study, bench.alice).content.decode()
+    for wanted in ("Can I stop?", "Is the queue worth it?", "44 used as test", "plate 1", "simulated", "As of 20"):
+        assert wanted in text, wanted
+    card = page(bench.study, bench.alice, **{"hx-request": "true"}).content.decode()
+    assert "Can I stop?" in card and "simulated" in card
+
+
+def test_before_the_first_check_the_page_says_where_checks_come_from(bench: Bench) -> None:
+    assert "Nobody has answered a random check yet" in page(bench.study, bench.alice).content.decode()
+
+
+def test_only_leads_ask_for_a_report(bench: Bench) -> None:
+    client = Client()
+    client.force_login(bench.bob)
+    assert client.post(reverse("training:stream-compute", args=[bench.study.pk])).status_code == 403
+    client.force_login(bench.alice)
+    assert client.post(reverse("training:stream-compute", args=[bench.study.pk])).status_code == 302
+    assert StreamReport.objects.get().requested_by == bench.alice
+
+
+def test_a_refusal_stands_on_the_page(bench: Bench) -> None:
+    bench.study.experiments.clear()
+    make_report(request_report(bench.study).pk)
+    assert "add one" in page(bench.study, bench.alice).content.decode()
