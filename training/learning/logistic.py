@@ -169,6 +169,8 @@ def fit_weights(
     first = np.zeros(loss.shape)
     if start is not None and basis.serves_other_rows:
         first = solve_triangular(basis.lift, columns.gathered(start) / loss.scale)
-    options = {"maxiter": settings.max_iterations, "gtol": settings.tolerance, "ftol": 1e-15}
+    # A slope left over is shared by the classes, so with many of them each probability is off by less.
+    slope = settings.tolerance * np.sqrt(len(columns.multiplicity) / 2)
+    options = {"maxiter": settings.max_iterations, "gtol": slope, "ftol": 1e-15}
     found = minimize(loss, first.ravel(), jac=True, method="L-BFGS-B", options=options)
     return columns.spread(basis.lift @ found.x.reshape(loss.shape) * loss.scale, targets.shape[1])
