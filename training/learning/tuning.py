@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import qr
 from scipy.special import log_softmax
 
 from training.learning.head import fit_temperature
@@ -66,10 +67,21 @@ def tune(phi: Array, targets: Array, weight: Array, experiment: NDArray[np.integ
         return Tuned(settings.ridge)
     fold, held_out = folds_of(labels, experiment)
     seen = np.flatnonzero(weight @ targets > 0)
-    answers = phi, np.ascontiguousarray(targets[:, seen]), weight
+    answers = _in_own_span(phi), np.ascontiguousarray(targets[:, seen]), weight
     found = [_judged(answers, fold, replace(settings, ridge=settings.ridge * factor)) for factor in GRID]
     best = int(np.argmin([cost for cost, _ in found]))
     return Tuned(settings.ridge * GRID[best], found[best][1], held_out)
+
+
+def _in_own_span(phi: Array) -> Array:
+    """The regressors (n, r + 1) in an orthonormal basis of what they span: the same fits, in far fewer unknowns.
+
+    The bias stays the last column; the ridge on all others does not change under a rotation.
+    """
+    if phi.shape[1] <= len(phi):
+        return phi
+    coordinates = qr(phi[:, :-1].T, mode="r")[0][: len(phi)].T
+    return np.column_stack([coordinates, phi[:, -1]])
 
 
 def _judged(
