@@ -9,10 +9,11 @@ from pathlib import Path
 def cpu_seconds(work: Callable[[], object], repeats: int = 5) -> float:
     """Median CPU seconds, over all threads of this process, of one call; a first call warms up."""
     work()
-    return statistics.median(_cpu_of(work) for _ in range(repeats))
+    return statistics.median(cpu_of(work) for _ in range(repeats))
 
 
-def _cpu_of(work: Callable[[], object]) -> float:
+def cpu_of(work: Callable[[], object]) -> float:
+    """CPU seconds, over all threads of this process, of one call, as it comes."""
     started = time.process_time()
     work()
     return time.process_time() - started
