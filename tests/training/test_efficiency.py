@@ -103,6 +103,17 @@ def test_a_not_sure_answer_costs_a_query_but_adds_no_label():
     assert len(notes.answers().crop_index) + len(notes.unsure) == 40
 
 
+def test_a_crop_gets_the_same_answer_in_every_fold():
+    whole, some = replace(pool(), distance=np.zeros(150)), np.arange(30, 90)
+    plan = replace(PLAN, annotator=SimulatedAnnotator("shy", 0, 0.5))
+
+    def unsure(data: LabelledPool) -> set[int]:
+        *_, (_, notes) = asked_crops(Run(plan.arms()[0], 0, 0), plan, data, len(data.labels))
+        return set(notes.unsure)
+
+    assert {int(some[crop]) for crop in unsure(whole.part(some))} == unsure(whole) & set(some.tolist())
+
+
 def test_with_soft_labels_a_not_sure_answer_is_half_a_vote_for_each_of_the_two_likeliest():
     near = replace(pool(), distance=np.zeros(150))
     plan = replace(PLAN, annotator=SimulatedAnnotator("shy", 0, 0.5), soft_not_sure=True)

@@ -21,7 +21,8 @@ class LabelledPool:
     """Embeddings (n, d), labels (n,) as numbers 0..K-1, experiment number (n,) and number of classes K.
 
     A label of -1 is a real "not sure": asking it costs a query, and nothing is judged by it. distance: each crop's
-    distance to the class boundary (n,), where simulated annotators may be unsure.
+    distance to the class boundary (n,), where simulated annotators may be unsure. rows: numbers (n,) of the
+    crops in the pool that this is a part of.
     """
 
     embeddings: NDArray[np.floating]
@@ -29,11 +30,13 @@ class LabelledPool:
     experiment: Index
     classes: int
     distance: NDArray[np.floating] | None = None
+    rows: Index | None = None
 
     def part(self, rows: Index) -> "LabelledPool":
         """The pool of some crops only."""
         distance = None if self.distance is None else self.distance[rows]
-        return LabelledPool(self.embeddings[rows], self.labels[rows], self.experiment[rows], self.classes, distance)
+        known = (self.embeddings[rows], self.labels[rows], self.experiment[rows])
+        return LabelledPool(*known, self.classes, distance, rows if self.rows is None else self.rows[rows])
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,8 @@ def _answer(plan: EfficiencyPlan, pool: LabelledPool, crop: int) -> int:
     if label < 0:
         return NOT_SURE
     distance = None if pool.distance is None else float(pool.distance[crop])
-    return plan.annotator.answer_crop(str(crop), label, distance, pool.classes)
+    number = crop if pool.rows is None else int(pool.rows[crop])
+    return plan.annotator.answer_crop(str(number), label, distance, pool.classes)
 
 
 def replay(
