@@ -29,9 +29,10 @@ from tests.factories import (
 )
 from tests.training.conftest import Bench
 from training.learning.ranking import PoolRanker
-from training.models import Ranking
+from training.models import EmbeddingSet, Ranking
 from training.services.labels import standing_answers
 from training.worker import ranking as worker_module
+from training.worker.embedding import embed_study
 from training.worker.pool import load_ranking_pool
 from training.worker.ranking import RankingWorker
 
@@ -329,3 +330,28 @@ def test_two_readers_at_once_never_hold_the_same_crop(bench: Bench) -> None:
         assert not {row.crop_id for row in crops[0]} & {row.crop_id for row in crops[1]}
         for reader, mine in zip((bench.bob, carol), crops, strict=True):
             answer(bench.study, reader, mine[0].crop_id)
+
+
+def test_a_damaged_file_of_a_network_is_said_then_handcrafted_features_rank_until_it_is_there_again(
+    data_folder: Path, bench: Bench
+) -> None:
+    Study.objects.update(encoder="untrained")
+    embed_study(bench.study.pk)
+    answer_all(bench.study, bench.bob, bench.crops[:8])
+    worker = RankingWorker()
+    worker.step()
+    good, before = Ranked.objects.get(study=bench.study), queue_of(bench.study)
+    assert (good.encoder_name, good.note) == ("untrained", "")
+    for digest, _ in EmbeddingSet.objects.filter(encoder_name="untrained")[0].shards:
+        halved(data_folder / "files" / "embeddings" / f"{digest}.npy")
+    worker = RankingWorker()
+    assert worker.step() == 0
+    assert "damaged" in problem_of(bench.study) and queue_of(bench.study) == before
+    assert worker.step() == 1
+    fallen_back = Ranked.objects.get(study=bench.study)
+    assert fallen_back.encoder_name == "handcrafted" and "untrained" in fallen_back.note
+    assert problem_of(bench.study) == ""
+    embed_study(bench.study.pk)
+    assert worker.step() == 1
+    again = Ranked.objects.get(study=bench.study)
+    assert (again.digest, again.note, queue_of(bench.study)) == (good.digest, "", before)
