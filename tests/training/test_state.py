@@ -46,6 +46,7 @@ def assert_equal(walked: Ranking, fresh: Ranking) -> None:
     assert len(set(walked.order[:100]) & set(fresh.order[:100])) >= 99
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000), st.integers(1, 60))
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_thousand_changes_lead_to_the_state_of_a_fit_from_nothing(seed, every):

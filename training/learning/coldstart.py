@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 Features = NDArray[np.float32]
 Index = NDArray[np.int64]
@@ -48,14 +49,12 @@ def spherical_kmeans(features: Features, count: int, seed: int) -> tuple[Feature
     """
     if not 1 <= count <= len(features):
         raise ValueError(f"{count} clusters of {len(features)} crops; ask for 1 to {len(features)}")
-    centres = _first_centres(features, count, np.random.default_rng(seed))
+    rows, centres = len(features), _first_centres(features, count, np.random.default_rng(seed))
     member = np.argmax(features @ centres.T, axis=1)
     for _ in range(ITERATIONS):
-        sizes = np.bincount(member, minlength=count)
-        order, filled = np.argsort(member, kind="stable"), sizes > 0
-        starts = (np.cumsum(sizes) - sizes)[filled]
-        centres = centres.copy()
-        centres[filled] = unit_rows(np.add.reduceat(features[order], starts))
+        belongs = csr_array((np.ones(rows, dtype=np.float32), member, np.arange(rows + 1)), shape=(rows, count))
+        empty = np.bincount(member, minlength=count) == 0
+        centres = np.where(empty[:, None], centres, unit_rows(belongs.T @ features))
         moved = np.argmax(features @ centres.T, axis=1)
         if np.array_equal(moved, member):
             break
