@@ -29,7 +29,8 @@ FEWEST_TESTED = 40
 # An accuracy known less well than this carries no forecast, and less well than the second no advice to stop.
 FORECAST_HALF_WIDTH = 0.10
 STOP_HALF_WIDTH = 0.05
-ASSUMED_ACCURACY = 0.8
+# Before any accuracy is seen: eight in ten are right.
+PLANNED = math.ceil((1.96 / FORECAST_HALF_WIDTH) ** 2 * 0.8 * 0.2 / 10) * 10
 # A curve whose points leave the fitted one by more than this (root mean square) is no curve.
 STEADY = 0.05
 DRAWS = 1000
@@ -175,9 +176,8 @@ def _gains(curve: Curve, fitted: PowerLaw, scatter: Array, answers: tuple[int, i
 def _refusal(curve: Curve, half: float | None, answers: int) -> tuple[str, int | None]:
     """Why nothing can be forecast, or ""; and how many tested stream crops it takes."""
     n = len(curve.parts)
-    first = math.ceil((1.96 / FORECAST_HALF_WIDTH) ** 2 * ASSUMED_ACCURACY * (1 - ASSUMED_ACCURACY) / 10) * 10
     if n < FEWEST_TESTED or half is None:
-        return "too few stream answers", max(first, FEWEST_TESTED)
+        return "too few stream answers", PLANNED
     if half > FORECAST_HALF_WIDTH:
         return "too few stream answers", math.ceil(n * (half / FORECAST_HALF_WIDTH) ** 2 / 10) * 10
     if answers < FEWEST_ANSWERS or len(curve.sizes) < FEWEST_SIZES:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from training.learning.stopping import GO_ON, REFUSED, STOP, UNSURE
+from training.learning.stopping import GO_ON, PLANNED, REFUSED, STOP, UNSURE
 from training.learning.stream_judgement import HELPS, OPEN, SAME, WORSE
 from training.services.stream_plot import plot_of
 
@@ -74,9 +74,8 @@ def stopping(content: dict[str, Any]) -> Said:
     """Can I stop?"""
     question, said = "Can I stop?", content["forecast"]
     if said is None:
-        needed = content["queue"]["needed"]
-        text = f"Too few stream answers to say: {content['stream']['tested']} of about {needed or 'many'}."
-        return Said(question, "Cannot be said yet", "", text, more_checks(content, needed))
+        text = f"Too few stream answers: {content['stream']['tested']} of about {PLANNED}."
+        return Said(question, "Cannot be said yet", "", text, more_checks(content, PLANNED))
     if said["advice"] == REFUSED:
         text = f"{said['reason'].capitalize()}."
         if said["needed"]:

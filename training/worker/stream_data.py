@@ -23,6 +23,7 @@ from training.worker.page_pool import page_pool
 
 # Raised whenever the same answers would give other figures.
 VERSION = 1
+AT_A_TIME = 500
 SETTLED = (State.AGREE, State.DECIDED)
 # Not settled yet, but read: left out, only the easy crops would be tested.
 PROVISIONAL = (State.ONE_READ, State.WAITING)
@@ -146,12 +147,12 @@ def _filled(weight: Floats, experiment: Ids) -> Floats:
 
 
 def _fields(ids: Ids) -> Ids:
-    """Number of the image of each crop (n,)."""
-    image: dict[int, int] = {}
-    for start in range(0, len(ids), 500):
-        part = [int(crop) for crop in ids[start : start + 500]]
-        image |= dict(Crop.objects.filter(pk__in=part).values_list("pk", "image_id"))
-    return np.array([image[int(crop)] for crop in ids], dtype=np.int64)
+    """Number of the picture of each crop (n,); copies of a picture, in two experiments say, have the same."""
+    picture: dict[int, str] = {}
+    for start in range(0, len(ids), AT_A_TIME):
+        part = [int(crop) for crop in ids[start : start + AT_A_TIME]]
+        picture |= dict(Crop.objects.filter(pk__in=part).values_list("pk", "image__sha256"))
+    return np.unique([picture[int(crop)] for crop in ids], return_inverse=True)[1].astype(np.int64)
 
 
 def _plan(study: Study) -> StreamPlan:
