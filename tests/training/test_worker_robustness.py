@@ -31,6 +31,7 @@ from tests.training.conftest import Bench
 from training.learning.ranking import PoolRanker
 from training.models import EmbeddingSet, Ranking
 from training.services.labels import standing_answers
+from training.worker import pool as pool_module
 from training.worker import ranking as worker_module
 from training.worker.embedding import embed_study
 from training.worker.pool import load_ranking_pool
@@ -355,3 +356,23 @@ def test_a_damaged_file_of_a_network_is_said_then_handcrafted_features_rank_unti
     assert worker.step() == 1
     again = Ranked.objects.get(study=bench.study)
     assert (again.digest, again.note, queue_of(bench.study)) == (good.digest, "", before)
+
+
+def test_while_one_pool_is_embedded_the_other_studies_are_ranked(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = RankingWorker()
+    worker.step()
+    cold = make_study(bench.alice, make_experiment(tmp_path, "plate 9", seed=9), name="cold")
+    compute, ranked = pool_module.compute, []
+
+    def slowly(experiment: Experiment, encoder: str, tell: Any) -> Any:
+        answer(bench.study, bench.bob, bench.crops[0])
+        tell(0.5, "embedding by handcrafted")
+        ranked.append((Ranked.objects.get(study=bench.study).answers, Ranked.objects.filter(study=cold).exists()))
+        return compute(experiment, encoder)
+
+    monkeypatch.setattr(pool_module, "compute", slowly)
+    worker.step()
+    assert ranked == [(1, False)] and Ranked.objects.filter(study=cold).exists()
+    assert worker.step() == 0

@@ -32,9 +32,9 @@ ENCODER = "handcrafted"
 RETRY_S = 60.0
 TELL_EVERY_S = 10.0
 # What warm studies may take together, by estimate; those that were not ranked for longest make room.
-WARM_BYTES = 512 * 2**20
+WARM_BYTES = 600 * 2**20
 BYTES_PER_STUDY = 12 * 2**20
-BYTES_PER_CROP = 64
+BYTES_PER_CROP = 100
 
 
 @dataclass(slots=True)
