@@ -196,5 +196,6 @@ def _ranker(study: Study, pool: RankingPool) -> PoolRanker:
         coverage_share=study.coverage_share,
         random_share=study.random_share,
         seed=study.seed,
+        tuned=True,
     )
     return PoolRanker(pool.features, pool.experiment_index, settings, pool.digest)
