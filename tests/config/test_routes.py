@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from imaging.models import Crop, Experiment, Image
 from inference.models import InferenceRun
-from labeling.models import Study
+from labeling.models import LabelClass, Membership, Study
 from tests.factories import (
     add_reader,
     answer_all,
@@ -102,7 +102,17 @@ def _value(parameter: str, path: str) -> object:
     }  # fmt: skip
     if parameter == "pk":
         return models[noun].objects.order_by("-id" if noun.startswith("training") else "id").first().pk
-    return {"crop": lambda: Crop.objects.first().pk, "name": lambda: "objects.csv"}[parameter]()
+    return OTHERS[parameter]()
+
+
+# The second class and the second member, so that their numbers differ from the study's.
+OTHERS: dict[str, Callable[[], object]] = {
+    "crop": lambda: Crop.objects.first().pk,
+    "crop_pk": lambda: Crop.objects.first().pk,
+    "class_pk": lambda: LabelClass.objects.order_by("id")[1].pk,
+    "member_pk": lambda: Membership.objects.get(user__username="bob").pk,
+    "name": lambda: "objects.csv",
+}
 
 
 def body() -> dict[str, Any]:
@@ -167,7 +177,8 @@ def test_a_stranger_gets_no_data_and_changes_nothing(world: World) -> None:
             refused = is_login(response) or response.status_code in (403, 404, 405)
             # The study of a new run is checked as a field, and answers as if there were no such study.
             refused |= (route.name, response.status_code) == ("training-run-list", 400)
-            is_empty = response.status_code == 200 and (route.name.endswith(("-list", "s")) or route.name in OWN)
+            # A list is open to everybody and empty for a stranger; no page about one thing is.
+            is_empty = response.status_code == 200 and not re.search(r"/\d+/", route.path)
             if not refused and not is_empty and route.name not in OWN:
                 wrong.append((method, route.path, response.status_code))
             if SECRET in text or ModelVersion.objects.get().digest[:8] in text:
@@ -203,6 +214,14 @@ def test_a_viewer_of_an_experiment_neither_learns_of_nor_uses_models_of_others(w
 
 LEADS_ONLY = (
     ("get", "/studies/{study}/answers.csv"),
+    ("get", "/studies/{study}/settings/"),
+    ("get", "/studies/{study}/stream/"),
+    ("post", "/studies/{study}/settings/classes/"),
+    ("post", "/studies/{study}/settings/classes/{label_class}/"),
+    ("post", "/studies/{study}/settings/members/"),
+    ("post", "/studies/{study}/settings/members/{member}/remove/"),
+    ("post", "/studies/{study}/ambiguous/{crop}/reopen/"),
+    ("post", "/studies/{study}/stream/compute/"),
     ("get", "/api/v1/studies/{study}/agreement/"),
     ("post", "/studies/{study}/models/train/"),
     ("post", "/training/{training}/cancel/"),
@@ -219,6 +238,7 @@ def test_what_only_leads_may_do_is_refused_to_annotators(world: World) -> None:
     numbers = {
         "study": world.study.pk, "training": TrainingRun.objects.first().pk,
         "model": ModelVersion.objects.get().pk, "run": InferenceRun.objects.get().pk,
+        "label_class": OTHERS["class_pk"](), "member": OTHERS["member_pk"](), "crop": OTHERS["crop_pk"](),
     }  # fmt: skip
     wanted = [(method, Route("", path.format(**numbers))) for method, path in LEADS_ONLY]
     bob, alice, before = client_of(world.bob), client_of(world.alice), state()
