@@ -1,0 +1,153 @@
+"""What was said about crops: answers and their classes, what they add up to, and crops that are asked again."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from imaging.models import Crop
+from labeling.models.study import LabelClass, Study
+
+# Stands where a crop was not drawn but chosen: there is no probability to divide by.
+DETERMINISTIC = "deterministic"
+
+
+class AnnotationQuerySet(models.QuerySet["Annotation"]):
+    """Filters that pages, agreement and training share."""
+
+    def current(self) -> "AnnotationQuerySet":
+        """Answers that stand: neither superseded by a later one nor a withdrawal."""
+        return self.filter(superseded_by__isnull=True).exclude(answer=Annotation.Answer.WITHDRAWN)
+
+
+class Annotation(models.Model):
+    """One annotator's answer to one crop; append-only.
+
+    Identified for the browser by `client_id`, which makes sending it twice harmless. An edit or an undo is a new
+    row that supersedes the old one. Classes hang in `AnnotationLabel`, so that several labels, grades and a
+    hierarchy fit later without touching what was answered. Written only by `labeling.services.answers`.
+    """
+
+    class Answer(models.TextChoices):
+        LABEL = "label", "a class"
+        NOT_SURE = "not_sure", "not sure"
+        BAD_CROP = "bad_crop", "bad crop"
+        WRONG_OBJECT = "wrong_object", "wrong object"
+        WITHDRAWN = "withdrawn", "withdrawn"
+
+    class Source(models.TextChoices):
+        ROOM = "room", "reading room"
+        API = "api", "API"
+        IMPORT = "import", "imported"
+        SIMULATED = "simulated", "simulated annotator"
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="annotations")
+    crop = models.ForeignKey(Crop, on_delete=models.PROTECT, related_name="annotations")
+    annotator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="annotations")
+    answer = models.CharField(max_length=20, choices=Answer)
+    reason = models.CharField(max_length=200, blank=True)
+    source = models.CharField(max_length=20, choices=Source, default=Source.ROOM)
+    why_asked = models.CharField(max_length=40, blank=True)
+    probability_asked = models.FloatField(null=True, blank=True)
+    ranking = models.CharField(max_length=64, blank=True)
+    window = models.JSONField(default=list, blank=True, help_text="display window per channel when answered")
+    client_id = models.UUIDField(unique=True)
+    shown_at = models.DateTimeField(null=True, blank=True)
+    answered_at = models.DateTimeField()
+    received_at = models.DateTimeField(default=timezone.now)
+    supersedes = models.OneToOneField(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="superseded_by"
+    )
+
+    objects = AnnotationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [
+            # "What stands for this crop, by this person" is asked after every answer.
+            models.Index(fields=["study", "crop", "annotator"], name="annotation_read"),
+            # The ranking worker asks for answers newer than its last one.
+            models.Index(fields=["study", "id"], name="annotation_newer"),
+        ]
+        constraints = [
+            # A withdrawal takes something back.
+            models.CheckConstraint(
+                condition=~Q(answer="withdrawn") | Q(supersedes__isnull=False),
+                name="annotation_withdraws_one",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.annotator} on {self.crop}: {self.answer}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Insert; an answer that stands is never written again."""
+        kwargs["force_insert"] = True
+        super().save(*args, **kwargs)
+
+    @property
+    def asked_with(self) -> float | str | None:
+        """Probability with which the crop was drawn, "deterministic" where none was; None where nobody asked."""
+        if not self.why_asked:
+            return None
+        return DETERMINISTIC if self.probability_asked is None else self.probability_asked
+
+
+class AnnotationLabel(models.Model):
+    """A class that an answer names, with a grade where the class has grades; identified by answer and class."""
+
+    annotation = models.ForeignKey(Annotation, on_delete=models.PROTECT, related_name="labels")
+    label_class = models.ForeignKey(LabelClass, on_delete=models.PROTECT, related_name="+")
+    grade = models.SmallIntegerField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            # An answer names a class once.
+            models.UniqueConstraint(fields=["annotation", "label_class"], name="annotation_class_once"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.label_class)
+
+
+class Consensus(models.Model):
+    """What the reads of a crop add up to; derived, identified by study and crop, rebuilt from the answers."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="consensus")
+    crop = models.ForeignKey(Crop, on_delete=models.CASCADE, related_name="+")
+    label_class = models.ForeignKey(LabelClass, null=True, on_delete=models.CASCADE, related_name="+")
+    reads = models.PositiveSmallIntegerField()
+    share = models.FloatField(help_text="share of the reads that name the class")
+    is_disputed = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name_plural = "consensus"
+        constraints = [
+            # A crop has one consensus in a study.
+            models.UniqueConstraint(fields=["study", "crop"], name="consensus_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.crop}: {self.label_class} ({self.share:.0%})"
+
+
+class Reopening(models.Model):
+    """A lead's wish that one more reader looks at an ambiguous crop; append-only, the newest of a crop counts.
+
+    Identified by its number; written by `labeling.services.ambiguous`. `last_annotation` is the newest answer to the
+    crop at that moment: a read with a larger number answers the wish.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="reopenings")
+    crop = models.ForeignKey(Crop, on_delete=models.CASCADE, related_name="+")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    last_annotation = models.PositiveBigIntegerField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.crop} reopened by {self.by}"
