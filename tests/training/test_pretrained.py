@@ -287,6 +287,11 @@ def test_broken_weights_are_refused_by_name_rule_and_way_out(tmp_path, kind):
         ({"model_type": "vit", "patch_size": 0}, "cuts patches of 0 px"),
         ({"auto_map": {"AutoModel": "evil.Model"}}, "without a config that names its architecture"),
         ([1, 2], "holds no JSON object"),
+        ({"model_type": ["resnet"]}, r"names the architecture \['resnet'\]"),
+        ({"model_type": "vit", "hidden_size": float("inf")}, "no numbers"),
+        ({"model_type": "vit", "hidden_act": 5}, "makes no network"),
+        ({"model_type": "resnet", "pretrained_cfg": "timm"}, "'pretrained_cfg' that is no JSON object"),
+        ({"model_type": "resnet", "quantization_config": {"quant_method": "fp8"}}, "are quantised"),
     ],
 )
 def test_a_config_that_does_not_fit_is_refused(tmp_path, config, said):
@@ -294,6 +299,26 @@ def test_a_config_that_does_not_fit_is_refused(tmp_path, config, said):
     (tmp_path / "net" / "config.json").write_text(json.dumps(config))
     with pytest.raises(EncoderError, match=said):
         made(tmp_path, "file:net")
+
+
+@pytest.mark.parametrize("kind", ["resnet", "vit"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        # The library would fetch this from the hub and run it.
+        {"attn_implementation": "evil/kernel"},
+        {"_attn_implementation": "evil/kernel"},
+        {"auto_map": {"AutoModel": "evil--code.Model"}},
+        {"num_labels": 10**6},
+        {"pretrained_cfg": None},
+    ],
+)
+def test_what_a_config_says_beside_its_architecture_is_left_aside(folder, tmp_path, kind, more):
+    path = save_network(tmp_path / "net", kind) / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | more))
+    found = made(tmp_path, "file:net")
+    assert len(found._network.config.id2label) < 10**6
+    assert np.array_equal(encoded(found, crops(2)), encoded(made(folder, f"file:{kind}"), crops(2)))
 
 
 @pytest.mark.parametrize("given", [{"image_std": [0, 1, 1]}, {"image_mean": ["a"]}, {"image_mean": [0.5]}])
@@ -328,6 +353,8 @@ def test_missing_files_and_links_that_lead_outside_are_refused(tmp_path, folder)
         "hub:dinov2",
         "hub:a/b/c",
         "hub:../b",
+        "hub:a--b/c",
+        "hub:a/b--c",
     ],
 )
 def test_names_that_are_none_are_refused_with_how_names_are_written(name):

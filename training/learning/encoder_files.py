@@ -61,7 +61,7 @@ def find_encoder_files(name: EncoderName, folder: Path) -> EncoderFiles:
     beside = place if place.is_dir() else None
     config = _config_of(weights, beside, metadata, shapes)
     preprocessor = _json_of(beside / PREPROCESSOR) if beside else _parsed(metadata.get("preprocessor", ""), weights)
-    return EncoderFiles(weights, shapes, config, preprocessor or dict(config.get("pretrained_cfg", {})))
+    return EncoderFiles(weights, shapes, config, preprocessor or config.get("pretrained_cfg") or {})
 
 
 def read_header(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, str]]:
@@ -109,15 +109,19 @@ def _config_of(weights: Path, beside: Path | None, metadata: Mapping[str, str], 
 def checked_config(config: dict[str, Any], named: str) -> dict[str, Any]:
     """The config, when its architecture is known and its sizes are sane; else EncoderError."""
     kind = config["model_type"]
-    if kind not in ARCHITECTURES:
+    if not isinstance(kind, str) or kind not in ARCHITECTURES:
         raise EncoderError(
             f"the config of {named} names the architecture {kind!r}; known are {', '.join(ARCHITECTURES)}"
         )
+    if not isinstance(config.get("pretrained_cfg") or {}, dict):
+        raise EncoderError(f"the config of {named} has a 'pretrained_cfg' that is no JSON object; copy it again")
+    if config.get("quantization_config"):
+        raise EncoderError(f"the weights of {named} are quantised; bring them in full precision")
     try:
         depths = [int(n) for n in config.get("depths", [config.get("num_hidden_layers", 1)])]
         widths = [int(n) for n in config.get("hidden_sizes", [config.get("hidden_size", 1)])]
         channels, patch = int(config.get("num_channels", 3)), int(config.get("patch_size", 16))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise EncoderError(f"the config of {named} has sizes that are no numbers; copy it again") from error
     if not (1 <= sum(depths) <= DEEPEST and all(1 <= n <= WIDEST for n in widths) and min(depths) >= 0):
         raise EncoderError(f"the config of {named} asks for {sum(depths)} layers of {widths} columns; copy it again")

@@ -42,7 +42,8 @@ def parse_encoder_name(text: str) -> EncoderName:
     if kind == "file" and FILE_NAME.fullmatch(place) and place != "hub":
         return EncoderName(text, kind, place, precision=precision)
     found = HUB_ID.fullmatch(place)
-    if kind == "hub" and found:
+    # No name on the hub holds "--"; it parts owner and name in the folders.
+    if kind == "hub" and found and "--" not in f"{found[1]}/{found[2]}":
         return EncoderName(text, kind, f"{found[1]}/{found[2]}", found[3] or "", precision)
     raise EncoderError(
         f"unknown encoder {text!r}; choose one of {', '.join(BUILT_IN)}, file:NAME (a file or folder in the folder "

@@ -1,13 +1,14 @@
 """Encoders from pretrained networks: frozen weights from a safetensors file, any number of channels."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -31,6 +32,10 @@ TRANSFORMER_PX = 96
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 # Tensors that take part in an embedding, with or without the name of the model in front.
 INSIDE = re.compile(r"(\w+\.)?(encoder|embedder|layers?\d*|blocks|stages|patch_embed|embeddings(?!\.mask_token))\.")
+# What the library raises for a config of impossible sizes.
+MAKES_NONE = (
+    ValueError, TypeError, RuntimeError, KeyError, AttributeError, ArithmeticError, StrictDataclassError,
+)  # fmt: skip
 CLASSES = {
     "dinov2": ("Dinov2Config", "Dinov2Model"),
     "dinov2_with_registers": ("Dinov2WithRegistersConfig", "Dinov2WithRegistersModel"),
@@ -158,7 +163,7 @@ def load_network(files: EncoderFiles) -> nn.Module:
     named = files.weights.name
     config_class, model_class = (getattr(transformers, name) for name in CLASSES[files.config["model_type"]])
     try:
-        config = config_class(**{key: value for key, value in files.config.items() if key != "model_type"})
+        config = config_class(**_of_architecture(config_class, files.config))
         with torch.device("meta"):
             needed = sum(weight.numel() for weight in _bare(model_class, config).parameters())
         if needed > count_of(files.shapes):
@@ -172,12 +177,23 @@ def load_network(files: EncoderFiles) -> nn.Module:
         raise
     except (SafetensorError, OSError) as error:
         raise EncoderError(f"{named} cannot be read: {error}; copy it again") from error
-    except (ValueError, TypeError, RuntimeError, KeyError, AttributeError, ZeroDivisionError) as error:
+    except MAKES_NONE as error:
         raise EncoderError(f"the config of {named} makes no network: {_short(error)}; copy it again") from error
     _check_fit(named, report)
     if not all(bool(torch.isfinite(value).all()) for value in network.state_dict().values()):
         raise EncoderError(f"{named} holds weights that are not finite; bring a whole file")
     return network.eval().requires_grad_(False)
+
+
+def _of_architecture(config_class: Any, config: dict[str, Any]) -> dict[str, Any]:
+    """The sizes and switches of the architecture itself.
+
+    The rest of a config is left aside: it can name attention code to be fetched from the hub and run, or a million
+    labels to be listed in memory, and changes no embedding.
+    """
+    general = {entry.name for entry in fields(transformers.PretrainedConfig)}
+    own = {entry.name for entry in fields(config_class)} - general
+    return {key: value for key, value in config.items() if key in own}
 
 
 def _more(model_class: Any) -> dict[str, Any]:
