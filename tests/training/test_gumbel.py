@@ -46,6 +46,18 @@ def test_nothing_worth_nothing_is_drawn_and_then_there_is_no_draw():
     assert GumbelDraws(np.zeros(3, np.float32), np.ones(3, bool), 1.0, (0,), 3).next() is None
 
 
+@pytest.mark.parametrize("length", [1, 10])
+def test_weights_too_small_for_a_number_still_have_their_probability(length):
+    scores, opened = np.array([1, 1e-4, 1e-4, 1e-5], dtype=np.float32), np.ones(4, dtype=bool)
+    draws = GumbelDraws(scores, opened, 0.005, (0,), length)
+    assert draws.next() == (0, 1.0)
+    draws.take(0)
+    if length > 1:
+        crop, probability = draws.next()
+        draws.take(crop)
+        assert probability == pytest.approx(0.5) and draws.next() == (3 - crop, pytest.approx(1.0))
+
+
 @pytest.mark.parametrize("temperature", [0.01, 1.0, 100.0])
 def test_low_temperatures_follow_the_scores_and_high_ones_do_not(temperature):
     same = np.mean([[crop for crop, _ in drawn(seed, 4, temperature)] == [0, 1, 2, 3] for seed in range(200)])

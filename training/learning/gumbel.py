@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from training.learning.acquisition.scores import Scores
 from training.learning.acquisition.view import top_open
@@ -32,24 +33,24 @@ class GumbelDraws:
         with np.errstate(divide="ignore"):
             weight = np.log(scores.astype(np.float64))
         weight /= temperature
-        weight -= weight.max(initial=-np.inf, where=open_mask & np.isfinite(weight)) if scores.any() else 0.0
         noisy = weight + np.random.default_rng(seed).gumbel(size=len(weight))
-        drawn = top_open(noisy, open_mask & np.isfinite(noisy), length)
-        np.exp(weight, out=weight)
-        self._drawn = drawn
-        self._weight = weight[drawn]
-        self._place = {int(crop): place for place, crop in enumerate(drawn)}
-        self._alive = np.ones(len(drawn), dtype=bool)
-        self._all = weight
-        left = open_mask.copy()
-        left[drawn] = False
-        self._rest = float(weight[left].sum())
+        self._drawn = top_open(noisy, open_mask & np.isfinite(noisy), length)
+        self._log = weight[self._drawn]
+        self._place = {int(crop): place for place, crop in enumerate(self._drawn)}
+        self._alive = np.ones(len(self._drawn), dtype=bool)
+        left = open_mask & np.isfinite(weight)
+        left[self._drawn] = False
+        # The rest has a unit of its own: beside the best draw it may be nothing, and beside the last one everything.
+        self._unit = float(weight.max(where=left, initial=-np.inf)) if left.any() else 0.0
+        self._of_rest = np.where(left, np.exp(np.minimum(weight - self._unit, 0)), 0)
+        self._rest = float(self._of_rest.sum())
 
     def take(self, crop: int) -> None:
         """Count a crop as taken, whoever asked for it."""
         place = self._place.get(crop)
         if place is None:
-            self._rest = max(self._rest - float(self._all[crop]), 0.0)
+            self._rest = max(self._rest - float(self._of_rest[crop]), 0.0)
+            self._of_rest[crop] = 0.0
         else:
             self._alive[place] = False
 
@@ -58,5 +59,8 @@ class GumbelDraws:
         if not self._alive.any():
             return None
         place = int(np.argmax(self._alive))
-        total = self._rest + float(self._weight[self._alive].sum())
-        return int(self._drawn[place]), float(self._weight[place]) / total
+        # By logarithms: at a low temperature the weights of what is left may all be too small for a number.
+        total = logsumexp(self._log[self._alive])
+        if self._rest > 0:
+            total = np.logaddexp(total, np.log(self._rest) + self._unit)
+        return int(self._drawn[place]), float(np.exp(self._log[place] - total))
