@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,6 +105,18 @@ def situation_of(reads: Sequence[Read], reopened_at: int | None = None, *, drawn
     return Situation(in_stream=drawn or in_stream(reads), differ=differ(reads), reopened=waits)
 
 
+def awaiting_reads(study: Study, keys: Mapping[int, str]) -> set[int]:
+    """Those of the crops (number -> key) that another annotator should still read."""
+    reads, reopened = reads_of(study, list(keys)), reopened_after(study, list(keys))
+    needed = {
+        crop: reads_needed(
+            study, key, [read.answer for read in reads[crop]], situation_of(reads[crop], reopened.get(crop))
+        )
+        for crop, key in keys.items()
+    }
+    return {crop for crop in keys if len(reads[crop]) < needed[crop]}
+
+
 def reads_needed(study: Study, crop_key: str, answers: Iterable[str], situation: Situation | None = None) -> int:
     """Number of annotators who should read the crop, given the kinds of answer that stand so far.
 
@@ -115,8 +127,10 @@ def reads_needed(study: Study, crop_key: str, answers: Iterable[str], situation:
     given, at = list(answers), situation or Situation()
     if BAD & set(given):
         return len(given)
+    if at.reopened:
+        return len(given) + 1
     if given.count(NOT_SURE) >= AMBIGUOUS_FROM:
-        return len(given) + at.reopened
+        return len(given)
     needed = study.reads_per_crop
     if at.in_stream or is_shared(study, crop_key) or NOT_SURE in given:
         needed = max(needed, 2)

@@ -4,12 +4,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from audit import services as audit
 from imaging.models import Crop
 from labeling.models import Annotation, RequestedCrop, Study
 from labeling.services.progress import pool
 from labeling.services.queue import lock
+from labeling.services.reads import awaiting_reads
 
 # Enough for one sitting; a longer list would push aside what the ranking asks for.
 MOST_REQUESTED = 200
@@ -17,6 +19,14 @@ MOST_REQUESTED = 200
 
 class RequestRefused(ValueError):
     """The crops cannot be asked for; the message says why."""
+
+
+def _still_waiting(study: Study, user: Any) -> QuerySet[RequestedCrop]:
+    """The user's wishes, without those that others have read often enough: they would never be served, nor go."""
+    waiting = RequestedCrop.objects.filter(study=study, user=user)
+    keys = dict(waiting.values_list("crop_id", "crop__key"))
+    waiting.filter(crop__in=set(keys) - awaiting_reads(study, keys)).delete()
+    return waiting.all()
 
 
 def request_crops(study: Study, user: Any, like: Crop, crop_ids: Iterable[int]) -> int:
@@ -33,7 +43,7 @@ def request_crops(study: Study, user: Any, like: Crop, crop_ids: Iterable[int]) 
     with transaction.atomic():
         lock(study)
         answered = Annotation.objects.current().filter(study=study, annotator=user, crop__in=wanted)
-        waiting = RequestedCrop.objects.filter(study=study, user=user)
+        waiting = _still_waiting(study, user)
         passed = {*answered.values_list("crop_id", flat=True), *waiting.values_list("crop_id", flat=True)}
         fresh = [crop for crop in wanted if crop not in passed]
         if waiting.count() + len(fresh) > MOST_REQUESTED:

@@ -9,6 +9,7 @@ from audit.models import AuditEvent
 from labeling.services.ambiguous import ReopenRefused, ambiguous_crops, reopen, waiting_again
 from labeling.services.answers import undo
 from labeling.services.queue import next_crops
+from labeling.services.reads import STREAM
 from tests.factories import add_reader, answer, fill_queue
 from tests.labeling.conftest import Room
 
@@ -86,3 +87,14 @@ def test_a_reopened_crop_is_offered_before_the_next_ranking(frozen: Room) -> Non
     fill_queue(frozen.study, frozen.crops[1:])
     reopen(frozen.study, frozen.alice, frozen.crops[0])
     assert next_crops(frozen.study, frozen.alice, 12)[0].crop_id == frozen.crops[0].pk
+
+
+def test_a_crop_whose_adjudicator_could_not_tell_is_read_once_more_when_reopened(room: Room) -> None:
+    fill_queue(room.study, room.crops, why=STREAM)
+    for user, said in ((room.bob, "disc"), (room.dora, "ring"), (add_reader(room.study, "eve"), "")):
+        answer(room.study, user, room.crops[0], said)
+    assert ambiguous_crops(room.study) == [room.crops[0].pk] and not gets_it(room, room.alice)
+    reopen(room.study, room.alice, room.crops[0])
+    assert gets_it(room, room.alice) and not gets_it(room, room.bob)
+    answer(room.study, room.alice, room.crops[0], "disc")
+    assert ambiguous_crops(room.study) == [] and not gets_it(room, add_reader(room.study, "finn"))

@@ -86,3 +86,15 @@ def test_no_more_crops_are_held_than_are_shown_soon(room: Room) -> None:
     ask(room, room.bob, 4, 5, 6, 7, 8)
     served(room, room.bob)
     assert Lease.objects.count() == 3
+
+
+def test_wishes_that_others_have_read_since_make_room_for_new_ones(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "MOST_REQUESTED", 2)
+    ask(room, room.bob, 1, 2)
+    answer(room.study, room.dora, room.crops[1])
+    with pytest.raises(RequestRefused, match="At most 2 crops may wait"):
+        ask(room, room.bob, 3, 4)
+    assert ask(room, room.bob, 3) == 1
+    assert [place for place, _, _ in served(room, room.bob, 2)] == [2, 3]
