@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404
 
 from imaging.models import Experiment
@@ -72,7 +72,12 @@ def withdraw_sight(study: Study, user: Any) -> None:
 
 
 def withdraw_sight_of(experiments: QuerySet[Experiment], study: Study, user: Any) -> None:
-    """Take back the sight of experiments that the study showed the user, where no other study of theirs does."""
-    others = Experiment.objects.filter(studies__in=studies_of(user).exclude(pk=study.pk))
+    """Take back the sight of experiments that the study showed the user, where no other study of theirs does.
+
+    A blind study shows its annotators no experiment: it is no reason to keep one in sight.
+    """
+    led = Q(memberships__user=user, memberships__role=Membership.Role.LEAD)
+    showing = studies_of(user).exclude(pk=study.pk).filter(Q(is_blind=False) | led)
+    others = Experiment.objects.filter(studies__in=showing)
     for experiment in experiments.exclude(pk__in=others):
         revoke_view(experiment, user)

@@ -98,6 +98,17 @@ def release(study: Study, user: Any) -> None:
     Lease.objects.filter(study=study, user=user).delete()
 
 
+def forget_outside(study: Study) -> None:
+    """Drop leases, wishes and queue entries of crops whose experiment the study no longer holds.
+
+    Such a crop would be handed out again and again, and every answer to it refused.
+    """
+    inside = study.experiments.values("pk")
+    for rows in (Lease.objects, RequestedCrop.objects, QueueEntry.objects):
+        rows.filter(study=study).exclude(crop__image__sample__experiment__in=inside).delete()
+    RequestedCrop.objects.filter(study=study).exclude(like__image__sample__experiment__in=inside).delete()
+
+
 def replace_queue(study: Study, entries: Sequence[NewEntry], info: RankingInfo) -> None:
     """Put a new ranking in place of the old one, in one short transaction."""
     now = timezone.now()

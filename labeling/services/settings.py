@@ -11,7 +11,7 @@ from audit import services as audit
 from imaging.models import Experiment
 from labeling.models import STREAM_IS_FIXED, Annotation, Membership, RequestedCrop, Study
 from labeling.services.access import join, withdraw_sight, withdraw_sight_of
-from labeling.services.queue import lock, release
+from labeling.services.queue import forget_outside, lock, release
 from labeling.services.studies import StudyRefused, check_choices, check_experiments, check_shares
 
 EDITABLE = (
@@ -89,7 +89,10 @@ def _store(study: Study, after: Mapping[str, Any]) -> None:
     if {"strategy", "encoder"} & set(after):
         check_choices(study.strategy, study.encoder)
     try:
-        study.full_clean(exclude=["strategy", "encoder", "seed"], validate_constraints=True)
+        # Not `clean`: it refuses a choice that is no longer on offer, changed or not.
+        study.clean_fields(exclude=["strategy", "encoder", "seed"])
+        study.validate_unique()
+        study.validate_constraints()
     except ValidationError as error:
         raise StudyRefused(" ".join(error.messages)) from error
     if after:
@@ -108,6 +111,7 @@ def _set_experiments(study: Study, lead: Any, experiments: Sequence[Experiment])
     if held is not None:
         raise StudyRefused(f"Experiment '{held}' holds answers of this study: it stays.")
     study.experiments.set(after)
+    forget_outside(study)
     for member in study.memberships.select_related("user"):
         # Leads may have brought the experiment themselves, and could not put it back if they lost sight of it.
         if member.role != Membership.Role.LEAD:

@@ -11,7 +11,8 @@ from audit import services as audit
 from imaging.models import Experiment
 from labeling import registry
 from labeling.models import LabelClass, Membership, Study
-from labeling.services.access import join
+from labeling.services.access import join, withdraw_sight
+from labeling.services.queue import forget_outside
 
 # Okabe and Ito's palette, readable with every common form of colour blindness, then its lighter companions.
 PALETTE = (
@@ -91,10 +92,14 @@ def create_study(plan: StudyPlan, lead: Any) -> Study:
 
 
 def study_saved(study: Study, by: Any, *, created: bool) -> None:
-    """Complete a study that was edited in Admin: members see its experiments, and the change has its event."""
+    """Complete a study that was edited in Admin: members see what they may, and it has its event."""
     with transaction.atomic():
         for membership in study.memberships.select_related("user"):
-            join(study, membership.user, membership.role, is_simulated=membership.is_simulated)
+            if study.is_blind and membership.role != Membership.Role.LEAD:
+                withdraw_sight(study, membership.user)
+            else:
+                join(study, membership.user, membership.role, is_simulated=membership.is_simulated)
+        forget_outside(study)
         audit.record(
             "study.created" if created else "study.changed",
             study,

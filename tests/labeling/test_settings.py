@@ -8,12 +8,13 @@ from django.core.exceptions import ValidationError
 
 from audit.models import AuditEvent
 from imaging.services.access import experiments_of
-from labeling.models import Lease, Membership, Study
-from labeling.services.access import is_lead
+from labeling.models import Lease, Membership, RequestedCrop, Study
+from labeling.services.access import is_lead, join
 from labeling.services.queue import next_crops
+from labeling.services.requests import request_crops
 from labeling.services.settings import change_study, remove_member, set_member
-from labeling.services.studies import StudyRefused
-from tests.factories import answer, make_experiment, make_user
+from labeling.services.studies import StudyRefused, study_saved
+from tests.factories import answer, crops_of, fill_queue, make_experiment, make_study, make_user
 from tests.labeling.conftest import Room
 
 
@@ -123,3 +124,39 @@ def test_the_last_lead_stays_and_accounts_and_roles_must_exist(room: Room) -> No
         set_member(room.study, room.alice, "nobody", Membership.Role.LEAD)
     with pytest.raises(StudyRefused, match="'king' is not a role"):
         set_member(room.study, room.alice, "bob", "king")
+
+
+def test_crops_of_an_experiment_that_leaves_the_study_are_offered_to_nobody(room: Room, tmp_path: Path) -> None:
+    kept, leaving = room.study.experiments.get(), make_experiment(tmp_path, "plate 2", crops=6, seed=5)
+    change_study(room.study, room.alice, {"experiments": [kept, leaving]})
+    crops = crops_of(leaving)
+    request_crops(room.study, room.bob, room.crops[0], [crops[0].pk])
+    request_crops(room.study, room.dora, crops[1], [room.crops[5].pk])
+    fill_queue(room.study, [*crops[2:], *room.crops[:2]])
+    next_crops(room.study, room.bob, 3)
+    change_study(room.study, room.alice, {"experiments": [kept]})
+    assert [row.crop_id for row in next_crops(room.study, room.bob, 12)] == [crop.pk for crop in room.crops[:2]]
+    assert not RequestedCrop.objects.exists()
+
+
+def test_a_study_keeps_a_strategy_that_is_no_longer_on_offer_while_other_things_change(room: Room) -> None:
+    Study.objects.update(strategy="of yesterday")
+    assert change_study(room.study, room.alice, {"question": "Another?", "strategy": "of yesterday"}) == ["question"]
+    with pytest.raises(StudyRefused, match="is not a known strategy"):
+        change_study(room.study, room.alice, {"strategy": "of tomorrow"})
+
+
+@pytest.mark.parametrize(("other", "sees"), [({"is_blind": True}, False), ({"is_blind": False}, True)])
+def test_a_blind_study_is_no_reason_to_keep_an_experiment_in_sight(
+    room: Room, other: dict[str, bool], sees: bool
+) -> None:
+    join(make_study(room.alice, room.study.experiments.get(), name="another", **other), room.bob, "annotator")
+    remove_member(Membership.objects.get(study=room.study, user=room.bob), room.alice)
+    assert experiments_of(room.bob).exists() == sees
+
+
+def test_a_study_that_is_made_blind_in_admin_hides_its_experiments_from_annotators_alone(room: Room) -> None:
+    Study.objects.update(is_blind=True)
+    room.study.refresh_from_db()
+    study_saved(room.study, room.alice, created=False)
+    assert (experiments_of(room.bob).exists(), experiments_of(room.alice).exists()) == (False, True)
