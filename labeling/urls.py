@@ -13,6 +13,7 @@ urlpatterns = [
     path("studies/<int:pk>/answers.csv", study.export, name="export"),
     path("studies/<int:pk>/settings/", settings.change, name="settings"),
     path("studies/<int:pk>/settings/classes/", settings.add_class, name="add-class"),
+    path("studies/<int:pk>/settings/classes/merge/", settings.merge_class, name="merge-class"),
     path("studies/<int:pk>/settings/classes/<int:class_pk>/", settings.change_class, name="change-class"),
     path("studies/<int:pk>/settings/members/", settings.set_member, name="set-member"),
     path("studies/<int:pk>/settings/members/<int:member_pk>/remove/", settings.remove_member, name="remove-member"),

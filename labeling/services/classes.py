@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from audit import services as audit
@@ -15,18 +16,18 @@ FEWEST_OPEN = 2
 
 def add_class(study: Study, lead: Any, key: str, name: str, color: str = "") -> LabelClass:
     """The new class, last on the keyboard; StudyRefused where its key is taken or its colour is none."""
+    key, name = key.strip(), name.strip()
     with transaction.atomic():
         lock(study)
-        if not key.strip() or not name.strip():
+        if not key or not name:
             raise StudyRefused("A class needs a key and a name.")
         if study.classes.filter(key=key).exists():
             raise StudyRefused(f"This study has a class with the key '{key}': choose another key.")
+        _refuse_same_name(study.classes.all(), name)
         last = study.classes.order_by("-position").values_list("position", flat=True).first()
         position = 0 if last is None else last + 1
         color = _color(color or PALETTE[position % len(PALETTE)])
-        row = LabelClass.objects.create(
-            study=study, key=key.strip(), name=name.strip(), color=color, position=position
-        )
+        row = LabelClass.objects.create(study=study, key=key, name=name, color=color, position=position)
         _write_event("class.added", row, lead, {"name": row.name})
     return row
 
@@ -40,6 +41,8 @@ def change_class(row: LabelClass, lead: Any, name: str, color: str) -> None:
     if not after["name"]:
         raise StudyRefused(f"The class '{row.key}' needs a name.")
     with transaction.atomic():
+        lock(row.study)
+        _refuse_same_name(row.study.classes.exclude(pk=row.pk), after["name"])
         row.name, row.color = after["name"], after["color"]
         row.save(update_fields=["name", "color"])
         _write_event("class.changed", row, lead, {"before": before, "after": after})
@@ -79,6 +82,11 @@ def restore_class(row: LabelClass, lead: Any) -> None:
         row.retired_at, row.merged_into = None, None
         row.save(update_fields=["retired_at", "merged_into"])
         _write_event("class.restored", row, lead, {})
+
+
+def _refuse_same_name(others: QuerySet[LabelClass], name: str) -> None:
+    if others.filter(name=name).exists():
+        raise StudyRefused(f"This study has a class named '{name}': readers could not tell the two apart.")
 
 
 def _color(text: str) -> str:

@@ -69,7 +69,7 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
 def add_class(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     """A further class of a study."""
     study = access.led_study_for(request.user, pk)
-    name, key, color = (request.POST.get(field, "")[:200] for field in ("name", "key", "color"))
+    name, key, color = (_line(request, field) for field in ("name", "key", "color"))
     said = f"“{name}” is a class of this study; readers see it when they load their page."
     return _done(
         request, study, said, lambda: classes.add_class(study, request.user, key[:100] or name[:100], name, color)
@@ -78,13 +78,11 @@ def add_class(request: HttpRequest, pk: int) -> HttpResponseRedirect:
 
 @require_POST
 def change_class(request: HttpRequest, pk: int, class_pk: int) -> HttpResponseRedirect:
-    """Rename, retire, merge or restore a class, as the field `do` says."""
+    """Rename, retire or restore a class, as the field `do` says."""
     study = access.led_study_for(request.user, pk)
     row = get_object_or_404(LabelClass, pk=class_pk, study=study)
-    into = study.classes.filter(pk=_number(request.POST.get("into"))).first()
     acts: dict[str, tuple[str, Callable[[], Any]]] = {
         "retire": (f"“{row.name}” is retired; its answers stay.", lambda: classes.retire_class(row, request.user)),
-        "merge": (f"Answers for “{row.name}” count for “{into}” now.", lambda: _merge(row, request.user, into)),
         "restore": (f"“{row.name}” is back on the keyboard.", lambda: classes.restore_class(row, request.user)),
         "change": ("The class is changed.", lambda: _rename(row, request)),
     }
@@ -93,43 +91,55 @@ def change_class(request: HttpRequest, pk: int, class_pk: int) -> HttpResponseRe
 
 
 @require_POST
+def merge_class(request: HttpRequest, pk: int) -> HttpResponseRedirect:
+    """Retire one class (`class`) and let its answers count for another one (`into`)."""
+    study = access.led_study_for(request.user, pk)
+    row, into = (study.classes.filter(pk=_number(request.POST.get(field))).first() for field in ("class", "into"))
+    said = f"Answers for “{row}” count for “{into}” now."
+    return _done(request, study, said, lambda: _merge(row, request.user, into))
+
+
+@require_POST
 def set_member(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     """A new member, or another role for one."""
     study = access.led_study_for(request.user, pk)
-    name, role = request.POST.get("username", "")[:150], request.POST.get("role", "")
+    name, role = _line(request, "username")[:150], _line(request, "role")
     said = f"{name} is {role} of this study."
     return _done(request, study, said, lambda: settings.set_member(study, request.user, name, role))
 
 
 @require_POST
 def remove_member(request: HttpRequest, pk: int, member_pk: int) -> HttpResponseRedirect:
-    """End a membership; who ends their own goes back to the first page."""
+    """End a membership."""
     study = access.led_study_for(request.user, pk)
     member = get_object_or_404(Membership, pk=member_pk, study=study)
     said = f"{member.user} no longer takes part; their answers stay."
-    done = _done(request, study, said, lambda: settings.remove_member(member, request.user))
-    return done if access.is_lead(request.user, study) else redirect("home")
+    return _done(request, study, said, lambda: settings.remove_member(member, request.user))
 
 
 def _done(request: HttpRequest, study: Study, said: str, act: Callable[[], Any]) -> HttpResponseRedirect:
-    """Do it, say so or why not, and go back to the settings."""
+    """Do it, say so or why not, and go back to the settings; who leads the study no more, to the first page."""
     try:
         act()
         messages.success(request, said)
     except StudyRefused as error:
         messages.error(request, str(error))
-    return redirect("labeling:settings", study.pk)
+    return redirect("labeling:settings", study.pk) if access.is_lead(request.user, study) else redirect("home")
 
 
-def _merge(row: LabelClass, user: Any, into: LabelClass | None) -> None:
-    if into is None:
-        raise StudyRefused("Choose the class that these answers shall count for.")
+def _merge(row: LabelClass | None, user: Any, into: LabelClass | None) -> None:
+    if row is None or into is None:
+        raise StudyRefused("Choose two classes: the one to merge, and the one that its answers shall count for.")
     classes.retire_class(row, user, into)
 
 
 def _rename(row: LabelClass, request: HttpRequest) -> None:
-    name, color = request.POST.get("name", "")[:200], request.POST.get("color", row.color)
-    classes.change_class(row, request.user, name, color)
+    classes.change_class(row, request.user, _line(request, "name"), _line(request, "color") or row.color)
+
+
+def _line(request: HttpRequest, field: str) -> str:
+    # PostgreSQL stores no NUL.
+    return request.POST.get(field, "").replace("\0", "")[:200]
 
 
 def _number(text: str | None) -> int | None:

@@ -217,6 +217,7 @@ LEADS_ONLY = (
     ("get", "/studies/{study}/settings/"),
     ("get", "/studies/{study}/stream/"),
     ("post", "/studies/{study}/settings/classes/"),
+    ("post", "/studies/{study}/settings/classes/merge/"),
     ("post", "/studies/{study}/settings/classes/{label_class}/"),
     ("post", "/studies/{study}/settings/members/"),
     ("post", "/studies/{study}/settings/members/{member}/remove/"),

@@ -89,3 +89,12 @@ def test_what_would_leave_a_study_without_a_question_is_refused(room: Room, blob
     act, reason = refusals(room, blob)[case]
     with pytest.raises(StudyRefused, match=reason):
         act()
+
+
+def test_a_name_or_a_key_that_is_taken_is_refused_spaces_or_not(room: Room, blob: LabelClass) -> None:
+    for key, name in ((" blob ", "Other"), ("other", " Blob ")):
+        with pytest.raises(StudyRefused, match="This study has a class"):
+            add_class(room.study, room.alice, key, name)
+    with pytest.raises(StudyRefused, match="has a class named 'disc'"):
+        change_class(blob, room.alice, "disc", blob.color)
+    assert room.study.classes.count() == 3

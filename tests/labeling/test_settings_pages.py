@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from labeling.models import Annotation, Reopening, Study
+from labeling.models import Annotation, LabelClass, Reopening, Study
 from tests.factories import answer, make_user
 from tests.labeling.conftest import Room
 
@@ -20,6 +20,7 @@ def new_study(room: Room, **other: Any) -> dict[str, Any]:
     form = {
         "name": "second", "question": "Which phase?", "guidelines": "", "strategy": "random", "encoder": "untrained",
         "experiments": [room.study.experiments.get().pk], "coverage_share": "15", "random_share": "12.5",
+        "sampling_temperature": "0.5",
         "overlap_share": "20", "reads_per_crop": "2", "is_blind": "on",
         "class-TOTAL_FORMS": "3", "class-INITIAL_FORMS": "0",
         "class-0-name": "Early", "class-0-key": "e", "class-0-color": "#112233",
@@ -110,7 +111,7 @@ def test_classes_and_people_are_changed_from_the_page(room: Room) -> None:
     lead.post(f"{base}/classes/", {"name": "Blob", "key": "blob"})
     blob, disc = room.study.classes.get(key="blob"), room.study.classes.get(key="disc")
     lead.post(f"{base}/classes/{blob.pk}/", {"do": "change", "name": "Blobs", "color": "#010203"})
-    lead.post(f"{base}/classes/{blob.pk}/", {"do": "merge", "into": disc.pk})
+    lead.post(f"{base}/classes/merge/", {"class": blob.pk, "into": disc.pk})
     blob.refresh_from_db()
     assert (blob.name, blob.color, blob.merged_into) == ("Blobs", "#010203", disc)
     lead.post(f"{base}/classes/{blob.pk}/", {"do": "restore"})
@@ -119,8 +120,29 @@ def test_classes_and_people_are_changed_from_the_page(room: Room) -> None:
     make_user("eve")
     lead.post(f"{base}/members/", {"username": "eve", "role": "lead"})
     assert room.study.memberships.get(user__username="eve").role == "lead"
-    said = lead.post(f"{base}/classes/{blob.pk}/", {"do": "merge", "into": "x"}, follow=True).content.decode()
-    assert "Choose the class that these answers shall count for" in said
+    said = lead.post(f"{base}/classes/merge/", {"class": blob.pk, "into": "x"}, follow=True).content.decode()
+    assert "Choose two classes" in said
+
+
+def test_who_takes_the_lead_from_themselves_is_led_to_a_page_that_they_may_open(room: Room) -> None:
+    client_of(room.alice).post(f"/studies/{room.study.pk}/settings/members/", {"username": "bob", "role": "lead"})
+    given = {"username": "bob", "role": "annotator"}
+    reply = client_of(room.bob).post(f"/studies/{room.study.pk}/settings/members/", given, follow=True)
+    assert reply.redirect_chain == [("/", 302)] and "bob is annotator of this study" in reply.content.decode()
+
+
+def test_a_character_that_databases_refuse_is_left_out(room: Room) -> None:
+    client_of(room.alice).post(f"/studies/{room.study.pk}/settings/classes/", {"name": "Bl\0ob"})
+    assert room.study.classes.filter(key="Blob", name="Blob").exists()
+
+
+def test_the_settings_of_three_hundred_classes_stay_a_page(room: Room) -> None:
+    rows = (
+        LabelClass(study=room.study, key=f"k{n}", name=f"n{n}", color="#112233", position=n) for n in range(2, 300)
+    )
+    LabelClass.objects.bulk_create(rows)
+    page = client_of(room.alice).get(f"/studies/{room.study.pk}/settings/").content
+    assert page.count(b"<option") < 3 * 300 and len(page) < 600_000
 
 
 def test_a_lead_who_leaves_is_led_to_the_first_page(room: Room) -> None:
