@@ -11,7 +11,7 @@ from django.utils.text import slugify
 from imaging.models import Experiment
 from imaging.services.access import experiments_of
 from labeling import registry
-from labeling.models import Membership, Study
+from labeling.models import MOST_TEMPERATURE, Membership, Study
 from labeling.services.studies import PALETTE, NewClass
 
 MOST_NEW_CLASSES = 300
@@ -29,6 +29,10 @@ HINTS = {
     "coverage_share": "The hedge: crops that are unlike everything labelled, whatever the model thinks of them. It "
     "guards against a model that is sure and wrong. Its price: that share of the answers goes to crops that the "
     "strategy would not have chosen. docs/label-efficiency.md says what it costs on the development sets.",
+    "sampling_temperature": "0: of what the strategy asks, the best crop always comes next, and an answer says "
+    "“deterministic”. Above 0 that crop is drawn: the better its score, the likelier, at 1 in proportion to the "
+    "score, higher nearer to pure chance. Each answer then keeps the probability with which its crop was drawn, so "
+    "that it can be weighted in a later analysis. The price: crops that matter less are asked sooner.",
     "random_share": "Drawn at random, one experiment after the other, and read twice. Only from these crops can be "
     "said whether the ranking helps; without them nothing can.",
     "overlap_share": "Of all other crops, the share that a second annotator reads, so that agreement is known.",
@@ -45,6 +49,7 @@ LABELS = {
     "strategy": "Strategy",
     "encoder": "Encoder",
     "coverage_share": "Hedge, % of queries",
+    "sampling_temperature": "Temperature of the draws",
     "random_share": "Random stream, % of queries",
     "overlap_share": "Shared crops, %",
     "reads_per_crop": "Reads per crop",
@@ -122,6 +127,7 @@ class SettingsForm(forms.Form):
     encoder = EncoderField()
     coverage_share = PercentField(initial=0.2)
     random_share = PercentField(initial=0.1)
+    sampling_temperature = forms.FloatField(min_value=0, max_value=MOST_TEMPERATURE, initial=0)
     overlap_share = PercentField(initial=0.2)
     reads_per_crop = forms.IntegerField(min_value=1, max_value=20, initial=1)
     is_blind = forms.BooleanField(required=False, initial=True)

@@ -9,6 +9,7 @@ from django.utils import timezone
 from imaging.models import Crop, Experiment
 from labeling import registry
 
+MOST_TEMPERATURE = 10.0
 STREAM_IS_FIXED = (
     "Whether answers of the random stream train the model is decided once, when the study is created: make a new one."
 )
@@ -31,6 +32,9 @@ class Study(models.Model):
     reread_share = models.FloatField(default=0.0)
     random_share = models.FloatField(default=0.1, help_text="share of queries drawn at random")
     coverage_share = models.FloatField(default=0.2, help_text="share of queries that only cover the pool")
+    sampling_temperature = models.FloatField(
+        default=0.0, help_text="above 0, the strategy's crops are drawn by score ** (1 / temperature)"
+    )
     strategy = models.CharField(max_length=40, default=registry.DEFAULT_STRATEGY)
     encoder = models.CharField(max_length=200, default=registry.DEFAULT_ENCODER)
     is_blind = models.BooleanField(default=True)
@@ -49,6 +53,11 @@ class Study(models.Model):
         constraints = [
             # At least one person reads a crop.
             models.CheckConstraint(condition=Q(reads_per_crop__gte=1), name="study_reads_at_least_one"),
+            # Draws need a temperature; above the most, they no longer follow the scores.
+            models.CheckConstraint(
+                condition=Q(sampling_temperature__gte=0.0) & Q(sampling_temperature__lte=MOST_TEMPERATURE),
+                name="study_sampling_temperature",
+            ),
             # Shares lie between nothing and all.
             *(
                 models.CheckConstraint(

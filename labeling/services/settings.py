@@ -12,11 +12,11 @@ from imaging.models import Experiment
 from labeling.models import STREAM_IS_FIXED, Annotation, Membership, RequestedCrop, Study
 from labeling.services.access import join, withdraw_sight, withdraw_sight_of
 from labeling.services.queue import forget_outside, lock, release
-from labeling.services.studies import StudyRefused, check_choices, check_experiments, check_shares
+from labeling.services.studies import StudyRefused, check_choices, check_experiments, check_shares, check_temperature
 
 EDITABLE = (
     "name", "question", "guidelines", "reads_per_crop", "overlap_share", "random_share", "coverage_share", "strategy",
-    "encoder", "is_blind", "not_sure_as_soft_labels",
+    "encoder", "is_blind", "not_sure_as_soft_labels", "sampling_temperature",
 )  # fmt: skip
 
 
@@ -85,6 +85,7 @@ def _store(study: Study, after: Mapping[str, Any]) -> None:
     check_shares(
         random_share=study.random_share, coverage_share=study.coverage_share, overlap_share=study.overlap_share
     )
+    check_temperature(study.sampling_temperature)
     # A study keeps a choice that is no longer on offer until somebody changes it.
     if {"strategy", "encoder"} & set(after):
         check_choices(study.strategy, study.encoder)

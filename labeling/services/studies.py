@@ -10,7 +10,7 @@ from django.db import transaction
 from audit import services as audit
 from imaging.models import Experiment
 from labeling import registry
-from labeling.models import LabelClass, Membership, Study
+from labeling.models import MOST_TEMPERATURE, LabelClass, Membership, Study
 from labeling.services.access import join, withdraw_sight
 from labeling.services.queue import forget_outside
 
@@ -50,6 +50,7 @@ class StudyPlan:
     overlap_share: float = 0.2
     random_share: float = 0.1
     coverage_share: float = 0.2
+    sampling_temperature: float = 0.0
     strategy: str = registry.DEFAULT_STRATEGY
     encoder: str = registry.DEFAULT_ENCODER
     stream_in_training: bool = True
@@ -143,6 +144,15 @@ def check_shares(**shares: float) -> None:
         raise StudyRefused("The random stream and the hedge together take more than the whole queue: lower one.")
 
 
+def check_temperature(temperature: float) -> None:
+    """Raise StudyRefused unless draws at this temperature follow the scores; 0 draws nothing."""
+    if not 0 <= temperature <= MOST_TEMPERATURE:
+        raise StudyRefused(
+            f"sampling_temperature is {temperature:g}: it lies between 0, the best crops first, and "
+            f"{MOST_TEMPERATURE:g}, nearly at random."
+        )
+
+
 def _check(plan: StudyPlan, classes: Sequence[NewClass]) -> None:
     names = [row.name.strip() for row in classes]
     if len(names) < 2 or not all(names):
@@ -159,6 +169,7 @@ def _check(plan: StudyPlan, classes: Sequence[NewClass]) -> None:
     if Study.objects.filter(name=plan.name).exists():
         raise StudyRefused(f"A study named '{plan.name}' exists: choose another name.")
     check_shares(random_share=plan.random_share, coverage_share=plan.coverage_share, overlap_share=plan.overlap_share)
+    check_temperature(plan.sampling_temperature)
     check_choices(plan.strategy, plan.encoder)
     check_experiments(plan.experiments)
 

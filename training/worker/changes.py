@@ -21,6 +21,7 @@ SETTINGS = (
     "strategy",
     "coverage_share",
     "random_share",
+    "sampling_temperature",
     "seed",
     "stream_in_training",
     "not_sure_as_soft_labels",

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 from django.db import DatabaseError, IntegrityError
 from threadpoolctl import ThreadpoolController
 
@@ -196,6 +197,8 @@ def _ranker(study: Study, pool: RankingPool) -> PoolRanker:
         coverage_share=study.coverage_share,
         random_share=study.random_share,
         seed=study.seed,
-        tuned=True,
+        gumbel_temperature=study.sampling_temperature,
+        # One experiment alone gains nothing from it (docs/decisions/0005).
+        tuned=len(np.unique(pool.experiment_index)) >= 2,
     )
     return PoolRanker(pool.features, pool.experiment_index, settings, pool.digest)
