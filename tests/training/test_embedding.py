@@ -184,6 +184,28 @@ def test_damage_under_a_standing_set_is_noticed_when_it_is_read(bench, damage):
     assert np.array_equal(np.asarray(embeddings(experiment, "handcrafted")), wanted)
 
 
+def test_a_damaged_shard_takes_nothing_of_another_encoder_with_it(bench, counted):
+    experiment = first(bench.study)
+    compute(experiment, "untrained")
+    compute(experiment, "handcrafted")
+    assert EmbeddingShard.objects.values("keys_digest").distinct().count() == 1
+    own = EmbeddingSet.objects.get(encoder_name="handcrafted")
+    alter(local_folder("embeddings") / f"{own.shards[0][0]}.npy")
+    with pytest.raises(Refused, match="are damaged"):
+        rows_of(own, thorough=True)
+    EmbeddingSet.objects.update(source="of before")
+    counted.clear()
+    compute(experiment, "untrained")
+    assert counted == []
+
+
+def test_a_half_written_file_that_another_worker_finishes_meanwhile_stops_nothing(bench, monkeypatch):
+    listed = Path.glob
+    gone = local_folder("embeddings") / ".rows-gone.tmp"
+    monkeypatch.setattr(Path, "glob", lambda folder, pattern: [gone, *listed(folder, pattern)])
+    assert len(embeddings(first(bench.study), "handcrafted")) == 24
+
+
 KILLED = """
 import os, sys, signal
 import django

@@ -91,6 +91,16 @@ def test_a_starting_worker_sweeps_what_killed_ones_left(rankings: Path, bench: B
     assert set(rankings.iterdir()) == kept | {fresh}
 
 
+def test_sweeping_beside_a_worker_that_writes_stops_nothing(
+    rankings: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    RankingWorker().step()
+    kept = sorted(rankings.iterdir())
+    monkeypatch.setattr(Path, "iterdir", lambda folder: iter([folder / "tmpgone.tmp", *kept]))
+    sweep()
+    assert all(path.exists() for path in kept)
+
+
 def test_a_file_that_another_worker_dropped_meanwhile_is_written_again(
     rankings: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from numpy.typing import NDArray
 
 from imaging.models import Experiment
@@ -167,11 +168,19 @@ def forget(standing: EmbeddingSet) -> None:
 
 
 def forget_shard(row: EmbeddingShard) -> None:
-    """Drop a shard and its files: it is computed again when it is needed."""
+    """Drop a shard, and those of its files that hold the keys or rows of no other: it is computed again when it is
+    needed. Crops have the same keys under every encoder."""
     with transaction.atomic():
         EmbeddingShard.objects.filter(pk=row.pk).delete()
-    discard(EMBEDDINGS, f"{row.rows_digest}.npy")
-    discard(EMBEDDINGS, f"{row.keys_digest}.npy")
+        shared = {
+            digest
+            for names in EmbeddingShard.objects.filter(
+                Q(rows_digest=row.rows_digest) | Q(keys_digest=row.keys_digest)
+            ).values_list("rows_digest", "keys_digest")
+            for digest in names
+        }
+    for digest in {row.rows_digest, row.keys_digest} - shared:
+        discard(EMBEDDINGS, f"{digest}.npy")
 
 
 def open_shard_files(row: EmbeddingShard) -> tuple[NDArray[np.bytes_], NDArray[np.float32]]:

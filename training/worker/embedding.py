@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -255,8 +256,10 @@ def _store(view: _View, keys: Bytes, rows: Floats) -> None:
 def _sweep(folder: Path) -> None:
     """Remove what killed workers left half-written a day ago."""
     for path in folder.glob(".rows-*.tmp"):
-        if time.time() - path.stat().st_mtime > OLD_S:
-            path.unlink(missing_ok=True)
+        # Another worker may have finished the file since it was listed.
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > OLD_S:
+                path.unlink()
 
 
 def _save(experiment: Experiment, view: _View, crops: CropList, known: _Known) -> EmbeddingSet:

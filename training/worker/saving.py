@@ -137,8 +137,7 @@ def sweep() -> None:
 
     To be called when a worker starts. Younger files may be those that another worker writes right now.
     """
-    before = time.time() - LEFT_BEHIND_AFTER_S
-    old = [path for path in local_folder(RANKINGS).iterdir() if path.stat().st_mtime < before]
+    old = [path for path in local_folder(RANKINGS).iterdir() if _is_left_behind(path)]
     named = {path: path.name.partition(".")[0] for path in old}
     known = set(Ranked.objects.values_list("digest", flat=True))
     known |= set(RankingRow.objects.filter(digest__in=set(named.values())).values_list("digest", flat=True))
@@ -146,3 +145,11 @@ def sweep() -> None:
         if digest not in known:
             with suppress(OSError):
                 discard(RANKINGS, path.name)
+
+
+def _is_left_behind(path: Path) -> bool:
+    try:
+        return path.stat().st_mtime < time.time() - LEFT_BEHIND_AFTER_S
+    except FileNotFoundError:
+        # Another worker has put it in place, or dropped it, since it was listed.
+        return False
