@@ -41,9 +41,10 @@ from training.services.embedding_jobs import (
     studies_without_embeddings,
 )
 from training.services.work import Refused, claim
-from training.worker import embedding
+from training.worker import embedding, pool
 from training.worker.crop_list import find_keys
 from training.worker.embedding import compute, embed_study, embeddings, pool_embeddings
+from training.worker.pool import load_ranking_pool
 
 NETWORK = "file:net"
 
@@ -210,7 +211,7 @@ KILLED = """
 import os, sys, signal
 import django
 django.setup()
-from training.worker import embedding
+from training.worker import embedding, pool
 from imaging.models import Experiment
 embedding.SHARD_ROWS, embedding.PIECE = 8, 4
 original = embedding.write_array
@@ -320,9 +321,25 @@ def test_new_weights_under_an_old_name_never_mix_with_the_old_ones(study, bench,
     assert encoder_in_use(study)[0] == "handcrafted"
     with pytest.raises(Refused, match="never mixed"):
         pool_embeddings(list(study.experiments.order_by("name")), NETWORK)
+    with pytest.raises(Refused, match="no embeddings by one version"):
+        load_ranking_pool(study, NETWORK)
     embed_study(study.pk)
     assert encoder_in_use(study) == (NETWORK, "")
     assert not np.array_equal(np.asarray(embeddings(first(study), NETWORK)), before)
+
+
+def test_embeddings_that_are_replaced_while_they_are_read_rank_nothing(study, monkeypatch):
+    embed_study(study.pk)
+    original = pool._features
+
+    def replaced(*given):
+        rows = original(*given)
+        EmbeddingSet.objects.update(encoder="f" * 64)
+        return rows
+
+    monkeypatch.setattr(pool, "_features", replaced)
+    with pytest.raises(Refused, match="replaced while they were read"):
+        load_ranking_pool(study, NETWORK)
 
 
 def test_embeddings_that_are_not_finite_are_refused_and_name_the_crop(study, monkeypatch):

@@ -16,6 +16,7 @@ from labeling.models import Study
 from training.learning.leakage import Places
 from training.learning.shards import ShardedRows
 from training.learning.splits import Units
+from training.models import EmbeddingSet
 from training.services.embedding import standing_sets
 from training.services.labels import class_keys
 from training.services.layout import layout_of
@@ -111,11 +112,14 @@ def load_ranking_pool(study: Study, encoder_name: str, tell: Tell | None = None)
     if encoder_name == AT_ONCE:
         for experiment in experiments:
             compute(experiment, encoder_name, tell)
+    before = _sets(experiments, encoder_name)
     features = _joined([_features(row, encoder_name, mask) for row, mask in zip(experiments, kept)])
     ids = np.concatenate([table.crop_ids[mask] for table, mask in zip(tables, kept)])
     _refuse_empty(study, ids)
     rising = np.argsort(out)
-    sets = [standing_sets([row], encoder_name)[row.pk] for row in experiments]
+    sets = _sets(experiments, encoder_name)
+    if sets[0].encoder != before[0].encoder:
+        raise Refused(f"The embeddings by {encoder_name} were replaced while they were read: they are read again.")
     identity = [[row.encoder, row.source, row.places_digest, row.shards] for row in sets]
     return RankingPool(
         crop_ids=ids,
@@ -127,6 +131,17 @@ def load_ranking_pool(study: Study, encoder_name: str, tell: Tell | None = None)
         encoder=sets[0].encoder,
         digest=mapping_digest({"embeddings": identity, "crops": array_digest(ids)}),
     )
+
+
+def _sets(experiments: list[Experiment], encoder_name: str) -> list[EmbeddingSet]:
+    """The embeddings of each experiment, in order; Refused unless one and the same encoder made them all."""
+    found = standing_sets(experiments, encoder_name)
+    sets = [found[row.pk] for row in experiments if row.pk in found]
+    if len(sets) < len(experiments) or len({row.encoder for row in sets}) > 1:
+        raise Refused(
+            f"The experiments have no embeddings by one version of {encoder_name} yet: a worker makes them."
+        )
+    return sets
 
 
 @lru_cache(maxsize=TABLES_KEPT)
