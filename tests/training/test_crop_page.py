@@ -17,7 +17,8 @@ from imaging.models import Crop, Experiment, Image
 from imaging.services.pixels import crop_pixels
 from imaging.services.storage import local_folder
 from labeling.models import Ranked, RequestedCrop, Study
-from labeling.services.queue import next_crops
+from labeling.services.queue import NewEntry, RankingInfo, next_crops, replace_queue
+from labeling.services.reads import STREAM
 from tests.factories import (
     add_reader,
     answer,
@@ -292,6 +293,21 @@ def test_a_blind_reader_is_told_why_not_and_a_lead_is_let_in(blind: Bench) -> No
     assert fetch(blind.bob, route(blind.study, blind.crops[0], "explanation")).status == 403
     assert fetch(blind.alice, address).status == 200
     assert fetch(blind.alice, route(blind.study, blind.crops[0], "explanation")).status == 200
+
+
+def test_a_random_check_is_read_before_the_opinion_on_it_is_seen_also_in_an_open_study(known: Bench) -> None:
+    drawn, dora = known.crops[20:22], add_reader(known.study, "dora")
+    info = RankingInfo("ab" * 32, "uherding", "handcrafted", 48, 0)
+    replace_queue(known.study, [NewEntry(crop.pk, 1.0, STREAM, 0.1) for crop in drawn], info)
+    answer(known.study, known.bob, drawn[0])
+    replace_queue(known.study, [NewEntry(drawn[1].pk, 1.0, STREAM, 0.1)], info)
+    for crop in drawn:
+        refused = fetch(dora, page(known.study, crop))
+        assert refused.status == 403 and "This crop is a random check" in refused.text
+        assert fetch(dora, route(known.study, crop, "explanation")).status == 403
+        assert fetch(known.alice, page(known.study, crop)).status == 200
+        answer(known.study, dora, crop)
+        assert fetch(dora, page(known.study, crop)).status == 200
 
 
 def test_a_blind_reader_looks_for_more_only_from_a_crop_of_their_own(blind: Bench) -> None:

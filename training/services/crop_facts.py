@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from imaging.models import Crop
 from imaging.services.storage import fetch
-from labeling.models import Annotation, QueueEntry, Ranked, Study
+from labeling.models import Annotation, Lease, QueueEntry, Ranked, Study
 from labeling.services import access
+from labeling.services.reads import STREAM
 
 # As `training.worker.saving` names them.
 RANKINGS = "rankings"
@@ -23,6 +24,11 @@ BLIND = (
 BLIND_SEARCH = (
     "This study is blind: its readers look for more crops like one that they have answered themselves. "
     "Answer this crop first."
+)
+
+UNREAD_CHECK = (
+    "This crop is a random check, which is read without sight of other answers and of what a model says of it. "
+    "Read it first; the page opens when you have answered it."
 )
 
 
@@ -55,22 +61,35 @@ def crop_for(user: Any, study_pk: int, crop_pk: int) -> tuple[Study, Crop]:
 def explained_crop_for(user: Any, study_pk: int, crop_pk: int) -> tuple[Study, Crop]:
     """The same for those who may see a model's opinion: leads, and annotators of studies that are not blind.
 
-    PermissionDenied says why a blind reader may not.
+    PermissionDenied says why a blind reader may not, and why nobody but a lead may before reading a random check.
     """
     study, crop = crop_for(user, study_pk, crop_pk)
     if not sees_opinions(user, study):
         raise PermissionDenied(BLIND)
+    if not access.is_lead(user, study) and _is_random_check(study, crop) and not _has_answered(user, study, crop):
+        raise PermissionDenied(UNREAD_CHECK)
     return study, crop
 
 
 def searched_crop_for(user: Any, study_pk: int, crop_pk: int) -> tuple[Study, Crop]:
     """The same for those who may look for similar crops: also blind readers, from a crop that they answered."""
     study, crop = crop_for(user, study_pk, crop_pk)
-    if not sees_opinions(user, study):
-        own = Annotation.objects.current().filter(study=study, crop=crop, annotator=user)
-        if not own.exists():
-            raise PermissionDenied(BLIND_SEARCH)
+    if not sees_opinions(user, study) and not _has_answered(user, study, crop):
+        raise PermissionDenied(BLIND_SEARCH)
     return study, crop
+
+
+def _has_answered(user: Any, study: Study, crop: Crop) -> bool:
+    return Annotation.objects.current().filter(study=study, crop=crop, annotator=user).exists()
+
+
+def _is_random_check(study: Study, crop: Crop) -> bool:
+    """Whether the random stream drew the crop: it waits in the queue, is held by a reader, or was read."""
+    return (
+        Annotation.objects.current().filter(study=study, crop=crop, why_asked=STREAM).exists()
+        or QueueEntry.objects.filter(study=study, crop=crop, why=STREAM).exists()
+        or Lease.objects.filter(study=study, crop=crop, why=STREAM).exists()
+    )
 
 
 def sees_opinions(user: Any, study: Study) -> bool:
