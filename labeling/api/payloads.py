@@ -1,6 +1,7 @@
 """Crops and rankings as the reading room wants them."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from django.urls import reverse
@@ -26,11 +27,10 @@ def room_state(study: Study, user: Any, count: int) -> dict[str, Any]:
     """The next crops, the ranking they come from, and the user's progress."""
     candidates = next_crops(study, user, max(1, min(count, MOST_AT_ONCE)))
     ranking = ranking_payload(study, user)
-    progress = own_progress(study, user, ranking["pool"] if ranking else None)
     return {
         "crops": crop_payloads(study, candidates),
         "ranking": ranking,
-        "progress": {"answered": progress.answered, "total": progress.total, "today": progress.today},
+        "progress": asdict(own_progress(study, user, ranking["pool"] if ranking else None)),
     }
 
 

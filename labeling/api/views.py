@@ -1,5 +1,6 @@
 """Studies, the reading room and answers over HTTP."""
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from labeling.api import serializers
 from labeling.api.payloads import PREFETCH, crop_payload, ranking_payload, room_state
 from labeling.models import Annotation, Study
 from labeling.services import access, answers
+from labeling.services.progress import own_progress
 from labeling.services.queue import release
 from labeling.services.summary import agreement_of
 
@@ -89,9 +91,8 @@ class StudyViewSet(ReadOnlyModelViewSet[Study]):
             withdrawal = answers.undo(study, request.user, **given.validated_data)
         except answers.AnswerConflict as error:
             raise Conflict(str(error)) from error
-        state = room_state(study, request.user, 1)
         body = {"crop": crop_payload(study, withdrawal.crop), "withdrawn": withdrawal.supersedes_id}
-        return Response(body | {"progress": state["progress"]})
+        return Response(body | {"progress": asdict(own_progress(study, request.user))})
 
     @extend_schema(responses=serializers.NewestRankingOut, filters=False)
     @action(detail=True, pagination_class=None)

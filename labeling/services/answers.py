@@ -12,7 +12,10 @@ from audit import services as audit
 from imaging.models import Crop
 from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, QueueEntry, RequestedCrop, Study
 from labeling.services.queue import hold_again, lock
-from labeling.services.reads import ADJUDICATION, awaits_adjudication, reads_of
+from labeling.services.reads import ADJUDICATION, Read, awaits_adjudication, reads_of
+
+# Why a user was asked, with what probability, by which ranking.
+Asked = tuple[str, float | None, str]
 
 
 class AnswerRefused(ValueError):
@@ -79,7 +82,7 @@ def undo(study: Study, user: Any, client_id: UUID, answer: UUID | None = None) -
         standing = Annotation.objects.current().filter(study=study, annotator=user)
         if answer is not None:
             standing = standing.filter(client_id=answer)
-        newest = standing.order_by("-id").first()
+        newest = standing.select_related("crop__image__sample__experiment").order_by("-id").first()
         if newest is None:
             raise AnswerConflict("There is no answer of yours to take back.")
         withdrawal = Annotation.objects.create(
@@ -143,7 +146,9 @@ def _crop(study: Study, crop_id: int) -> Crop:
 
 def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes: list[LabelClass]) -> Annotation:
     lease = Lease.objects.filter(study=study, crop=crop, user=user).first()
-    why, probability, ranking = _asked(study, user, crop, lease)
+    reads = reads_of(study, [crop.pk])[crop.pk]
+    asked = _as_handed_out(study, user, crop, lease)
+    why, probability, ranking = _adjudicating(asked, [read for read in reads if read.annotator != user.pk])
     annotation = Annotation.objects.create(
         study=study,
         crop=crop,
@@ -158,7 +163,7 @@ def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes:
         client_id=submission.client_id,
         shown_at=submission.shown_at,
         answered_at=submission.answered_at,
-        supersedes=standing_answer(study, user, crop.pk),
+        supersedes_id=next((read.number for read in reads if read.annotator == user.pk), None),
     )
     AnnotationLabel.objects.bulk_create(AnnotationLabel(annotation=annotation, label_class=row) for row in classes)
     if lease:
@@ -168,17 +173,12 @@ def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes:
     return annotation
 
 
-def _asked(study: Study, user: Any, crop: Crop, lease: Lease | None) -> tuple[str, float | None, str]:
-    """Why the user was asked, with what probability, by which ranking.
-
-    A third reader of a crop of the random stream on which two differ adjudicates, however they came to it.
-    """
-    why, probability, ranking = _as_handed_out(study, user, crop, lease)
-    others = [read for read in reads_of(study, [crop.pk])[crop.pk] if read.annotator != user.pk]
-    return (ADJUDICATION, None, ranking) if awaits_adjudication(others) else (why, probability, ranking)
+def _adjudicating(asked: Asked, others: list[Read]) -> Asked:
+    """The same, or an adjudication: so answers a third reader of a crop of the random stream on which two differ."""
+    return (ADJUDICATION, None, asked[2]) if awaits_adjudication(others) else asked
 
 
-def _as_handed_out(study: Study, user: Any, crop: Crop, lease: Lease | None) -> tuple[str, float | None, str]:
+def _as_handed_out(study: Study, user: Any, crop: Crop, lease: Lease | None) -> Asked:
     if lease is not None:
         return lease.why, lease.probability, lease.ranking
     # An edit answers the question that was asked before: a crop of the random stream stays one.

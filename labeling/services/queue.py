@@ -4,7 +4,7 @@ Not in charge of the order: the ranking worker writes it through `replace_queue`
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,7 +29,8 @@ from labeling.services.reads import (
 LEASE = timedelta(minutes=5)
 # The crop on screen and the two after it are leased: the next one is painted before the server has answered.
 LEASED_AHEAD = 3
-# A fresh queue has few blocked crops at its head: one chunk fills a page of twelve.
+# A fresh queue has few blocked crops at its head: one chunk fills a page of twelve. Each further one is twice as
+# long: who has read most of a queue waits for six looks at it, not for thirty.
 CHUNK = 32
 ENTRY_COLUMNS = ("study_id", "crop_id", "rank", "score", "why", "probability", "ranking", "ranked_at")
 
@@ -86,9 +87,10 @@ def next_crops(study: Study, user: Any, count: int) -> list[Candidate]:
         lock(study)
         held = {lease.crop_id: _held(lease) for lease in _renewed_leases(study, user, now)}
         # A crop that is held already keeps the reason that it was handed out for.
-        asked_for = [held.pop(row.crop_id, row) for row in _asked_for(study, user, count, now)]
+        reader = _Reader(study, user, now, reopened_after(study))
+        asked_for = [held.pop(row.crop_id, row) for row in _asked_for(reader, count)]
         known = {row.crop_id for row in asked_for} | set(held)
-        fresh = _open_entries(study, user, count - len(known), now, known)
+        fresh = _open_entries(reader, count - len(known), known)
         _lease(study, user, [*asked_for[:LEASED_AHEAD], *fresh[: max(0, LEASED_AHEAD - len(known))]], now)
     return [*asked_for, *held.values(), *fresh][:count]
 
@@ -179,38 +181,49 @@ def _renewed_leases(study: Study, user: Any, now: datetime) -> list[Lease]:
     return list(mine.order_by("id"))
 
 
-def _asked_for(study: Study, user: Any, count: int, now: datetime) -> list[Candidate]:
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Who asks for crops of which study, and when; `reopened` as `reads.reopened_after` tells it."""
+
+    study: Study
+    user: Any
+    now: datetime
+    reopened: Mapping[int, int]
+
+
+def _asked_for(reader: _Reader, count: int) -> list[Candidate]:
     """Crops that a person asked for and that still need a read: the user's own wishes, then what leads reopened."""
-    wishes = (
-        (RequestedCrop.objects.filter(study=study, user=user), MORE_LIKE_THIS),
-        (Reopening.objects.filter(study=study), SECOND_READ),
-    )
+    wishes = [(RequestedCrop.objects.filter(study=reader.study, user=reader.user), MORE_LIKE_THIS)]
+    if reader.reopened:
+        wishes.append((Reopening.objects.filter(study=reader.study), SECOND_READ))
     offers: dict[int, _Offer] = {}
     for rows, why in wishes:
         for crop, key in rows.order_by("id").values_list("crop_id", "crop__key"):
             offers.setdefault(crop, _Offer(crop, key, why))
-    return _readable(study, user, list(offers.values()), now)[:count]
+    return _readable(reader, list(offers.values()))[:count]
 
 
 def _held(lease: Lease) -> Candidate:
     return Candidate(lease.crop_id, lease.why, lease.probability, lease.ranking)
 
 
-def _open_entries(study: Study, user: Any, count: int, now: datetime, skip: set[int]) -> list[Candidate]:
+def _open_entries(reader: _Reader, count: int, skip: set[int]) -> list[Candidate]:
     found: list[Candidate] = []
-    start = 0
+    seen, start, size = set(skip), 0, CHUNK
     while len(found) < count:
-        rows = QueueEntry.objects.filter(study=study, rank__gte=start).annotate(crop_key=F("crop__key"))
-        chunk = list(rows.order_by("rank")[:CHUNK])
-        if not chunk:
-            break
-        start = chunk[-1].rank + 1
+        rows = QueueEntry.objects.filter(study=reader.study, rank__gte=start).annotate(crop_key=F("crop__key"))
+        chunk = list(rows.order_by("rank")[:size])
+        # Another ranking may have come between two looks: what was seen is not offered twice.
         offers = [
             _Offer(entry.crop_id, entry.crop_key, entry.why, entry.probability, entry.ranking)
             for entry in chunk
-            if entry.crop_id not in skip
+            if entry.crop_id not in seen
         ]
-        found += _readable(study, user, offers, now)
+        found += _readable(reader, offers)
+        if len(chunk) < size:
+            break
+        seen |= {entry.crop_id for entry in chunk}
+        start, size = chunk[-1].rank + 1, 2 * size
     return found[:count]
 
 
@@ -225,20 +238,20 @@ class _Offer:
     ranking: str = ""
 
 
-def _readable(study: Study, user: Any, offers: Sequence[_Offer], now: datetime) -> list[Candidate]:
-    """Those of the crops that this user may get now, in the same order."""
+def _readable(reader: _Reader, offers: Sequence[_Offer]) -> list[Candidate]:
+    """Those of the crops that this reader may get now, in the same order."""
     crops = [offer.crop_id for offer in offers]
     if not crops:
         return []
-    reads, reopened = reads_of(study, crops), reopened_after(study, crops)
-    held = Lease.objects.filter(study=study, crop__in=crops, expires_at__gt=now).exclude(user=user)
+    study, reads = reader.study, reads_of(reader.study, crops)
+    held = Lease.objects.filter(study=study, crop__in=crops, expires_at__gt=reader.now).exclude(user=reader.user)
     others = Counter(held.values_list("crop_id", flat=True))
     found = []
     for offer in offers:
         given = reads[offer.crop_id]
-        at = situation_of(given, reopened.get(offer.crop_id), drawn=offer.why == STREAM)
+        at = situation_of(given, reader.reopened.get(offer.crop_id), drawn=offer.why == STREAM)
         needed = reads_needed(study, offer.crop_key, [read.answer for read in given], at)
-        mine = any(read.annotator == user.pk for read in given)
+        mine = any(read.annotator == reader.user.pk for read in given)
         if not mine and len(given) + others[offer.crop_id] < needed:
             found.append(_candidate(offer, is_third=awaits_adjudication(given)))
     return found

@@ -6,7 +6,9 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from imaging.services.pixels import crop_pixels
@@ -232,3 +234,18 @@ def test_an_answer_tells_its_probability_or_that_there_was_none(room: Room) -> N
 def test_retired_classes_are_not_offered_to_programs(room: Room) -> None:
     room.study.classes.filter(key="ring").update(retired_at="2026-01-01T00:00Z")
     assert [row["key"] for row in client_of(room.bob).get(url(room, "")).json()["classes"]] == ["disc"]
+
+
+def test_an_answer_and_what_comes_next_cost_a_known_number_of_queries(room: Room) -> None:
+    client = client_of(room.bob)
+    crop = client.get(url(room, "next/")).json()["crops"][0]["id"]
+    with CaptureQueriesContext(connection) as found:
+        assert client.post(url(room, "answers/"), body(room, crop=crop), "application/json").status_code == 201
+    assert len(found) <= 30
+    with CaptureQueriesContext(connection) as found:
+        assert post_undo(client, room).json()["progress"]["answered"] == 0
+    assert len(found) <= 21
+
+
+def post_undo(client: Client, room: Room) -> Any:
+    return client.post(url(room, "undo/"), {"client_id": str(uuid4())}, "application/json")

@@ -1,13 +1,16 @@
 """Who gets which crop next: best first, nobody twice, nobody at the same time."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from labeling.models import Lease, QueueEntry, Ranked, Study
+from labeling.services import queue
 from labeling.services.answers import undo
 from labeling.services.queue import (
     LEASED_AHEAD,
@@ -172,3 +175,33 @@ def test_reads_needed_never_falls_with_another_class_or_not_sure() -> None:
     assert reads_needed(study, "k", ["not_sure"]) == 2
     assert reads_needed(study, "k", [], Situation(in_stream=True)) == 2
     assert reads_needed(study, "k", ["bad_crop"]) == 1
+
+
+def test_a_long_queue_of_crops_that_a_reader_knows_costs_few_queries(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labeling.services.queue.CHUNK", 1)
+    Study.objects.update(reads_per_crop=2)
+    room.study.refresh_from_db()
+    for crop in room.crops[:-1]:
+        answer(room.study, room.bob, crop)
+    with CaptureQueriesContext(connection) as found:
+        assert ids(room, room.bob, 1) == [room.crops[-1].pk]
+    looks = [row["sql"] for row in found if 'FROM "labeling_queueentry"' in row["sql"]]
+    assert len(looks) == 4
+
+
+def test_a_ranking_that_comes_between_two_looks_offers_no_crop_twice(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labeling.services.queue.CHUNK", 2)
+
+    def look_and_rank(reader: Any, offers: Any) -> Any:
+        found = readable(reader, offers)
+        fill_queue(room.study, room.crops[::-1])
+        return found
+
+    readable = queue._readable
+    monkeypatch.setattr(queue, "_readable", look_and_rank)
+    offered = ids(room, room.bob, 12)
+    assert len(set(offered)) == len(offered) and set(offered) <= {crop.pk for crop in room.crops}
