@@ -29,6 +29,11 @@ def stream_task(report_pk: int) -> None:
     make_report(report_pk)
 
 
+def ring_for_embedding(study_pk: int) -> None:
+    """Ring for the embeddings of a study once what asks for them is committed."""
+    transaction.on_commit(lambda: embed_task.delay(study_pk), robust=True)
+
+
 def ring_for_stream(report_pk: int) -> None:
     """Ring for a report of the random stream once its row is committed."""
     transaction.on_commit(lambda: stream_task.delay(report_pk), robust=True)

@@ -1,4 +1,4 @@
-"""Models of a study: runs, held-out reports, what its random stream says, and what a model says of one crop."""
+"""Models of a study: runs, reports, embeddings, what its random stream says, and what a model says of one crop."""
 
 from typing import Any
 
@@ -18,11 +18,13 @@ from training.api.crop_page import crop_context, similar_context
 from training.api.payloads import wish_of
 from training.models import ModelVersion, TrainingRun
 from training.services.crop_facts import explained_crop_for, searched_crop_for
+from training.services.embedding_jobs import embed_again, stop_embedding
+from training.services.embedding_progress import embedding_state
 from training.services.models import in_production, promote, request_training
 from training.services.stream import DUE_AFTER, latest_try, newer_reads, newest_report, request_report
 from training.services.stream_words import shown_of
 from training.services.work import Refused, as_progress, request_cancel
-from training.tasks import ring, ring_for_stream
+from training.tasks import ring, ring_for_embedding, ring_for_stream
 from training.worker.similar import Wish, similar_crops
 
 
@@ -114,6 +116,38 @@ def stream_compute(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     ring_for_stream(request_report(study, request.user).pk)
     messages.success(request, "The report waits for a worker; load this page again in a minute.")
     return redirect("training:stream", pk)
+
+
+@require_safe
+def embedding(request: HttpRequest, pk: int) -> HttpResponse:
+    """How far a study's embeddings are, for leads: a card for the overview where htmx asks, else the page.
+
+    The card is empty where the study's own encoder ranks and nothing is computed.
+    """
+    study = access.led_study_for(request.user, pk)
+    context = {"study": study, "embedding": embedding_state(study)}
+    if not getattr(request, "htmx", False):
+        return render(request, "training/embedding.html", context)
+    return render(request, "training/_embedding.html", context) if context["embedding"] else HttpResponse()
+
+
+@require_POST
+def embed_once_more(request: HttpRequest, pk: int) -> HttpResponseRedirect:
+    """Try again at once what was refused, failed or stopped; for leads."""
+    study = access.led_study_for(request.user, pk)
+    embed_again(study, request.user)
+    ring_for_embedding(study.pk)
+    messages.success(request, "It is tried again: a worker takes it up as soon as one is free.")
+    return redirect("labeling:overview", pk)
+
+
+@require_POST
+def embed_stop(request: HttpRequest, pk: int) -> HttpResponseRedirect:
+    """End the computing of a study's embeddings; for leads."""
+    study = access.led_study_for(request.user, pk)
+    stop_embedding(study, request.user)
+    messages.info(request, "Computing the embeddings ends at its next step; what is computed stays.")
+    return redirect("labeling:overview", pk)
 
 
 @require_safe

@@ -144,18 +144,29 @@ def _carry_out(job: EmbeddingJob, made: Made, ends: float) -> bool:
 
 
 class _Beats:
-    """Tells how far a job is, every two seconds."""
+    """Tells how far a job is and when it will be done, every two seconds."""
 
     def __init__(self, job: EmbeddingJob, ends: float) -> None:
         self._job, self._ends, self._next = job, ends, 0.0
+        # Where it began: work that is taken up again has crops from before, which say nothing of its speed.
+        self._from: tuple[float, float] | None = None
 
     def __call__(self, progress: float, stage: str) -> None:
         now = time.monotonic()
         if now >= self._ends:
             raise _OutOfTime
+        began, share = self._from = self._from or (now, progress)
         if now >= self._next:
-            beat(self._job, progress, stage)
+            left = (now - began) / (progress - share) * (1 - progress) if progress > share else None
+            beat(self._job, progress, stage if left is None else f"{left_text(left)} for this experiment, {stage}")
             self._next = now + BEAT_EVERY_S
+
+
+def left_text(seconds: float) -> str:
+    """How long something still takes, in the largest unit of which there are two or more."""
+    if seconds < 120:
+        return f"about {max(round(seconds), 1)} s left"
+    return f"about {round(seconds / 60)} min left" if seconds < 7200 else f"about {seconds / 3600:.1f} h left"
 
 
 def compute(
