@@ -79,3 +79,28 @@ def test_the_ranking_says_what_the_head_was_fitted_with(tuned):
     ranking = ranker.rank(said, np.ones(300, dtype=bool))
     assert ranking.held_out == ("experiments" if tuned else "nothing")
     assert (ranking.temperature != 1) == tuned
+
+
+@pytest.mark.parametrize("spread", [1.0, 3.0, 10.0])
+def test_answers_that_are_all_foreseen_leave_every_open_crop_a_score(spread):
+    rng = np.random.default_rng(0)
+    labels = rng.choice(3, 900, p=[0.7, 0.2, 0.1])
+    pool = (spread * np.eye(3)[labels] @ rng.normal(size=(3, 24)) + rng.normal(size=(900, 24))).astype(np.float32)
+    crops = rng.permutation(900)[:100]
+    said = Answers(crops, np.eye(3)[labels[crops]], np.ones(100))
+    ranking = PoolRanker(pool, np.arange(900) % 3, RankingSettings(tuned=True)).rank(said, np.ones(900, dtype=bool))
+    assert ranking.held_out == "experiments" and ranking.temperature > 0.2
+    assert (ranking.scores > 0).all()
+
+
+def test_what_is_tuned_follows_the_weights_of_the_answers_too():
+    rng = np.random.default_rng(2)
+    pool = rng.normal(size=(300, 8)).astype(np.float32)
+    targets = np.eye(2)[(pool[:, 0] + rng.gumbel(size=300) > 0).astype(int)][:100]
+    settings = RankingSettings(tuned=True, head=HeadSettings(balanced=False))
+    ranker, fresh = (PoolRanker(pool, np.arange(300) % 3, settings) for _ in range(2))
+    crops, opened = np.arange(100), np.ones(300, dtype=bool)
+    weighted = Answers(crops, targets, np.where(pool[:100, 0] > 0, 5.0, 0.1))
+    before = ranker.rank(Answers(crops, targets, np.ones(100)), opened)
+    found, wanted = ranker.rank(weighted, opened), fresh.rank(weighted, opened)
+    assert found.temperature == wanted.temperature != before.temperature

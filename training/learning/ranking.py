@@ -201,22 +201,23 @@ class PoolRanker:
             raise ValueError(f"open_mask has shape {open_mask.shape}; expected one entry for each crop of the pool")
         open_mask[asked] = False
         weight = balanced_weights(answers.targets, answers.weight) if self.settings.head.balanced else answers.weight
-        tuned = self._tune(answers, weight)
+        tuned = self._tune(answers)
         weights = self._refit.fit(answers.crop_index, answers.targets, weight, tuned.ridge)
         unsure = None if reads is None else fit_not_sure(self._pool.regressors(reads.crop_index), reads)
         readout = Readout(weights, tuned.temperature, unsure)
         predictions = self._pool.rescore(answers.crop_index[answers.weight > 0], readout)
         return _State(answers, asked, open_mask, weights, tuned, predictions, answers.weight @ answers.targets)
 
-    def _tune(self, answers: Answers, weight: Array) -> Tuned:
+    def _tune(self, answers: Answers) -> Tuned:
         """Ridge and temperature from a sample of the answers; computed anew when the sample changes."""
         if not self.settings.tuned:
             return Tuned(self.settings.head.ridge)
         picked = sample_of(answers.crop_index, self.settings.seed)
-        crops, targets, share = answers.crop_index[picked], answers.targets[picked], weight[picked]
-        key = mapping_digest({"crops": array_digest(crops), "targets": array_digest(answers.targets[picked])})
+        crops, targets, share = answers.crop_index[picked], answers.targets[picked], answers.weight[picked]
+        if self.settings.head.balanced:
+            share = balanced_weights(targets, share)
+        key = mapping_digest({"answers": [array_digest(part) for part in (crops, targets, share)]})
         if key != self._tuned[0]:
-            share = balanced_weights(targets, answers.weight[picked]) if self.settings.head.balanced else share
             phi = self._pool.regressors(crops)
             self._tuned = key, tune(phi, targets, share, self._experiment[crops], self.settings.head)
         return self._tuned[1]

@@ -89,6 +89,16 @@ def _in_own_span(phi: Array) -> Array:
     return np.column_stack([coordinates, phi[:, -1]])
 
 
+def _never_certain(targets: Array) -> Array:
+    """Targets (n, K) with one part in n + 2 spread over the classes (Platt's targets, 10.1007/s10994-007-5018-6).
+
+    Where every held-out answer is named rightly the likelihood alone asks for the smallest temperature there is; all
+    probabilities then round to 0 and 1, all scores to 0, and the queue follows the numbers of the crops.
+    """
+    n, classes = targets.shape
+    return np.asarray((targets * (n + 1) + 1 / classes) / (n + 2))
+
+
 def _judged(
     answers: tuple[Array, Array, Array], fold: NDArray[np.int64], settings: HeadSettings
 ) -> tuple[float, float]:
@@ -98,5 +108,5 @@ def _judged(
     for k in np.unique(fold):
         kept = fold != k
         raw[~kept] = phi[~kept] @ fit_weights(phi[kept], targets[kept], weight[kept], settings)
-    temperature = fit_temperature(raw, targets, weight)
+    temperature = fit_temperature(raw, _never_certain(targets), weight)
     return -float(np.sum(weight[:, None] * targets * log_softmax(raw / temperature, axis=1))), temperature
