@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from labeling.models import Reopening, Study
 from training.learning import explain
-from training.learning.head import HeadSettings, probabilities, variance
+from training.learning.head import HeadSettings, design, posterior_covariance, probabilities, variance
 from training.learning.ranking import RankingSettings
 from training.models import Ranking
 from training.services.labels import newest_annotation, standing_answers
@@ -85,7 +85,10 @@ def _fitted(
     ridge, temperature = tuned
     settings = replace(RankingSettings().head, ridge=ridge, tolerance=TOLERANCE)
     explained = _explained(Study.objects.get(pk=study_pk), known, settings)
-    explained = replace(explained, head=replace(explained.head, temperature=temperature))
+    # The variance of a ranking keeps its ridge whatever the weights are fitted with.
+    seen = design(explained.labelled.X, known.norm.mean, known.norm.scale)
+    spread = posterior_covariance(seen, RankingSettings().head)
+    explained = replace(explained, head=replace(explained.head, temperature=temperature, covariance=spread))
     features = known.pool.features
     sample = features[np.arange(0, len(features), max(len(features) // VARIANCE_SAMPLE, 1))]
     return StudyHead(known, classes, explained, np.sort(variance(explained.head, sample)))
