@@ -1,5 +1,6 @@
 """Blind means blind: what annotators of a blind study see, and what they no longer see when they leave."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,19 @@ def test_an_annotator_of_a_blind_study_sees_neither_the_place_nor_the_reason(exp
     answer(study, bob, crops_of(experiment)[0])
     assert not {"crop_key", "why_asked", "probability_asked", "ranking"} & answers_seen(study, bob).keys()
     assert list(experiments_of(bob)) == []
+
+
+def test_addresses_of_pixels_are_lasting_and_tell_nothing_of_the_experiment(experiment: Experiment) -> None:
+    study = make_study(make_user(), experiment, is_blind=True)
+    bob = add_reader(study, "bob")
+    fill_queue(study, crops_of(experiment)[:4])
+    client = Client()
+    client.force_login(bob)
+    first, again = (client.get(f"/api/v1/studies/{study.pk}/next/").content.decode() for _ in range(2))
+    versions = re.findall(r"pixels/\?v=(\w{16})\"", first)
+    assert len({version[:4] for version in versions}) == 4
+    assert versions == re.findall(r"pixels/\?v=(\w{16})\"", again)
+    assert crops_of(experiment)[0].shard[:8] not in first and experiment.name not in first
 
 
 def test_an_annotator_of_an_open_study_sees_them(experiment: Experiment) -> None:
