@@ -32,7 +32,8 @@ HINTS = {
     "sampling_temperature": "0: of what the strategy asks, the best crop always comes next, and an answer says "
     "“deterministic”. Above 0 that crop is drawn: the better its score, the likelier, at 1 in proportion to the "
     "score, higher nearer to pure chance. Each answer then keeps the probability with which its crop was drawn, so "
-    "that it can be weighted in a later analysis. The price: crops that matter less are asked sooner.",
+    "that it can be weighted in a later analysis. The price: crops that matter less are asked sooner; "
+    "how many more answers that takes was not measured.",
     "random_share": "Drawn at random, one experiment after the other, and read twice. Only from these crops can be "
     "said whether the ranking helps; without them nothing can.",
     "overlap_share": "Of all other crops, the share that a second annotator reads, so that agreement is known.",
@@ -71,7 +72,9 @@ class StrategyField(forms.ChoiceField):
 
 
 class EncoderField(forms.CharField):
-    """An encoder on offer, or the place of one: file:NAME or hub:OWNER/NAME."""
+    """An encoder on offer, or the place of one: file:NAME or hub:OWNER/NAME; `kept` is one that stays either way."""
+
+    kept = ""
 
     def __init__(self, **options: Any) -> None:
         fixed = {"max_length": 200, "widget": SuggestedInput(registry.encoders), "initial": registry.DEFAULT_ENCODER}
@@ -80,6 +83,8 @@ class EncoderField(forms.CharField):
     def validate(self, value: str) -> None:
         """Refuse a name that nobody offers."""
         super().validate(value)
+        if value == self.kept:
+            return
         try:
             registry.check_encoder(value)
         except registry.UnknownName as error:
@@ -138,6 +143,7 @@ class SettingsForm(forms.Form):
         rows = experiments_of(user)
         if study is not None:
             rows = rows | Experiment.objects.filter(studies=study)
+            self._keep_choices(study)
         experiments: Any = self.fields["experiments"]
         experiments.queryset = rows.distinct().order_by("name")
         for name, field in self.fields.items():
@@ -145,6 +151,14 @@ class SettingsForm(forms.Form):
             field.help_text = HINTS.get(name, "")
             if field.help_text:
                 field.widget.attrs["aria-describedby"] = f"id_{name}_hint"
+
+    def _keep_choices(self, study: Study) -> None:
+        """Let a choice that is no longer on offer stand: the first of the list would be saved in its place."""
+        fields: Any = self.fields
+        fields["encoder"].kept = study.encoder
+        if study.strategy not in registry.strategies.choices():
+            gone = (study.strategy, f"{study.strategy}: no longer on offer")
+            fields["strategy"].choices = [*_strategies(), gone]
 
     @staticmethod
     def of(study: Study) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def test_it_names_the_chosen_encoder_the_ranking_one_and_the_reason(bench: Bench
     text = card(study, bench.alice)
     assert NETWORK in text and '<strong class="break">handcrafted</strong>' in text
     assert "cannot be used" in text and str(encoders_folder()) not in text
-    assert "Try again" in text and "Stop</button>" not in text
+    assert "Try again" in text and "Stop</button>" not in text and "refused" in text
 
 
 def test_progress_counts_the_crops_of_all_experiments(bench: Bench, study: Study) -> None:

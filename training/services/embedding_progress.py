@@ -15,7 +15,7 @@ class EmbeddingState:
     """The chosen encoder, the one that ranks now and why it is another one; `done` of `total` crops are embedded.
 
     stage: what the work that runs says of itself. is_waiting: work that no worker has begun, is_stopping: work that
-    ends at its next beat. may_stop, may_retry: whether there is something to stop or to try again.
+    ends at its next beat. ended: how work that may be tried again came to its end, "" where there is none.
     """
 
     chosen: str
@@ -27,7 +27,14 @@ class EmbeddingState:
     is_running: bool = False
     is_waiting: bool = False
     is_stopping: bool = False
-    may_retry: bool = False
+    ended: str = ""
+
+    @property
+    def status(self) -> str:
+        """One word for all of it; "" where nobody has begun."""
+        if self.is_running:
+            return "stopping" if self.is_stopping else "running"
+        return "waiting" if self.is_waiting else self.ended
 
     @property
     def may_stop(self) -> bool:
@@ -60,5 +67,5 @@ def embedding_state(study: Study) -> EmbeddingState | None:
         is_running=bool(running),
         is_waiting=any(job.status == Status.QUEUED for job in due),
         is_stopping=any(job.cancel_requested for job in running),
-        may_retry=any(job.status in ENDED for job in due),
+        ended=next((str(job.status) for job in due if job.status in ENDED), ""),
     )
