@@ -95,9 +95,12 @@ def test_every_button_of_the_settings_is_for_leads(room: Room) -> None:
     assert room.study.memberships.count() == 3
 
 
-def test_the_settings_page_stores_what_it_shows(room: Room) -> None:
+@pytest.mark.parametrize("gone", [{}, {"strategy": "of yesterday", "encoder": "of yesterday"}])
+def test_the_settings_page_stores_what_it_shows(room: Room, gone: dict[str, str]) -> None:
+    Study.objects.update(**gone or {"seed": 0})
     page = client_of(room.alice).get(f"/studies/{room.study.pk}/settings/")
     shown = page.context["form"]
+    assert page.content.decode().count("no longer on offer") == bool(gone)
     given = {name: shown[name].value() for name in shown.fields}
     given["experiments"] = [row.pk for row in room.study.experiments.all()]
     given = {name: value for name, value in given.items() if value is not None and value is not False}
