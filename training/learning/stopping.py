@@ -151,7 +151,7 @@ def forecast(curve: Curve, present: Estimate, answers: int, more: int = MORE, se
     if scatter > STEADY:
         reason = f"no steady curve: points leave it by {scatter:.0%} of accuracy"
         return _refused(reason, (answers, more, half, None), present.n)
-    gains = _gains(curve, fitted, scatter * np.sqrt(weights.mean() / weights), (answers, more), seed)
+    gains = _gains(curve, scatter * np.sqrt(weights.mean() / weights), (answers, more), seed)
     low, high = np.quantile(gains, [0.025, 0.975])
     value = float((fitted.at(answers + more) - fitted.at(answers))[0])
     gain = Estimate(value, min(float(low), value), max(float(high), value), present.n)
@@ -160,7 +160,7 @@ def forecast(curve: Curve, present: Estimate, answers: int, more: int = MORE, se
     return Forecast(advice, gain, answers, more, half, needed, law)
 
 
-def _gains(curve: Curve, fitted: PowerLaw, scatter: Array, answers: tuple[int, int], seed: int) -> Array:
+def _gains(curve: Curve, scatter: Array, answers: tuple[int, int], seed: int) -> Array:
     """Gain (draws,) in resamples of the tested crops; scatter (g,): standard deviation of a point."""
     rng = np.random.default_rng([seed, 3])
     units = len(curve.parts)

@@ -60,7 +60,7 @@ def hold_out(units: Units, labels: Index, rules: SplitRules) -> Partition:
     apart = np.setdiff1d(named, home)
     others = ", ".join(np.unique(unit[apart]).astype(str))
     why = f"{_inside(split.why, unit_names(units, 'experiment')[home[0]])} Held apart and tested whole: {others}."
-    folds = _with_not_sure(widen_folds(folds), unit, labels, np.setdiff1d(home, inner))
+    folds = _with_not_sure(widen_folds(folds), unit, np.setdiff1d(home, inner))
     return Partition(split.level, why, folds, apart, unit.astype(np.str_), split.not_evaluable)
 
 
@@ -79,9 +79,7 @@ def _partition(split: Split, units: Units, labels: Index, named: Index) -> Parti
     if split.level != "experiment" and len(np.unique(unit_names(units, "experiment"))) == 1:
         why = _inside(why, str(units.experiment[0]))
     unsure = np.flatnonzero(labels < 0)
-    return Partition(
-        split.level, why, _with_not_sure(folds, unit, labels, unsure), NO_ROWS, unit, split.not_evaluable
-    )
+    return Partition(split.level, why, _with_not_sure(folds, unit, unsure), NO_ROWS, unit, split.not_evaluable)
 
 
 def _inside(why: str, experiment: str) -> str:
@@ -89,7 +87,7 @@ def _inside(why: str, experiment: str) -> str:
 
 
 def _with_not_sure(
-    folds: Sequence[Fold], unit: NDArray[np.object_] | NDArray[np.str_], labels: Index, unsure: Index
+    folds: Sequence[Fold], unit: NDArray[np.object_] | NDArray[np.str_], unsure: Index
 ) -> tuple[Fold, ...]:
     """The folds with crops that people were not sure of in every pool, unless their unit is tested there."""
     return tuple(
