@@ -335,6 +335,13 @@ def test_missing_files_and_links_that_lead_outside_are_refused(tmp_path, folder)
     (tmp_path / "link").symlink_to(folder / "resnet")
     with pytest.raises(EncoderError, match="lies outside the folder"):
         made(tmp_path, "file:link")
+    for file in ("model.safetensors", "config.json"):
+        inner = save_network(tmp_path / "inner") / file
+        inner.unlink()
+        inner.symlink_to(folder / "resnet" / file)
+        with pytest.raises(EncoderError, match=f"{file} lies outside the folder"):
+            made(tmp_path, "file:inner")
+        inner.unlink()
     (tmp_path / "bare").mkdir()
     (tmp_path / "bare" / "pytorch_model.bin").write_bytes(b"x")
     with pytest.raises(EncoderError, match=r"holds no model\.safetensors"):

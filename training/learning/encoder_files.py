@@ -47,8 +47,10 @@ def find_encoder_files(name: EncoderName, folder: Path) -> EncoderFiles:
     place = folder / (name.folder if name.kind == "hub" else name.place)
     if name.kind == "file" and not place.exists() and place.with_name(f"{place.name}.safetensors").exists():
         place = place.with_name(f"{place.name}.safetensors")
-    if not place.resolve().is_relative_to(folder.resolve()):
-        raise EncoderError(f"{place.name} lies outside the folder 'encoders'; put the file itself there")
+    inside = [place / file for file in (WEIGHTS, CONFIG, PREPROCESSOR)]
+    for path in (place, place.with_suffix(".json"), *inside):
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise EncoderError(f"{path.name} lies outside the folder 'encoders'; put the file itself there")
     if not place.exists():
         raise EncoderError(
             f"{place.name} is not in the folder 'encoders' of the data folder; put a safetensors file, or a folder "
