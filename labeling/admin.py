@@ -16,6 +16,8 @@ from labeling.models import (
     Membership,
     QueueEntry,
     Ranked,
+    Reopening,
+    RequestedCrop,
     Study,
     Suggestion,
 )
@@ -29,6 +31,8 @@ class LabelClassInline(admin.TabularInline):
     model = LabelClass
     extra = 0
     raw_id_fields = ("example", "parent")
+    # Merging follows rules that a form of rows cannot keep: the study's settings page does it.
+    readonly_fields = ("merged_into",)
 
 
 class MembershipInline(admin.TabularInline):
@@ -79,4 +83,4 @@ class AnnotationAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
 
 
-admin.site.register([QueueEntry, Lease, Ranked, Suggestion, Consensus], ReadOnlyAdmin)
+admin.site.register([QueueEntry, Lease, Ranked, RequestedCrop, Reopening, Suggestion, Consensus], ReadOnlyAdmin)

@@ -11,10 +11,21 @@ from training.models import (
     ModelVersion,
     Promotion,
     Ranking,
+    StreamReport,
     TrainingRun,
 )
 
 admin.site.register(
-    [EmbeddingJob, EmbeddingSet, EmbeddingShard, LabelSnapshot, ModelVersion, Promotion, Ranking, TrainingRun],
+    [
+        EmbeddingJob,
+        EmbeddingSet,
+        EmbeddingShard,
+        LabelSnapshot,
+        ModelVersion,
+        Promotion,
+        Ranking,
+        StreamReport,
+        TrainingRun,
+    ],  # fmt: skip
     ReadOnlyAdmin,
 )

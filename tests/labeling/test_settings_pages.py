@@ -3,7 +3,10 @@
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.contrib.admin import site
 from django.test import Client
+from django.urls import reverse
 
 from labeling.models import Annotation, LabelClass, Reopening, Study
 from tests.factories import answer, make_user
@@ -188,3 +191,17 @@ def test_the_page_of_an_experiment_tells_leads_what_was_called_bad_and_nobody_el
     said = [client_of(user).get(address).content.decode() for user in (room.alice, room.bob)]
     assert "1 of 2 crops that were read here" in said[0] and "of 2 crops" not in said[1]
     assert client_of(make_user("eve")).get(address).status_code == 404
+
+
+def test_every_table_is_looked_at_in_admin_and_a_merge_is_made_on_the_settings_page_alone(room: Room) -> None:
+    parts_of_others = {"LabelClass", "Membership", "AnnotationLabel"}
+    names = ("audit", "imaging", "labeling", "training", "inference")
+    tables = [table for name in names for table in apps.get_app_config(name).get_models()]
+    assert {table.__name__ for table in tables if not site.is_registered(table)} == parts_of_others
+    admin = client_of(make_user("root", is_staff=True, is_superuser=True))
+    for table in tables:
+        if site.is_registered(table):
+            address = reverse(f"admin:{table._meta.app_label}_{table._meta.model_name}_changelist")
+            assert admin.get(address).status_code == 200, table
+    page = admin.get(f"/admin/labeling/study/{room.study.pk}/change/").content.decode()
+    assert "classes-0-name" in page and "classes-0-merged_into" not in page
