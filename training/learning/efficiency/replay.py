@@ -70,7 +70,10 @@ def asked_crops(run: Run, plan: EfficiencyPlan, pool: LabelledPool, count: int) 
             notes.add(crop, _answer(plan, pool, crop), None)
             yield crop, notes
         return
-    ranker = PoolRanker(pool.embeddings, pool.experiment, replace(run.arm.ranking, seed=seed, queue_length=1))
+    # As in the running site: ridge and temperature are tuned where experiments can be held out.
+    tuned = len(np.unique(pool.experiment)) >= 2
+    settings = replace(run.arm.ranking, seed=seed, queue_length=1, tuned=tuned)
+    ranker = PoolRanker(pool.embeddings, pool.experiment, settings)
     for _ in range(count):
         ranking = ranker.rank(notes.answers(), everything, np.array(notes.unsure, dtype=np.int64))
         crop = int(ranking.order[0])
