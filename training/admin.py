@@ -26,6 +26,6 @@ admin.site.register(
         Ranking,
         StreamReport,
         TrainingRun,
-    ],  # fmt: skip
+    ],
     ReadOnlyAdmin,
 )
