@@ -164,3 +164,10 @@ def test_a_simulated_annotator_is_marked_in_report_rows_and_plot(comparison):
     report = make_report(comparison, ("a", "b", "c"))
     assert report["annotator"]["simulated"]
     assert b"SIMULATED" in draw(report, "svg")
+
+
+def test_names_beside_a_plot_are_a_gap_apart_and_stay_below_the_top() -> None:
+    places = spaced(np.array([0.1, 0.70, 0.71, 0.72, 0.8]), gap=0.07, highest=0.8)
+    assert (np.diff(places) >= 0.07 - 1e-12).all()
+    assert places[0] == 0.1
+    assert places[-1] <= 0.8

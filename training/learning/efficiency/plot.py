@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 # Okabe and Ito's colours, each with a dash and a marker of its own, so that grey print keeps them apart.
 STYLES = (
@@ -88,9 +89,9 @@ def _name_ends(axes: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
     """Names beside the ends of the lines, pushed apart where they would overlap."""
     axes.spines[["top", "right"]].set_visible(False)
     low, high = axes.get_ylim()
-    gap, place = (high - low) * 0.07, -np.inf
-    for y, name, color in sorted(ends):
-        place = max(y, place + gap)
+    rising = sorted(ends)
+    places = spaced(np.array([y for y, _, _ in rising]), (high - low) * 0.07, high)
+    for place, (_, name, color) in zip(places, rising):
         axes.annotate(
             name,
             xy=(1.0, place),
@@ -100,3 +101,11 @@ def _name_ends(axes: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
             color=color,
             va="center",
         )
+
+
+def spaced(rising: NDArray[np.float64], gap: float, highest: float) -> NDArray[np.float64]:
+    """Places (n,) near the rising values, at least a gap apart and, where there is room, none above the highest."""
+    steps = gap * np.arange(len(rising))
+    pushed = np.maximum.accumulate(rising - steps) + steps
+    ceiling = highest - steps[::-1]
+    return np.minimum(pushed, ceiling)
