@@ -8,7 +8,7 @@ from scipy.special import expit
 from scipy.stats import t as student
 
 from training.learning.efficiency import figures as fig
-from training.learning.efficiency.plot import draw
+from training.learning.efficiency.plot import draw, spaced
 from training.learning.efficiency.report import make_report
 from training.learning.efficiency.resample import Tally, balanced, resample, spread
 
