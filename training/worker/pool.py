@@ -138,9 +138,7 @@ def _sets(experiments: list[Experiment], encoder_name: str) -> list[EmbeddingSet
     found = standing_sets(experiments, encoder_name)
     sets = [found[row.pk] for row in experiments if row.pk in found]
     if len(sets) < len(experiments) or len({row.encoder for row in sets}) > 1:
-        raise Refused(
-            f"The experiments have no embeddings by one version of {encoder_name}: a worker makes them."
-        )
+        raise Refused(f"The experiments have no embeddings by one version of {encoder_name}: a worker makes them.")
     return sets
 
 
