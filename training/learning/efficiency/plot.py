@@ -108,4 +108,4 @@ def spaced(rising: NDArray[np.float64], gap: float, highest: float) -> NDArray[n
     steps = gap * np.arange(len(rising))
     pushed = np.maximum.accumulate(rising - steps) + steps
     ceiling = highest - steps[::-1]
-    return np.minimum(pushed, ceiling)
+    return np.asarray(np.minimum(pushed, ceiling))
