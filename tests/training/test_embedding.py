@@ -3,7 +3,10 @@
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
+from threading import Event
+from threading import enumerate as enumerate_threads
 
 import numpy as np
 import pytest
@@ -40,10 +43,11 @@ from training.services.embedding_jobs import (
     stop_embedding,
     studies_without_embeddings,
 )
-from training.services.work import Refused, claim
+from training.services.work import Cancelled, Refused, claim
 from training.worker import embedding, pool
 from training.worker.crop_list import find_keys
 from training.worker.embedding import compute, embed_study, embeddings, pool_embeddings
+from training.worker.heartbeat import beating
 from training.worker.pool import load_ranking_pool
 
 NETWORK = "file:net"
@@ -449,3 +453,37 @@ def test_studies_over_one_experiment_share_the_work(study, bench, counted):
     embed_study(other.pk)
     other.refresh_from_db()
     assert counted == [] and encoder_in_use(other) == (NETWORK, "")
+
+
+def test_a_worker_beats_while_a_network_is_fetched(study, monkeypatch):
+    first_beat, beats = Event(), []
+
+    def beat(job, progress, stage):
+        beats.append((job.experiment_id, stage))
+        first_beat.set()
+
+    def fetch_slowly(*given, **more):
+        assert first_beat.wait(20), "no beat while the network is fetched"
+        return make_encoder(*given, **more)
+
+    monkeypatch.setattr(embedding, "beating", partial(beating, every_s=0.01))
+    monkeypatch.setattr(embedding, "beat", beat)
+    monkeypatch.setattr(embedding, "make_encoder", fetch_slowly)
+    embed_study(study.pk)
+    assert beats[0] == (first(study).pk, f"fetching or loading {NETWORK}")
+    assert EmbeddingJob.objects.filter(status=Status.DONE).count() == 2
+
+
+@pytest.mark.parametrize(("error", "beats_on"), [(Cancelled, False), (OSError, True)])
+def test_beats_outlast_a_database_that_is_away_and_end_with_the_work(error, beats_on):
+    beats, again = [], Event()
+
+    def beat():
+        beats.append(1)
+        if len(beats) > 1:
+            again.set()
+        raise error("no")
+
+    with beating(beat, every_s=0.01):
+        assert again.wait(20 if beats_on else 0.2) == beats_on
+    assert not [thread for thread in enumerate_threads() if "_beat_until" in thread.name]

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ from training.services.embedding_jobs import due_jobs, put_back
 from training.services.layout import layout_of, windows_of
 from training.services.work import Cancelled, Refused, beat, claim, failure_text, finish
 from training.worker.crop_list import Bytes, CropList, Floats, Ints, find_keys, list_crops
+from training.worker.heartbeat import beating
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +130,9 @@ def embed_study(study_pk: int, budget_s: float = BUDGET_S) -> None:
 def _carry_out(job: EmbeddingJob, made: Made, ends: float) -> bool:
     """Whether there is time for more. What is wrong with one experiment does not stop the others."""
     try:
+        channels = layout_of(job.experiment)
+        with beating(partial(beat, job, 0.0, f"fetching or loading {job.encoder_name}")):
+            _encoder(job.encoder_name, len(channels), is_rgb(channels), made)
         compute(job.experiment, job.encoder_name, _Beats(job, ends), made)
         finish(job, Status.DONE, detail={"experiment": job.experiment_id, "encoder": job.encoder_name})
     except _OutOfTime:
