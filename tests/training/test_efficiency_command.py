@@ -127,15 +127,17 @@ def test_an_interruption_leaves_no_file(manifest, tmp_path, monkeypatch):
     assert not (tmp_path / "out").exists()
 
 
-def test_random_and_the_default_are_compared_whatever_was_asked_for():
+@pytest.mark.parametrize(("asked", "jobs"), [(0, 1), (3, 3), (5000, 4)])
+def test_random_and_the_default_are_compared_whatever_was_asked_for(monkeypatch, asked, jobs):
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
     options = {
-        "strategies": "margin, margin", "seeds": 2, "budget": 40, "step": 10, "jobs": 0, "annotator": "truth",
+        "strategies": "margin, margin", "seeds": 2, "budget": 40, "step": 10, "jobs": asked, "annotator": "truth",
         "error_rate": 0.0, "hedge": False, "soft_not_sure": False,
     }  # fmt: skip
     plan = plan_of(options)
     assert isinstance(plan, EfficiencyPlan)
     assert plan.strategies == ("random", plan.default, "margin")
-    assert plan.jobs == 1
+    assert plan.jobs == jobs
 
 
 def test_a_cell_that_a_spreadsheet_would_run_stays_text():

@@ -36,7 +36,7 @@ class Command(JsonCommand):
         parser.add_argument("--seeds", type=int, default=10)
         parser.add_argument("--budget", type=int, default=200, help="queries per curve")
         parser.add_argument("--step", type=int, default=10, help="queries between two points of a curve")
-        parser.add_argument("--jobs", type=int, default=2, help="processes")
+        parser.add_argument("--jobs", type=int, default=2, help="processes, at most one per CPU")
         parser.add_argument("--annotator", choices=("truth", "not-sure"), default="truth", help="who answers")
         parser.add_argument("--error-rate", type=float, default=0.0, help="share of wrong answers, simulated")
         parser.add_argument("--soft-not-sure", action="store_true", help='also the default with soft "not sure"')
@@ -86,7 +86,7 @@ def plan_of(options: dict[str, Any]) -> EfficiencyPlan:
         seeds=tuple(range(options["seeds"])),
         budget=options["budget"],
         step=options["step"],
-        jobs=max(1, options["jobs"]),
+        jobs=max(1, min(options["jobs"], os.cpu_count() or 1)),
         annotator=_annotator(options["annotator"], options["error_rate"], unsure),
         ranking=ranking,
         hedge=options["hedge"],
