@@ -84,6 +84,13 @@ def test_a_small_field_that_happens_to_be_complete_is_not_taken_for_a_random_par
     assert whole_crops(experiment, image, np.ones(30, dtype=bool)).all()
 
 
+@pytest.mark.parametrize(("crops", "whole"), [(1, False), (9, False), (10, True)])
+def test_an_experiment_is_held_to_the_same_size_as_a_field(crops: int, whole: bool):
+    image = np.array([f"field {number}" for number in range(crops)])
+    found = whole_crops(np.zeros(crops, dtype=int), image, np.ones(crops, dtype=bool))
+    assert found.all() == found.any() == whole
+
+
 def test_a_study_without_answers_is_refused(answered):
     with pytest.raises(Refused, match="0 of 0 labelled crops"):
         study_pool(answered[0])

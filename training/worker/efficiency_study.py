@@ -16,8 +16,8 @@ from training.worker.pool import Pool, load_pool
 
 # Fewer leave neither a pool that strategies can differ on nor test parts that tell them apart.
 FEWEST_CROPS = 100
-# A smaller field may have been answered to its end because the queue liked its crops.
-SMALLEST_WHOLE_FIELD = 10
+# Smaller ones may have been answered to their end because the queue liked their crops.
+SMALLEST_WHOLE = 10
 
 Mask = NDArray[np.bool_]
 
@@ -75,12 +75,12 @@ def _kinds(pool: Pool, standing: Standing) -> tuple[NDArray[np.int64], Kinds]:
 
 
 def whole_crops(experiment: NDArray[np.integer], image: NDArray[np.str_], answered: Mask) -> Mask:
-    """Crops (N,) of experiments, and of fields of at least ten crops, in which every crop was answered."""
+    """Crops (N,) of experiments and fields of at least ten crops in which every crop was answered."""
     whole = np.zeros(len(answered), dtype=bool)
-    for names, fewest in ((experiment, 1), (image, SMALLEST_WHOLE_FIELD)):
+    for names in (experiment, image):
         member = np.unique(names, return_inverse=True)[1]
         size = np.bincount(member)
-        complete = (np.bincount(member, weights=answered) == size) & (size >= fewest)
+        complete = (np.bincount(member, weights=answered) == size) & (size >= SMALLEST_WHOLE)
         whole |= complete[member]
     return whole
 
