@@ -8,6 +8,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import tifffile
+from django.db import IntegrityError
 
 from imaging.models import Crop, Experiment
 from imaging.services.storage import shard
@@ -188,6 +189,21 @@ def test_a_class_that_is_retired_while_ranking_is_ranked_without_at_the_next_ste
     monkeypatch.setattr(worker_module, "entries", entries)
     assert [worker.step(), worker.step()] == [1, 0]
     assert standing_answers(bench.study).votes.sum(axis=0).tolist() == [8]
+
+
+@pytest.mark.parametrize(("collisions", "ranked"), [(1, [0, 1, 0]), (2, [0, 0, 0])])
+def test_what_changes_while_it_is_ranked_is_ranked_again_at_the_next_step_and_then_waits(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, collisions: int, ranked: list[int]
+) -> None:
+    save = worker_module.save
+    monkeypatch.setattr(worker_module, "save", Mock(side_effect=[*[IntegrityError("gone")] * collisions, None]))
+    worker = RankingWorker()
+    assert [worker.step() for _ in ranked] == ranked
+    assert ("within a minute" in problem_of(bench.study)) == (collisions == 2)
+    monkeypatch.setattr(worker_module, "save", save)
+    worker._retry_at[bench.study.pk] = 0.0
+    worker.step()
+    assert problem_of(bench.study) == ""
 
 
 @pytest.mark.django_db(transaction=True)

@@ -66,6 +66,7 @@ class RankingWorker:
         self._warm: OrderedDict[int, Warm] = OrderedDict()
         self._seen: dict[int, State] = {}
         self._retry_at: dict[int, float] = {}
+        self._collided: set[int] = set()
         self._lookout = Lookout()
         self._threads = ThreadpoolController()
         self.refusals: dict[int, str] = {}
@@ -99,7 +100,7 @@ class RankingWorker:
             result = self._result(study, warm, started)
             save(study, result)
         except IntegrityError as error:
-            self._refuse(study, state, Refused(f"'{study}' was changed while it was ranked; it is ranked again."))
+            self._collide(study, state)
             logger.info("study %s changed while it was ranked: %s", study.pk, error)
             return False
         except DatabaseError:
@@ -138,7 +139,17 @@ class RankingWorker:
         )
         return Result(ranking, warm.pool.crop_ids, queue, info, parameters)
 
+    def _collide(self, study: Study, state: State) -> None:
+        """Rank again at the next step what was changed while it was ranked; where that fails too, in a minute."""
+        at_once = study.pk not in self._collided
+        self._collided.add(study.pk)
+        when = "now" if at_once else "within a minute"
+        self._refuse(study, state, Refused(f"'{study}' was changed while it was ranked; it is ranked again {when}."))
+        if at_once:
+            self._retry_at[study.pk] = time.monotonic()
+
     def _settle(self, study: Study) -> None:
+        self._collided.discard(study.pk)
         if self.refusals.pop(study.pk, None) or study.ranking_problem:
             set_ranking_problem(study, "")
 
