@@ -5,7 +5,7 @@ Not in charge of the order: the ranking worker writes it through `replace_queue`
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -191,6 +191,17 @@ class _Reader:
     reopened: Mapping[int, int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A crop that might be shown, with the key that decides on shared reads."""
+
+    crop_id: int
+    crop_key: str
+    why: str
+    probability: float | None = None
+    ranking: str = ""
+
+
 def _asked_for(reader: _Reader, count: int) -> list[Candidate]:
     """Crops that a person asked for and that still need a read: the user's own wishes, then what leads reopened."""
     wishes = [(RequestedCrop.objects.filter(study=reader.study, user=reader.user), MORE_LIKE_THIS)]
@@ -200,7 +211,25 @@ def _asked_for(reader: _Reader, count: int) -> list[Candidate]:
     for rows, why in wishes:
         for crop, key in rows.order_by("id").values_list("crop_id", "crop__key"):
             offers.setdefault(crop, _Offer(crop, key, why))
-    return _readable(reader, list(offers.values()))[:count]
+    return _readable(reader, _as_drawn(reader.study, list(offers.values())))[:count]
+
+
+def _as_drawn(study: Study, offers: list[_Offer]) -> list[_Offer]:
+    """The same, those wishes that the random stream draws anyway with its reason and probability.
+
+    They would leave the stream by a reader's choice otherwise, and it would no longer be random.
+    """
+    wished = [offer.crop_id for offer in offers if offer.why == MORE_LIKE_THIS]
+    if not wished:
+        return offers
+    rows = QueueEntry.objects.filter(study=study, crop__in=wished, why=STREAM)
+    drawn = {row.crop_id: row for row in rows}
+    return [
+        replace(offer, why=STREAM, probability=row.probability, ranking=row.ranking)
+        if (row := drawn.get(offer.crop_id))
+        else offer
+        for offer in offers
+    ]
 
 
 def _held(lease: Lease) -> Candidate:
@@ -225,17 +254,6 @@ def _open_entries(reader: _Reader, count: int, skip: set[int]) -> list[Candidate
         seen |= {entry.crop_id for entry in chunk}
         start, size = chunk[-1].rank + 1, 2 * size
     return found[:count]
-
-
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    """A crop that might be shown, with the key that decides on shared reads."""
-
-    crop_id: int
-    crop_key: str
-    why: str
-    probability: float | None = None
-    ranking: str = ""
 
 
 def _readable(reader: _Reader, offers: Sequence[_Offer]) -> list[Candidate]:

@@ -7,8 +7,8 @@ import pytest
 
 from labeling.models import Lease, RequestedCrop
 from labeling.services import requests
-from labeling.services.queue import next_crops
-from labeling.services.reads import MORE_LIKE_THIS
+from labeling.services.queue import NewEntry, RankingInfo, next_crops, replace_queue
+from labeling.services.reads import MORE_LIKE_THIS, STREAM
 from labeling.services.requests import RequestRefused, request_crops
 from tests.factories import answer, crops_of, make_experiment
 from tests.labeling.conftest import Room
@@ -98,3 +98,14 @@ def test_wishes_that_others_have_read_since_make_room_for_new_ones(
         ask(room, room.bob, 3, 4)
     assert ask(room, room.bob, 3) == 1
     assert [place for place, _, _ in served(room, room.bob, 2)] == [2, 3]
+
+
+def test_a_wish_that_the_random_stream_draws_anyway_stays_in_the_stream(room: Room) -> None:
+    entries = [
+        NewEntry(crop.pk, 1.0, STREAM if place == 9 else "uncertain", 0.1) for place, crop in enumerate(room.crops)
+    ]
+    replace_queue(room.study, entries, RankingInfo("cd" * 32, "uherding", "handcrafted", 12, 0))
+    ask(room, room.bob, 9, 7)
+    assert served(room, room.bob)[:2] == [(9, STREAM, 0.1), (7, MORE_LIKE_THIS, None)]
+    given = answer(room.study, room.bob, room.crops[9])
+    assert (given.why_asked, given.probability_asked, given.ranking) == (STREAM, 0.1, "cd" * 32)
