@@ -9,10 +9,11 @@ from labeling.models.annotation import (
     Reopening,
 )
 from labeling.models.queue import Lease, QueueEntry, Ranked, RequestedCrop, Suggestion
-from labeling.models.study import MOST_TEMPERATURE, STREAM_IS_FIXED, LabelClass, Membership, Study
+from labeling.models.study import MORE_THAN_ALL, MOST_TEMPERATURE, STREAM_IS_FIXED, LabelClass, Membership, Study
 
 __all__ = [
     "DETERMINISTIC",
+    "MORE_THAN_ALL",
     "MOST_TEMPERATURE",
     "STREAM_IS_FIXED",
     "Annotation",

@@ -10,6 +10,7 @@ from imaging.models import Crop, Experiment
 from labeling import registry
 
 MOST_TEMPERATURE = 10.0
+MORE_THAN_ALL = "The random stream and the hedge together take more than the whole queue: lower one."
 STREAM_IS_FIXED = (
     "Whether answers of the random stream train the model is decided once, when the study is created: make a new one."
 )
@@ -71,8 +72,10 @@ class Study(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Refuse a strategy or an encoder that nobody offers, and another use of the stream than the first."""
+        """Refuse a strategy or encoder that nobody offers, shares beyond the whole, and a new use of the stream."""
         problems = registry.problems(strategy=self.strategy, encoder=self.encoder)
+        if self.random_share + self.coverage_share > 1:
+            problems |= dict.fromkeys(("random_share", "coverage_share"), MORE_THAN_ALL)
         before = Study.objects.filter(pk=self.pk).values_list("stream_in_training", flat=True).first()
         if before not in (None, self.stream_in_training):
             problems["stream_in_training"] = STREAM_IS_FIXED

@@ -10,7 +10,7 @@ from django.db import transaction
 from audit import services as audit
 from imaging.models import Experiment
 from labeling import registry
-from labeling.models import MOST_TEMPERATURE, LabelClass, Membership, Study
+from labeling.models import MORE_THAN_ALL, MOST_TEMPERATURE, LabelClass, Membership, Study
 from labeling.services.access import join, withdraw_sight
 from labeling.services.queue import forget_outside
 
@@ -141,7 +141,7 @@ def check_shares(**shares: float) -> None:
         if not 0 <= value <= 1:
             raise StudyRefused(f"{name} is {value}: a share lies between 0 and 1.")
     if shares["random_share"] + shares["coverage_share"] > 1:
-        raise StudyRefused("The random stream and the hedge together take more than the whole queue: lower one.")
+        raise StudyRefused(MORE_THAN_ALL)
 
 
 def check_temperature(temperature: float) -> None:

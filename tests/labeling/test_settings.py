@@ -69,6 +69,15 @@ def test_the_use_of_the_stream_is_fixed_for_forms_of_all_kinds(room: Room) -> No
         room.study.full_clean()
 
 
+def test_shares_that_fill_more_than_the_queue_are_refused_in_admin_too(room: Room) -> None:
+    room.study.random_share, room.study.coverage_share = 0.6, 0.5
+    with pytest.raises(ValidationError) as refused:
+        room.study.full_clean()
+    assert set(refused.value.message_dict) == {"random_share", "coverage_share"}
+    room.study.random_share = 0.5
+    room.study.full_clean()
+
+
 def test_an_answer_keeps_its_reason_when_the_shares_change(room: Room) -> None:
     given = answer(room.study, room.bob, room.crops[0])
     change_study(room.study, room.alice, {"random_share": 0.0})
