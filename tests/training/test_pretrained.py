@@ -10,8 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from labeling.models import Study
 from tests.training.networks import KINDS, SIZES, save_network
-from training.learning.encoder_names import EncoderError, parse_encoder_name
+from training.learning.encoder_names import LONGEST, EncoderError, parse_encoder_name
 from training.learning.encoders import Encoder, EncoderOptions, make_encoder
 
 WINDOW = (0.0, 3000.0)
@@ -373,3 +374,17 @@ def test_names_have_parts():
     found = parse_encoder_name("hub:facebook/dinov2-small@abc123+bf16")
     assert (found.place, found.revision, found.precision) == ("facebook/dinov2-small", "abc123", "bf16")
     assert found.folder == "hub/facebook--dinov2-small@abc123"
+
+
+@pytest.mark.parametrize("length", [200, 201])
+def test_a_name_that_a_study_cannot_hold_is_refused(length):
+    name = f"hub:{'a' * 90}/{'b' * 90}@".ljust(length, "c")
+    if length <= LONGEST:
+        assert parse_encoder_name(name).text == name
+    else:
+        with pytest.raises(EncoderError, match="201 characters; at most 200"):
+            parse_encoder_name(name)
+
+
+def test_the_longest_name_is_the_longest_that_a_study_holds():
+    assert Study._meta.get_field("encoder").max_length == LONGEST

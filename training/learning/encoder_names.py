@@ -6,6 +6,8 @@ from dataclasses import dataclass
 BUILT_IN = ("handcrafted", "untrained")
 KINDS = ("file", "hub")
 BF16 = "+bf16"
+# As long as the column of a study that holds it.
+LONGEST = 200
 FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+ -]{0,99}")
 HUB_ID = re.compile(
     r"([A-Za-z0-9][A-Za-z0-9_.-]{0,95})/([A-Za-z0-9][A-Za-z0-9_.-]{0,95})(?:@([A-Za-z0-9_.-]{1,100}))?"
@@ -34,6 +36,11 @@ class EncoderName:
 
 def parse_encoder_name(text: str) -> EncoderName:
     """The parts of a name; EncoderError where it is none, saying how names are written."""
+    if len(text) > LONGEST:
+        raise EncoderError(
+            f"the encoder {text[:40]!r}... has a name of {len(text)} characters; at most {LONGEST} are stored: "
+            "rename the file, or name a shorter revision"
+        )
     if text in BUILT_IN:
         return EncoderName(text, "built-in", text)
     kind, _, place = text.partition(":")
