@@ -33,13 +33,13 @@ from tests.factories import (
     write_manifest,
 )
 from tests.training.conftest import Bench
-from training.api.payloads import asked_words, words
+from training.api.payloads import asked_words, shown_crops, words
 from training.learning import explain
 from training.learning.handcrafted import HandcraftedEncoder
 from training.learning.shards import ShardedRows
 from training.learning.similar import standardised_distance
 from training.models import EmbeddingSet, Ranking
-from training.services.crop_facts import RANKINGS, Asked, asked
+from training.services.crop_facts import RANKINGS, Asked, asked, hidden_checks
 from training.services.work import Refused
 from training.worker.explanations import Explanation, explanation_of
 from training.worker.page_pool import page_pool
@@ -346,6 +346,26 @@ def test_annotators_of_an_open_study_see_opinions_but_only_their_own_answers(kno
     text = fetch(dora, page(known.study, known.crops[0])).text
     assert "What the head says" in text and "bob" not in text
     assert "bob" in fetch(known.alice, page(known.study, known.crops[0])).text
+
+
+def test_an_unsettled_random_check_is_no_labelled_neighbour_for_who_has_still_to_read_it(known: Bench) -> None:
+    drawn, dora = known.crops[20], add_reader(known.study, "dora")
+    info = RankingInfo("ab" * 32, "uherding", "handcrafted", 48, 0)
+    replace_queue(known.study, [NewEntry(drawn.pk, 1.0, STREAM, 0.1)], info)
+    answer(known.study, known.bob, drawn, kind_of(drawn))
+    shown = {user: near_drawn(user, known, drawn) for user in (known.alice, known.bob, dora)}
+    assert [drawn.pk in shown[user] for user in (known.alice, known.bob, dora)] == [True, True, False]
+    told = json.loads(fetch(dora, route(known.study, known.crops[26], "explanation")).text)
+    assert drawn.pk not in {near["crop"] for row in told["classes"] for near in row["nearest"]}
+    answer(known.study, dora, drawn, kind_of(drawn))
+    assert drawn.pk in near_drawn(dora, known, drawn)
+    assert drawn.pk in near_drawn(add_reader(known.study, "eve"), known, drawn)
+
+
+def near_drawn(user: Any, known: Bench, drawn: Crop) -> set[int]:
+    """Labelled crops that the explanation of any crop names to the user."""
+    hidden = hidden_checks(user, known.study)
+    return {number for crop in known.crops[:48] for number in shown_crops(explanation_of(known.study, crop, hidden))}
 
 
 def test_similar_crops_equal_a_plain_search_over_the_whole_pool(known: Bench) -> None:

@@ -90,7 +90,7 @@ def test_the_nearest_labelled_crops_equal_a_plain_search():
 def test_ties_are_told_apart_by_crop_id_and_the_crop_itself_is_left_out():
     rows = np.ones((6, 3), dtype=np.float32)
     data = Labelled(np.array([50, 10, 40, 20, 30, 60]), rows, np.eye(2)[[0, 0, 0, 0, 0, 1]])
-    (first, distance), (second, _) = explain.nearest_labelled(fitted(data), rows[0], leave_out=60, per_class=3)
+    (first, distance), (second, _) = explain.nearest_labelled(fitted(data), rows[0], leave_out=[60], per_class=3)
     assert data.crop_ids[first].tolist() == [10, 20, 30]
     assert distance.tolist() == [0, 0, 0]
     assert second.tolist() == []

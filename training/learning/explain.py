@@ -4,6 +4,7 @@ Nearest training examples help people at least as much as attribution maps do an
 and Nguyen, NeurIPS 2021). All of it tells where a score is sensitive, not why a cell looks as it does.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,12 +116,12 @@ def _newton_step(phi: Array, targets: Array, weight: Array, weights: Array, sett
 
 
 def nearest_labelled(
-    explained: ExplainedHead, query: NDArray[np.floating], leave_out: int | None = None, per_class: int = PER_CLASS
+    explained: ExplainedHead, query: NDArray[np.floating], leave_out: Collection[int] = (), per_class: int = PER_CLASS
 ) -> tuple[tuple[Index, Array], ...]:
     """For each class the places among the labelled crops of the nearest ones that most readers gave to it, nearest
     first, ties by rising crop id, and their distances to the query (d,); empty for a class without answers.
 
-    A crop whose votes are tied stands under each of the tied classes. `leave_out` is a crop id, the query's own.
+    A crop whose votes are tied stands under each of the tied classes. `leave_out`: crop ids, such as the query's own.
     Distances as in `similar.standardised_distance`.
     """
     labelled = explained.labelled
@@ -128,8 +129,7 @@ def nearest_labelled(
     distance = standardised_distance(labelled.X, query, norm)
     targets = labelled.targets
     top = (targets >= targets.max(axis=1, keepdims=True, initial=0) - 1e-9) & (targets > 0)
-    if leave_out is not None:
-        top &= (labelled.crop_ids != leave_out)[:, None]
+    top &= ~np.isin(labelled.crop_ids, list(leave_out))[:, None]
     places = [nearest_first(distance, labelled.crop_ids, per_class, column) for column in top.T]
     return tuple((place, distance[place].astype(np.float64)) for place in places)
 

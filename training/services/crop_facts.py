@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
 from django.http import Http404
 from numpy.typing import NDArray
 
@@ -13,6 +14,7 @@ from imaging.services.storage import fetch
 from labeling.models import Annotation, Lease, QueueEntry, Ranked, Study
 from labeling.services import access
 from labeling.services.reads import STREAM
+from labeling.services.stream import State, stream_crops
 
 # As `training.worker.saving` names them.
 RANKINGS = "rankings"
@@ -25,7 +27,10 @@ BLIND_SEARCH = (
     "This study is blind: its readers look for more crops like one that they have answered themselves. "
     "Answer this crop first."
 )
-
+BLIND_MODELS = (
+    "This study is blind: its readers see crops, but neither models nor how their answers compare with a model's. "
+    "Leads of the study may open this page."
+)
 UNREAD_CHECK = (
     "This crop is a random check, which is read without sight of other answers and of what a model says of it. "
     "Read it first; the page opens when you have answered it."
@@ -95,6 +100,33 @@ def _is_random_check(study: Study, crop: Crop) -> bool:
 def sees_opinions(user: Any, study: Study) -> bool:
     """Whether the user may see what a model says."""
     return not study.is_blind or access.is_lead(user, study)
+
+
+def model_study_for(user: Any, study_pk: int) -> Study:
+    """The study for those who may see its models; PermissionDenied tells blind readers why not, strangers get 404."""
+    study = access.study_for(user, study_pk)
+    if not sees_opinions(user, study):
+        raise PermissionDenied(BLIND_MODELS)
+    return study
+
+
+def model_studies_of(user: Any) -> QuerySet[Study]:
+    """The studies of the user whose models they may see."""
+    return access.studies_of(user).filter(Q(is_blind=False) | Q(pk__in=access.studies_led_by(user).values("pk")))
+
+
+def hidden_checks(user: Any, study: Study) -> frozenset[int]:
+    """Random checks whose class the user may not see yet: none for leads, else those that are neither settled nor
+    read by the user."""
+    if access.is_lead(user, study):
+        return frozenset()
+    settled = {crop.crop_id: crop.state in (State.AGREE, State.DECIDED) for crop in stream_crops(study)}
+    # Drawn now, though read before for another reason.
+    for rows in (QueueEntry.objects, Lease.objects):
+        drawn = rows.filter(study=study, why=STREAM).values_list("crop_id", flat=True)
+        settled = dict.fromkeys(drawn, False) | settled
+    own = Annotation.objects.current().filter(study=study, annotator=user).values_list("crop_id", flat=True)
+    return frozenset(crop for crop, is_settled in settled.items() if not is_settled).difference(own)
 
 
 def asked(study: Study, crop: Crop) -> Asked:

@@ -1,5 +1,6 @@
 """What the head says of one crop, and what that rests on: labelled neighbours, their parts, each channel's part."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -100,8 +101,12 @@ class Explanation:
     channels_missing: str = ""
 
 
-def explanation_of(study: Study, crop: Crop) -> Explanation:
-    """All that the head has to say of the crop; never raises for a study that is not far enough."""
+def explanation_of(study: Study, crop: Crop, hidden: Collection[int] = ()) -> Explanation:
+    """All that the head has to say of the crop; never raises for a study that is not far enough.
+
+    `hidden`: crops that are not named among the labelled ones, such as random checks that the viewer will read; they
+    count in what has no names.
+    """
     try:
         head = study_head(study)
     except Refused as error:
@@ -117,9 +122,11 @@ def explanation_of(study: Study, crop: Crop) -> Explanation:
         encoder=head.known.encoder,
         answered=len(labelled.crop_ids),
         includes_itself=bool((labelled.crop_ids == crop.pk).any()),
-        classes=_opinions(head, query, crop),
+        classes=_opinions(head, query, {crop.pk, *hidden}),
     )
-    return found if found.missing else _with_prediction(found, head, query, crop)
+    if found.missing:
+        return found
+    return replace(_with_prediction(found, head, query, crop), difference=_difference(head, query, hidden))
 
 
 def _what_is_missing(head: StudyHead) -> str:
@@ -131,8 +138,8 @@ def _what_is_missing(head: StudyHead) -> str:
     return ""
 
 
-def _opinions(head: StudyHead, query: Embedding, crop: Crop) -> tuple[ClassOpinion, ...]:
-    near = explain.nearest_labelled(head.explained, query, leave_out=crop.pk)
+def _opinions(head: StudyHead, query: Embedding, leave_out: Collection[int]) -> tuple[ClassOpinion, ...]:
+    near = explain.nearest_labelled(head.explained, query, leave_out=leave_out)
     counts = head.answered_per_class
     known = probabilities(head.explained.head, query[None])[0] if np.count_nonzero(counts) > 1 else None
     ids = head.explained.labelled.crop_ids
@@ -159,16 +166,16 @@ def _with_prediction(found: Explanation, head: StudyHead, query: Embedding, crop
         margin=p[0] - p[1],
         sparser_than=float(np.searchsorted(sample, own) / max(len(sample), 1)),
         sample=len(sample),
-        difference=_difference(head, query),
         channels=channels,
         channels_missing=why_not,
     )
 
 
-def _difference(head: StudyHead, query: Embedding) -> Difference:
+def _difference(head: StudyHead, query: Embedding, hidden: Collection[int]) -> Difference:
     found = explain.contrast(head.explained, query)
     ids = head.explained.labelled.crop_ids
     order = np.lexsort((ids, -found.contribution))
+    order = order[~np.isin(ids[order], list(hidden))]
     value = found.contribution[order]
     most = order[value > 0][:SHOWN_PARTS]
     least = order[::-1][(value < 0)[::-1]][:SHOWN_PARTS]
