@@ -15,6 +15,7 @@ from imaging.services.quality import reason_text
 from imaging.services.storage import fetch
 from inference.models import InferenceRun, StageRecord
 from labeling.services import access, progress
+from training.services.crop_facts import sees_opinions
 
 LATEST = 5
 DOWNLOADS = {
@@ -101,6 +102,7 @@ def _study_row(study: Any, user: Any) -> dict[str, Any]:
         "total": progress.pool_size(study),
         "role": "lead" if access.is_lead(user, study) else "annotator",
         "is_simulated": study.is_simulated,
+        "sees_models": sees_opinions(user, study),
     }
 
 

@@ -17,7 +17,7 @@ from labeling.services.stream import stream_counts, stream_crops
 from training.api.crop_page import crop_context, similar_context
 from training.api.payloads import wish_of
 from training.models import ModelVersion, TrainingRun
-from training.services.crop_facts import explained_crop_for, searched_crop_for
+from training.services.crop_facts import explained_crop_for, model_study_for, searched_crop_for
 from training.services.embedding_jobs import embed_again, stop_embedding
 from training.services.embedding_progress import embedding_state
 from training.services.models import in_production, promote, request_training
@@ -30,8 +30,8 @@ from training.worker.similar import Wish, similar_crops
 
 @require_safe
 def runs(request: HttpRequest, pk: int) -> HttpResponse:
-    """Training runs and models of a study."""
-    study = access.study_for(request.user, pk)
+    """Training runs and models of a study; for leads, and for annotators of studies that are not blind."""
+    study = model_study_for(request.user, pk)
     live = in_production(study)
     context = {
         "study": study,
@@ -43,9 +43,9 @@ def runs(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def report(request: HttpRequest, pk: int) -> HttpResponse:
-    """The held-out report of a model, in the order in which a sceptic asks."""
+    """The held-out report of a model, in the order in which a sceptic asks; for those who may see the runs."""
     model = get_object_or_404(ModelVersion.objects.select_related("study"), pk=pk)
-    access.study_for(request.user, model.study_id)
+    model_study_for(request.user, model.study_id)
     context = {
         "model": model,
         "report": model.report | {"gate": model.gate},

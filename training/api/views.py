@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from django.core.exceptions import PermissionDenied as Forbidden
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, serializers, status
 from rest_framework.decorators import action
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
@@ -14,6 +15,7 @@ from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 from labeling.models import Study
 from labeling.services import access
 from training.models import ModelVersion, TrainingRun
+from training.services.crop_facts import model_studies_of, model_study_for
 from training.services.models import promote, request_training
 from training.services.work import Refused, request_cancel
 from training.tasks import ring
@@ -83,14 +85,26 @@ class TrainingRunViewSet(
 
 
 class ModelVersionViewSet(ReadOnlyModelViewSet[ModelVersion]):
-    """Models of the user's studies; leads put them into production."""
+    """Models of the user's studies, of blind ones for leads alone; leads put them into production."""
 
     serializer_class = ModelVersionSerializer
     lookup_value_converter = "int"
     queryset = ModelVersion.objects.none()
 
     def get_queryset(self) -> QuerySet[ModelVersion]:
-        return ModelVersion.objects.filter(study__in=access.studies_of(self.request.user))
+        user = self.request.user
+        studies = model_studies_of(user) if self.action == "list" else access.studies_of(user)
+        return ModelVersion.objects.filter(study__in=studies)
+
+    def get_object(self) -> ModelVersion:
+        """The model; a blind reader is told why not."""
+        model: ModelVersion = super().get_object()
+        try:
+            model_study_for(self.request.user, model.study_id)
+        except Forbidden as error:
+            # Django's own would lose its words on the way.
+            raise PermissionDenied(str(error)) from error
+        return model
 
     @extend_schema(request=PromoteIn, responses={204: None})
     @action(detail=True, methods=["post"])
