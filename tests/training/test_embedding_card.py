@@ -19,7 +19,7 @@ from training.services.work import claim
 from training.worker import embedding
 from training.worker.embedding import embed_study, left_text
 
-NETWORK = "file:net"
+NETWORK = "file:absent"
 
 
 @pytest.fixture
