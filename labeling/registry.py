@@ -40,6 +40,8 @@ class Registry:
 
 strategies = Registry("strategy")
 encoders = Registry("encoder")
+# How the names of networks are written: each rule raises ValueError where a name is not.
+encoder_rules: list[Callable[[str], None]] = []
 
 
 def check_strategy(name: str) -> None:
@@ -48,9 +50,15 @@ def check_strategy(name: str) -> None:
 
 
 def check_encoder(name: str) -> None:
-    """Raise UnknownName unless the encoder is offered or names a file or a place on a hub."""
+    """Raise UnknownName unless the encoder is offered or names a file or a place on a hub, as names are written."""
     if not any(name.startswith(prefix) and name != prefix for prefix in ENCODER_PREFIXES):
         _check(encoders, name, " or file:NAME or hub:OWNER/NAME")
+        return
+    for rule in encoder_rules:
+        try:
+            rule(name)
+        except ValueError as error:
+            raise UnknownName(str(error)) from error
 
 
 def problems(strategy: str, encoder: str) -> dict[str, str]:

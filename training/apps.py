@@ -29,6 +29,7 @@ class TrainingConfig(AppConfig):
 
         registry.strategies.add(strategies)
         registry.encoders.add(encoders)
+        registry.encoder_rules.append(well_written)
 
 
 def strategies() -> Mapping[str, str]:
@@ -45,3 +46,10 @@ def encoders() -> Mapping[str, str]:
     from training.services.embedding import encoder_choices
 
     return encoder_choices()
+
+
+def well_written(name: str) -> None:
+    """Nothing where the name of a network is written as such names are; ValueError says how."""
+    from training.learning.encoder_names import parse_encoder_name
+
+    parse_encoder_name(name)

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answerName, progressLine, rankingDetail, rankingLine, saveState, withWaiting } from "../../static/js/labeling/status.js";
+import { answerName, factText, progressLine, rankingDetail, rankingLine, saveState, withWaiting } from "../../static/js/labeling/status.js";
 import { outlinePath, tickPath } from "../../static/js/labeling/view.js";
 import { csrfToken, detailOf, kindOf } from "../../static/js/shared/api.js";
 import { scaleBar } from "../../static/js/shared/scalebar.js";
@@ -92,4 +92,10 @@ test("outlines are closed, and crops without one get four ticks", () => {
   assert.equal(outlinePath([[0, 0], [2, 0], [2, 2]]), "M0 0L2 0L2 2Z");
   assert.equal(outlinePath([[0, 0]]), "");
   assert.equal(tickPath(64, 64).match(/M/g).length, 4);
+});
+
+test("a fact that is not there is hidden only where the study is blind", () => {
+  assert.equal(factText("uncertain", true, "taken back"), "uncertain");
+  assert.equal(factText(null, true, "taken back"), "hidden: this study is blind");
+  assert.equal(factText(undefined, false, "taken back"), "taken back");
 });

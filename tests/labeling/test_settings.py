@@ -38,6 +38,8 @@ def test_nothing_changed_is_nothing_told(room: Room) -> None:
     [
         ({"stream_in_training": False}, "decided once, when the study is created"),
         ({"strategy": "magic"}, "'magic' is not a known strategy: choose one of .*uherding"),
+        ({"encoder": "file:../../x"}, "unknown encoder 'file:../../x'"),
+        ({"encoder": "hub:evil"}, "unknown encoder 'hub:evil'"),
         ({"encoder": "magic"}, "'magic' is not a known encoder: choose one of .*or file:NAME or hub:OWNER/NAME"),
         ({"encoder": "file:"}, "is not a known encoder"),
         ({"random_share": 1.5}, "a share lies between 0 and 1"),

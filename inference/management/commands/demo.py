@@ -1,5 +1,6 @@
 """`manage.py demo`: the whole main job, once, on real images, with annotators that are simulated."""
 
+import logging
 import time
 from argparse import ArgumentParser
 from pathlib import Path
@@ -36,6 +37,8 @@ class Command(JsonCommand):
     def answer(self, **options: Any) -> Answer:
         if options["limit"] is not None and options["limit"] < 20:
             raise CommandError("--limit takes 20 crops or more: fewer cannot be split and judged.")
+        # One line per ranking is for the site's log: 240 of them would bury what the demo tells.
+        logging.getLogger("training.worker.ranking").setLevel(logging.WARNING)
         started = time.monotonic()
         own = options["manifest"] is None
         programme = Programme(

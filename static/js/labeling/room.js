@@ -59,7 +59,7 @@ const session = new Session({
 const windows = new Windows();
 const view = new View(find);
 const panel = new ChannelPanel({ holder: find("channels"), note: find("window-note"), windows, redraw: () => draw() });
-const status = new StatusBar({ find, main, session, outbox, pool, classNames });
+const status = new StatusBar({ find, main, session, outbox, pool, classNames, blind: config.blind });
 
 function imageOf(crop, url) {
   const image = pool.get(url);

@@ -58,3 +58,8 @@ export function answerName({ answer, classes }, classNames) {
   if (answer === "label") return classes.map((key) => classNames.get(key) ?? key).join(", ");
   return { not_sure: "not sure", bad_crop: "bad crop", wrong_object: "wrong object" }[answer] ?? answer;
 }
+
+/** What the page says of a crop: the fact; that a blind study hides it; or what is so where there is none. */
+export function factText(value, blind, otherwise) {
+  return value ?? (blind ? "hidden: this study is blind" : otherwise);
+}

@@ -1,6 +1,6 @@
 /* Writes the state of the room onto the page, at most once a frame. */
 import { count } from "../shared/text.js";
-import { answerName, progressLine, rankingDetail, rankingLine, saveState, withWaiting } from "./status.js";
+import { answerName, factText, progressLine, rankingDetail, rankingLine, saveState, withWaiting } from "./status.js";
 
 const MAY_PASS = new Set(["offline", "server", "auth"]);
 const RETRY_MS = 3000;
@@ -12,8 +12,8 @@ function setText(element, text) {
 }
 
 export class StatusBar {
-  constructor({ find, main, session, outbox, pool, classNames }) {
-    Object.assign(this, { find, main, session, outbox, pool, classNames });
+  constructor({ find, main, session, outbox, pool, classNames, blind }) {
+    Object.assign(this, { find, main, session, outbox, pool, classNames, blind });
     this.due = false;
     this.told = "";
     this.triedAt = Date.now();
@@ -81,8 +81,8 @@ export class StatusBar {
 
   writeFacts() {
     const { current, history } = this.session;
-    setText(this.find("why"), current ? (current.why ?? "hidden: this study is blind") : "");
-    setText(this.find("experiment"), current ? (current.experiment ?? "hidden: this study is blind") : "");
+    setText(this.find("why"), current ? factText(current.why, this.blind, "taken back") : "");
+    setText(this.find("experiment"), current ? factText(current.experiment, this.blind, "") : "");
     const last = history.at(-1);
     setText(this.find("last"), last ? answerName(last, this.classNames) : "none yet");
     const more = this.find("more-like");
