@@ -107,10 +107,10 @@ def _cpu_ms(group: int) -> float:
 
 
 def _ranking_seconds() -> list[float]:
-    """Seconds that the worker took for each of the rankings it still remembers."""
+    """Seconds that the worker took for each ranking after an answer; the first one also embeds the pool."""
     from training.models import Ranking
 
-    return [float(seconds) for seconds in Ranking.objects.values_list("seconds", flat=True)]
+    return [float(seconds) for seconds in Ranking.objects.filter(answers__gt=0).values_list("seconds", flat=True)]
 
 
 def _bare_inserts_ms() -> float:
