@@ -10,14 +10,22 @@ from audit.admin import ReadOnlyAdmin
 from labeling.forms import EncoderField, StrategyField
 from labeling.models import (
     Annotation,
+    ClassExample,
+    Comment,
     Consensus,
+    GuidelineVersion,
+    Invitation,
     LabelClass,
+    LabelImport,
     Lease,
     Membership,
+    Preferences,
     QueueEntry,
     Ranked,
     Reopening,
     RequestedCrop,
+    Sitting,
+    SkippedCrop,
     Study,
     Suggestion,
 )
@@ -31,8 +39,8 @@ class LabelClassInline(admin.TabularInline):
     model = LabelClass
     extra = 0
     raw_id_fields = ("example", "parent")
-    # Merging follows rules that a form of rows cannot keep: the study's settings page does it.
-    readonly_fields = ("merged_into",)
+    # Merging and splitting follow rules that a form of rows cannot keep: the study's settings page does it.
+    readonly_fields = ("merged_into", "split_from")
 
 
 class MembershipInline(admin.TabularInline):
@@ -84,3 +92,5 @@ class AnnotationAdmin(ReadOnlyAdmin):
 
 
 admin.site.register([QueueEntry, Lease, Ranked, RequestedCrop, Reopening, Suggestion, Consensus], ReadOnlyAdmin)
+admin.site.register([GuidelineVersion, ClassExample, LabelImport, Invitation, Comment], ReadOnlyAdmin)
+admin.site.register([Sitting, SkippedCrop, Preferences], ReadOnlyAdmin)

@@ -101,9 +101,10 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_FOLDER / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-_UPLOT = BASE_DIR / "node_modules" / "uplot" / "dist"
-if _UPLOT.is_dir():
-    STATICFILES_DIRS.append(("vendor/uplot", _UPLOT))
+# Browser libraries come from packages at set-up; a page that misses one says so.
+for _name, _folder in (("uplot", "uplot/dist"), ("openseadragon", "openseadragon/build/openseadragon")):
+    if (_path := BASE_DIR / "node_modules" / _folder).is_dir():
+        STATICFILES_DIRS.append((f"vendor/{_name}", _path))
 MEDIA_ROOT = DATA_FOLDER / "files"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -5,9 +5,13 @@ from labeling.models.annotation import (
     Annotation,
     AnnotationLabel,
     AnnotationQuerySet,
+    Comment,
     Consensus,
     Reopening,
 )
+from labeling.models.guidelines import ClassExample, GuidelineVersion
+from labeling.models.imports import LabelImport
+from labeling.models.people import Invitation, Preferences, Sitting, SkippedCrop
 from labeling.models.queue import Lease, QueueEntry, Ranked, RequestedCrop, Suggestion
 from labeling.models.study import MORE_THAN_ALL, MOST_TEMPERATURE, STREAM_IS_FIXED, LabelClass, Membership, Study
 
@@ -19,14 +23,22 @@ __all__ = [
     "Annotation",
     "AnnotationLabel",
     "AnnotationQuerySet",
+    "ClassExample",
+    "Comment",
     "Consensus",
+    "GuidelineVersion",
+    "Invitation",
     "LabelClass",
+    "LabelImport",
     "Lease",
     "Membership",
+    "Preferences",
     "QueueEntry",
     "Ranked",
     "Reopening",
     "RequestedCrop",
+    "Sitting",
+    "SkippedCrop",
     "Study",
     "Suggestion",
 ]

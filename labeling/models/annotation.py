@@ -21,6 +21,10 @@ class AnnotationQuerySet(models.QuerySet["Annotation"]):
         """Answers that stand: neither superseded by a later one nor a withdrawal."""
         return self.filter(superseded_by__isnull=True).exclude(answer=Annotation.Answer.WITHDRAWN)
 
+    def reads(self) -> "AnnotationQuerySet":
+        """Standing answers, one per annotator and crop: blind re-reads of one's own answers are left out."""
+        return self.current().filter(is_reread=False)
+
 
 class Annotation(models.Model):
     """One annotator's answer to one crop; append-only.
@@ -37,6 +41,14 @@ class Annotation(models.Model):
         WRONG_OBJECT = "wrong_object", "wrong object"
         WITHDRAWN = "withdrawn", "withdrawn"
 
+    class Reason(models.TextChoices):
+        """Why somebody is not sure."""
+
+        OUT_OF_FOCUS = "out_of_focus", "out of focus"
+        ARTEFACT = "artefact", "artefact"
+        BETWEEN_CLASSES = "between_classes", "between two classes"
+        NEEDS_CONTEXT = "needs_context", "needs more context"
+
     class Source(models.TextChoices):
         ROOM = "room", "reading room"
         API = "api", "API"
@@ -47,7 +59,16 @@ class Annotation(models.Model):
     crop = models.ForeignKey(Crop, on_delete=models.PROTECT, related_name="annotations")
     annotator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="annotations")
     answer = models.CharField(max_length=20, choices=Answer)
+    reason_code = models.CharField(max_length=20, choices=Reason, blank=True)
     reason = models.CharField(max_length=200, blank=True)
+    is_reread = models.BooleanField(default=False, help_text="the same annotator's blind second answer")
+    is_bulk = models.BooleanField(default=False, help_text="given to many crops at once")
+    suggested_by = models.CharField(
+        max_length=64, blank=True, help_text="digest of the model whose suggestion was accepted"
+    )
+    guideline = models.ForeignKey(
+        "labeling.GuidelineVersion", null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     source = models.CharField(max_length=20, choices=Source, default=Source.ROOM)
     why_asked = models.CharField(max_length=40, blank=True)
     probability_asked = models.FloatField(null=True, blank=True)
@@ -55,6 +76,10 @@ class Annotation(models.Model):
     window = models.JSONField(default=list, blank=True, help_text="display window per channel when answered")
     client_id = models.UUIDField(unique=True)
     shown_at = models.DateTimeField(null=True, blank=True)
+    first_key_at = models.DateTimeField(null=True, blank=True)
+    active_ms = models.PositiveIntegerField(
+        null=True, blank=True, help_text="time on the crop, pauses capped by the study's idle_cap_s"
+    )
     answered_at = models.DateTimeField()
     received_at = models.DateTimeField(default=timezone.now)
     supersedes = models.OneToOneField(
@@ -131,6 +156,29 @@ class Consensus(models.Model):
 
     def __str__(self) -> str:
         return f"{self.crop}: {self.label_class} ({self.share:.0%})"
+
+
+class Comment(models.Model):
+    """What somebody wrote about a crop; append-only. In a blind study annotators see their own comments only.
+
+    Identified by its number; written by `labeling.services.comments`.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="comments")
+    crop = models.ForeignKey(Crop, on_delete=models.PROTECT, related_name="comments")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    text = models.CharField(max_length=2000)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [
+            # The comments of a crop are shown with it.
+            models.Index(fields=["study", "crop"], name="comment_of_crop"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.author} on {self.crop}: {self.text[:40]}"
 
 
 class Reopening(models.Model):

@@ -46,6 +46,7 @@ class QueueEntry(models.Model):
     score = models.FloatField()
     why = models.CharField(max_length=40)
     probability = models.FloatField(null=True, help_text="probability of being asked; empty where deterministic")
+    expected_not_sure = models.FloatField(null=True, help_text="probability that a reader answers not sure")
     ranking = models.CharField(max_length=64)
     ranked_at = models.DateTimeField()
 

@@ -39,6 +39,13 @@ class Study(models.Model):
     strategy = models.CharField(max_length=40, default=registry.DEFAULT_STRATEGY)
     encoder = models.CharField(max_length=200, default=registry.DEFAULT_ENCODER)
     is_blind = models.BooleanField(default=True)
+    reread_after_days = models.PositiveSmallIntegerField(default=7, help_text="a re-read comes after so many days")
+    reread_after_items = models.PositiveIntegerField(default=200, help_text="or after so many other answers")
+    adjudicates = models.BooleanField(default=True, help_text="a third annotator decides where two differ")
+    routes_not_sure_to_seniors = models.BooleanField(default=False)
+    shows_suggestions = models.BooleanField(default=False, help_text="annotators see the model's likeliest class")
+    locks_view = models.BooleanField(default=False, help_text="no zoom and no other window: all see the same picture")
+    idle_cap_s = models.PositiveIntegerField(default=60, help_text="longer pauses count as this many seconds")
     stream_in_training = models.BooleanField(default=True)
     not_sure_as_soft_labels = models.BooleanField(default=False)
     is_simulated = models.BooleanField(default=False)
@@ -102,6 +109,7 @@ class LabelClass(models.Model):
     position = models.PositiveSmallIntegerField()
     retired_at = models.DateTimeField(null=True, blank=True)
     merged_into = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="merged")
+    split_from = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="parts")
 
     class Meta:
         ordering = ["study", "position"]
@@ -131,6 +139,8 @@ class Membership(models.Model):
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role)
+    is_senior = models.BooleanField(default=False, help_text="reads what others could not tell")
+    daily_goal = models.PositiveIntegerField(null=True, blank=True)
     is_simulated = models.BooleanField(default=False)
 
     class Meta:
