@@ -63,10 +63,11 @@ class Sitting(models.Model):
         constraints = [
             # One way of being served at a time.
             models.UniqueConstraint(fields=["study", "user"], name="sitting_once"),
-            # Shares and probabilities lie in [0, 1].
+            # A share lies between nothing and all.
             models.CheckConstraint(
                 condition=Q(easy_share__gte=0.0) & Q(easy_share__lte=1.0), name="sitting_easy_share"
             ),
+            # A probability lies in [0, 1].
             models.CheckConstraint(
                 condition=Q(not_sure_ceiling__isnull=True)
                 | (Q(not_sure_ceiling__gte=0.0) & Q(not_sure_ceiling__lte=1.0)),
