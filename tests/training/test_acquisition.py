@@ -73,7 +73,35 @@ def herd(
     worth = rng.random(n).astype(np.float32)
     distance = ((rows[:candidates, None] - rows) ** 2).sum(axis=2)
     weights = np.stack([worth / worth.max(), np.ones(n)])
-    return herding.Herd(place, rows[:candidates], worth), weights, np.exp(-gamma * distance)
+    kernels = herding.KernelRows().hold(place, np.arange(candidates), lambda crops: rows[crops])
+    return herding.Herd(place, kernels, worth), weights, np.exp(-gamma * distance)
+
+
+def test_kernel_rows_have_the_same_bits_however_they_came_to_be_held():
+    rng = np.random.default_rng(5)
+    rows = unit_rows(rng.normal(size=(300, 32)))
+    place = herding.Neighbourhood(rows, 2.0, np.zeros(300, np.float32))
+    worth = rng.random(300).astype(np.float32)
+    kept = herding.KernelRows()
+    for count in (100, 70, 140, 90):
+        crops = np.sort(rng.choice(300, count, replace=False))
+        kept.hold(place, crops, lambda some: rows[some])
+        anew = herding.KernelRows().hold(place, crops, lambda some: rows[some])
+        assert np.array_equal(kept.rows[kept.slot], anew.rows[anew.slot])
+        assert np.array_equal(herding.Herd(place, kept, worth).gains, herding.Herd(place, anew, worth).gains)
+
+
+def test_kernel_rows_of_another_width_or_another_pool_are_made_anew():
+    rows = unit_rows(np.random.default_rng(6).normal(size=(50, 8)))
+    kept, crops = herding.KernelRows(), np.arange(20)
+    for place in (
+        herding.Neighbourhood(rows, 2.0, np.zeros(50, np.float32)),
+        herding.Neighbourhood(rows, 3.0, np.zeros(50, np.float32)),
+        herding.Neighbourhood(rows[::-1].copy(), 3.0, np.zeros(50, np.float32)),
+    ):
+        kept.hold(place, crops, lambda some, own=place.reference: own[some])
+        distance = ((place.reference[:20, None] - place.reference) ** 2).sum(axis=2)
+        assert np.allclose(kept.rows[kept.slot], np.exp(-place.gamma * distance), atol=1e-5)
 
 
 @pytest.mark.parametrize("currency", [0, 1])

@@ -110,6 +110,19 @@ def test_a_rejected_image_takes_its_crops_out_of_the_queue_at_once(bench: Bench)
     assert bench.study.queue.filter(crop__in=rejected).exists()
 
 
+def test_only_an_answer_since_the_last_look_is_news(bench: Bench) -> None:
+    lookout = Lookout()
+    lookout.look()
+    assert not lookout.has_news()
+    answer(bench.study, bench.bob, bench.crops[0])
+    assert lookout.has_news()
+    with CaptureQueriesContext(connection) as found:
+        lookout.has_news()
+    assert len(found) == 1
+    lookout.look()
+    assert not lookout.has_news()
+
+
 def test_looking_takes_as_many_queries_for_six_studies_as_for_one(bench: Bench) -> None:
     def queries() -> int:
         lookout = Lookout()

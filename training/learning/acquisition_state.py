@@ -13,6 +13,7 @@ from training.learning.acquisition.clusters import (
 from training.learning.acquisition.herding import (
     DISTANCE_SAMPLE,
     Herd,
+    KernelRows,
     Neighbourhood,
     kernel,
     kernel_width,
@@ -40,9 +41,10 @@ def sampled_digest(embeddings: Rows) -> str:
 class Coverage:
     """How well reference crops, a random sample of the pool, are covered by crops that were asked."""
 
-    def __init__(self, pool: Pool, size: int, seed: int) -> None:
+    def __init__(self, pool: Pool, size: int, seed: int, kernels: KernelRows | None = None) -> None:
         self._pool = pool
         self._seed = seed
+        self._kernels = kernels or KernelRows()
         self._order = np.random.default_rng([seed, 1]).permutation(len(pool))
         self._crops: Index = np.sort(self._order[:size])
         self._reference = pool.features(self._crops)
@@ -85,7 +87,7 @@ class Coverage:
         """The herd of these candidates, with everything that was asked counted as covered."""
         gamma = kernel_width(self._pool.features(answered[:: max(-(-len(answered) // DISTANCE_SAMPLE), 1)]))
         place = Neighbourhood(self._reference, gamma, self.covered(answered, asked, gamma))
-        return Herd(place, self._pool.features(candidates), worth[self._crops])
+        return Herd(place, self._kernels.hold(place, candidates, self._pool.features), worth[self._crops])
 
     def clusters(self, asked: Index) -> Clustering:
         """Clustering of the reference crops, finer the more crops were asked, with the number asked in each."""

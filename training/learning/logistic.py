@@ -89,13 +89,21 @@ def columns_of(targets: Array, weight: Array) -> Columns:
 def basis_of(phi: Array, weight: Array, settings: HeadSettings, columns: int) -> Basis:
     """The basis that makes the Hessian at equal probabilities, cut to CURVATURE, the identity."""
     curvature = CURVATURE * (1 - 1 / columns) / columns if columns > 1 else CURVATURE
-    bound = (phi * (weight[:, None] * curvature)).T @ phi
-    bound[np.diag_indices_from(bound)] += penalties(phi.shape[1] - 1, settings)
-    root = cholesky(bound)
-    if len(phi) < len(root):
-        span, _ = qr(solve_triangular(root, phi.T, trans="T"), mode="economic")
-        return Basis(solve_triangular(root, span), curvature)
-    return Basis(solve_triangular(root, np.eye(len(root))), curvature)
+    prior, curved = penalties(phi.shape[1] - 1, settings), weight * curvature
+    if len(phi) < len(prior):
+        return Basis(_lift_of_rows(phi, curved, prior), curvature)
+    bound = (phi * curved[:, None]).T @ phi
+    bound[np.diag_indices_from(bound)] += prior
+    return Basis(solve_triangular(cholesky(bound), np.eye(len(bound))), curvature)
+
+
+def _lift_of_rows(phi: Array, curved: Array, prior: Array) -> Array:
+    """The lift (d + 1, n) of fewer rows than columns: the optimum lies in their span, scaled by the prior."""
+    scale = 1 / np.sqrt(prior)[:, None]
+    span, corner = qr(scale * phi.T, mode="economic")
+    inner = (corner * curved) @ corner.T
+    inner[np.diag_indices_from(inner)] += 1
+    return np.asarray(scale * solve_triangular(cholesky(inner), span.T, trans="T").T)
 
 
 class _Loss:

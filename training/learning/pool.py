@@ -25,7 +25,7 @@ from training.learning.rows import CHUNK, Index, Rows, checked_rows, chunks, ref
 # Above this many new crops at once a full recomputation is cheaper than updates.
 LARGEST_UPDATE = 64
 # Numbers in a pool from which a second thread is worth its start.
-LARGE_POOL = 1 << 26
+LARGE_POOL = 1 << 24
 # Probabilities of more numbers than this go to a temporary file: 300 classes of a large pool are gigabytes.
 IN_MEMORY = 1 << 25
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from imaging.pixels.digest import array_digest, mapping_digest
 from training.learning import acquisition_state as state
+from training.learning.acquisition.herding import KernelRows
 from training.learning.acquisition.scores import checked, utility
 from training.learning.acquisition.strategies import STRATEGIES
 from training.learning.acquisition.view import PoolView, top_open
@@ -114,7 +115,8 @@ class PoolRanker:
     """Ranks one pool again and again; keeps what only depends on the pool and updates the rest exactly.
 
     embeddings (N, d), an array, a memory map or anything that is indexed like one; experiment_index (N,), the number
-    of each crop's experiment; threads: how many share a pass over the pool (default: 2 for a large one).
+    of each crop's experiment; threads: how many share a pass over the pool (default: 2 for a large one);
+    kernels: room that rankers may share which rank in turn.
     """
 
     def __init__(
@@ -124,6 +126,7 @@ class PoolRanker:
         settings: RankingSettings | None = None,
         embeddings_digest: str = "",
         threads: int | None = None,
+        kernels: KernelRows | None = None,
     ) -> None:
         self.settings = settings or RankingSettings()
         if len(experiment_index) != len(embeddings):
@@ -133,7 +136,7 @@ class PoolRanker:
         self._pool = Pool(embeddings, self.settings.head, seed, threads)
         self._refit = Refit(self._pool.regressors, self.settings.head)
         self._tuned: tuple[str, Tuned] = ("", Tuned(self.settings.head.ridge))
-        self._coverage = state.Coverage(self._pool, self.settings.reference_size, seed)
+        self._coverage = state.Coverage(self._pool, self.settings.reference_size, seed, kernels)
         self._cold = state.ColdStart(self._pool, self._experiment, seed)
         self._stream = StreamOrder(self._experiment, seed, self.settings.strategy != "random")
         self._identity = {

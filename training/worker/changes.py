@@ -72,8 +72,15 @@ class Lookout:
         sets = EmbeddingSet.objects.exclude(encoder_name=DEFAULT_ENCODER).order_by("pk")
         self._sets = _statement(sets.values_list("experiment_id", "pk"))
         self._rejects = _statement(_fingerprint(Image.objects.values("verdict").filter(verdict=Verdict.REJECT)))
+        self._newest_anywhere = _statement(Annotation.objects.order_by("-id").values_list("id")[:1])
+        self._newest = 0
         self._rejected_anywhere: list[Rows] = []
         self._rejected: dict[int, tuple[Rows, Rows]] = {}
+
+    def has_news(self) -> bool:
+        """Whether there is a newer answer in any study than at the last look."""
+        found = _rows(self._newest_anywhere)
+        return bool(found) and found[0][0] > self._newest
 
     def look(self) -> dict[int, State]:
         """What the ranking of each study depends on now, by the number of the study."""
@@ -91,6 +98,7 @@ class Lookout:
                 settings=tuple(rules[: len(SETTINGS)]),
                 reading=(*rules[len(SETTINGS) :], reopening, classes[number], members[number]),
             )
+        self._newest = max((state.newest for state in found.values()), default=0)
         return found
 
     def _look_at_images(self) -> None:

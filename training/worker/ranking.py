@@ -16,6 +16,7 @@ from threadpoolctl import ThreadpoolController
 from labeling.models import Study
 from labeling.services.queue import RankingInfo
 from labeling.services.studies import set_ranking_problem
+from training.learning.acquisition.herding import KernelRows
 from training.learning.ranking import PoolRanker, RankingSettings
 from training.services.embedding import encoder_in_use
 from training.services.labels import AnswerBook
@@ -69,7 +70,12 @@ class RankingWorker:
         self._collided: set[int] = set()
         self._lookout = Lookout()
         self._threads = ThreadpoolController()
+        self._kernels = KernelRows()
         self.refusals: dict[int, str] = {}
+
+    def has_news(self) -> bool:
+        """Whether an answer came since the last step; one short query, to be asked often."""
+        return self._lookout.has_news()
 
     def step(self) -> int:
         """Rank what is due, once; returns how many studies were ranked. Those that are warm wait for no other."""
@@ -171,15 +177,27 @@ class RankingWorker:
         encoder, note = encoder_in_use(study)
         if warm is None or (warm.state.pool, warm.encoder) != (state.pool, encoder):
             pool = load_ranking_pool(study, encoder, self._meanwhile(study))
-            warm = Warm(pool, _ranker(study, pool), AnswerBook(study), state, encoder)
+            warm = Warm(pool, self._ranker(study, pool), AnswerBook(study), state, encoder)
         if warm.state.settings != state.settings:
-            warm.ranker = _ranker(study, warm.pool)
+            warm.ranker = self._ranker(study, warm.pool)
         if warm.state.reading != state.reading:
             warm.book = AnswerBook(study)
         warm.state, warm.note = state, note
         self._warm[study.pk] = warm
         self._make_room()
         return warm
+
+    def _ranker(self, study: Study, pool: RankingPool) -> PoolRanker:
+        settings = RankingSettings(
+            strategy=study.strategy,
+            coverage_share=study.coverage_share,
+            random_share=study.random_share,
+            seed=study.seed,
+            gumbel_temperature=study.sampling_temperature,
+            # One experiment alone gains nothing from it (docs/decisions/0005).
+            tuned=len(np.unique(pool.experiment_index)) >= 2,
+        )
+        return PoolRanker(pool.features, pool.experiment_index, settings, pool.digest, kernels=self._kernels)
 
     def _meanwhile(self, loading: Study) -> Callable[[float, str], None]:
         """Ranks the warm studies now and then while the embeddings of another one are computed."""
@@ -200,16 +218,3 @@ class RankingWorker:
     def _make_room(self) -> None:
         while len(self._warm) > 1 and sum(warm.bytes for warm in self._warm.values()) > self._warm_bytes:
             self._warm.popitem(last=False)
-
-
-def _ranker(study: Study, pool: RankingPool) -> PoolRanker:
-    settings = RankingSettings(
-        strategy=study.strategy,
-        coverage_share=study.coverage_share,
-        random_share=study.random_share,
-        seed=study.seed,
-        gumbel_temperature=study.sampling_temperature,
-        # One experiment alone gains nothing from it (docs/decisions/0005).
-        tuned=len(np.unique(pool.experiment_index)) >= 2,
-    )
-    return PoolRanker(pool.features, pool.experiment_index, settings, pool.digest)
