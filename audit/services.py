@@ -15,8 +15,11 @@ from django.utils import timezone
 
 from audit.chain import checkpoints, events
 from audit.models import AuditEvent, Checkpoint
+from audit.statements import Insertion, Statement
 
 ORIGIN = "parfocal"
+_HEAD = Statement(lambda: AuditEvent.objects.order_by("-sequence").values_list("sequence", "at", "hash")[:1])
+_EVENTS = Insertion(AuditEvent)
 # Any number serves, as long as nothing else in this database locks it.
 CHAIN_LOCK = 0x70617266
 
@@ -33,22 +36,23 @@ def record(action: str, target: Model, *, actor: str, detail: dict[str, Any] | N
     """
     _require_transaction()
     _lock_chain()
-    last = AuditEvent.objects.order_by("-sequence").first()
+    last = _HEAD.ask()
+    sequence, at, previous = last[0] if last else (events.FIRST_SEQ - 1, None, events.GENESIS_HASH)
     now = timezone.now()
     row = AuditEvent(
-        sequence=last.sequence + 1 if last else events.FIRST_SEQ,
+        sequence=sequence + 1,
         # Clocks of several machines differ, and are set back: the chain's time never is.
-        at=max(now, last.at) if last else now,
+        at=max(now, at) if at else now,
         actor=actor,
         action=action,
         object_type=target._meta.label_lower,
         object_id=str(target.pk),
         detail=detail or {},
         reason=reason,
-        previous_hash=last.hash if last else events.GENESIS_HASH,
+        previous_hash=previous,
     )
     row.hash = events.event_hash(row.previous_hash, _as_event(row).fields)
-    row.save()
+    _EVENTS.add(row)
 
 
 def chain() -> Iterator[events.Event]:
