@@ -24,6 +24,7 @@ BENCHMARKS = (
     "explanations",
     "key_to_paint",
     "submit_and_next",
+    "load",
     "answer_to_queue",
     "ingest",
     "audit_trail",

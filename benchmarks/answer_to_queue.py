@@ -10,20 +10,14 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from benchmarks.computed_study import Made, make_study
 from benchmarks.measure import percentile
-from benchmarks.rerank import CLASSES, Case, make_case
-from benchmarks.room_site import join_study, make_reader, processes, set_up_django, wait_for
+from benchmarks.room_site import make_reader, processes, set_up_django, wait_for
 from benchmarks.rows import Beside, Row
 
-DIMENSION = 384
-PER_IMAGE = 1000
-SHARD_ROWS = 4096
 WARM_UP, ANSWERS = 10, 60
 RANKED_WITHIN_S, ANSWER_WITHIN_S = 600.0, 60.0
 LOOK_EVERY_S = 0.002
@@ -33,20 +27,12 @@ TICKS_PER_S = 100
 MIB = 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A study, and the class of each of its crops."""
-
-    study: Any
-    truth: dict[int, int]
-
-
 def measure() -> list[Row]:
     """Seconds until the queue knows an answer, the worker's share of them, and what the worker takes while idle."""
     with tempfile.TemporaryDirectory(prefix="parfocal-bench-") as folder:
         set_up_django(folder)
         reader = make_reader(secrets.token_urlsafe(9))
-        made = [make_study(count, reader) for count in (10_000, 100_000)]
+        made = [make_study(count, [reader]) for count in (10_000, 100_000)]
         with processes(folder) as (address, _, worker):
             link = http.client.HTTPConnection(address.removeprefix("http://"))
             wait_for(lambda: all(_is_ranked(one.study) for one in made), RANKED_WITHIN_S)
@@ -82,13 +68,13 @@ def _times(made: Made, link: http.client.HTTPConnection, reader: Any, answers: i
     """Seconds from sending each answer to the first look that finds a queue made with it."""
     from labeling.models import Ranked
 
-    headers = {"Cookie": f"sessionid={_session(reader)}; csrftoken={TOKEN}", "X-CSRFToken": TOKEN}
+    headers = {"Cookie": f"sessionid={session_of(reader)}; csrftoken={TOKEN}", "X-CSRFToken": TOKEN}
     url = f"/api/v1/studies/{made.study.pk}"
-    crops = _ask(link, ("GET", f"{url}/next/", None), headers)["crops"]
+    crops = ask(link, ("GET", f"{url}/next/", None), headers)["crops"]
     for _ in range(answers):
-        body = json.dumps(_answer(crops[0]["id"], made.truth))
+        body = json.dumps(new_answer(crops[0]["id"], made.truth))
         started = time.perf_counter()
-        crops = _ask(link, ("POST", f"{url}/answers/", body), headers)["next"]["crops"]
+        crops = ask(link, ("POST", f"{url}/answers/", body), headers)["next"]["crops"]
         newest = _newest(made.study)
         while not Ranked.objects.filter(study=made.study, last_annotation__gte=newest).exists():
             if time.perf_counter() - started > ANSWER_WITHIN_S:
@@ -109,13 +95,15 @@ def _is_ranked(study: Any) -> bool:
     return bool(Ranked.objects.filter(study=study).exists())
 
 
-def _answer(crop: int, truth: dict[int, int]) -> dict[str, Any]:
+def new_answer(crop: int, truth: dict[int, int]) -> dict[str, Any]:
+    """A truthful answer to the crop, given now."""
     now = f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime())}Z"
     given = {"client_id": str(uuid.uuid4()), "crop": crop, "answer": "label", "classes": [f"class {truth[crop]}"]}
     return given | {"shown_at": now, "answered_at": now}
 
 
-def _ask(link: http.client.HTTPConnection, request: tuple[str, str, str | None], headers: dict[str, str]) -> Any:
+def ask(link: http.client.HTTPConnection, request: tuple[str, str, str | None], headers: dict[str, str]) -> Any:
+    """What the server answers; ConnectionError with its words where it refuses."""
     link.request(*request, headers | {"Content-Type": "application/json"})
     reply = link.getresponse()
     content = reply.read()
@@ -124,7 +112,8 @@ def _ask(link: http.client.HTTPConnection, request: tuple[str, str, str | None],
     return json.loads(content)
 
 
-def _session(reader: Any) -> str:
+def session_of(reader: Any) -> str:
+    """The key of a session in which the reader is logged in."""
     from django.test import Client
 
     client = Client(SERVER_NAME="localhost")
@@ -142,80 +131,3 @@ def _private_mib(process: int) -> float:
     """Memory of a process that no file stands behind."""
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("RssAnon")).split()[1]) * 1024 / MIB
-
-
-def make_study(count: int, reader: Any) -> Made:
-    """A study over one experiment of computed crops, whose embeddings stand as if a network had made them."""
-    from labeling.models import LabelClass, Study
-
-    case = make_case(count, DIMENSION)
-    experiment = _experiment(count)
-    ids = _make_crops(experiment, count)
-    _embed(experiment, case)
-    study = Study.objects.create(name=experiment.name, question="Which?", encoder="untrained", is_simulated=True)
-    study.experiments.add(experiment)
-    for position in range(CLASSES):
-        name = f"class {position}"
-        LabelClass.objects.create(study=study, key=name, name=name, color="#0072b2", position=position)
-    join_study(study, reader)
-    return Made(study, dict(zip(ids, case.classes.tolist())))
-
-
-def _experiment(count: int) -> Any:
-    from imaging.models import Experiment
-
-    return Experiment.objects.create(
-        name=f"{count} computed crops",
-        modality=Experiment.Modality.MULTICHANNEL,
-        channels=[{"name": "nuclei", "color": "#00ffff", "low": 150, "high": 2500}],
-        pixel_size_um=0.5,
-        source="computed",
-        content_digest=f"{count:064x}",
-        is_simulated=True,
-    )
-
-
-def _make_crops(experiment: Any, count: int) -> list[int]:
-    """Crops, 1,000 to an image, all of the same few pixels: what they look like is in their embeddings."""
-    from imaging.models import Crop, Image, Sample
-    from imaging.pixels.crops_store import write_shard
-    from imaging.services.storage import CROPS, local_folder
-
-    shard = write_shard(local_folder(CROPS), np.zeros((PER_IMAGE, 1, 32, 32), np.uint16))
-    sample = Sample.objects.create(experiment=experiment, name="A01")
-    for number in range(-(-count // PER_IMAGE)):
-        digest = f"{number:012x}{count:052x}"
-        image = Image.objects.create(
-            sample=sample, name=f"field {number}", files=[], sha256=digest, axes="CYX", shape=[1, 1, 1080, 1080],
-            dtype="uint16", channels=["nuclei"], crop_field_px=32.0, object_source="segmentation",
-        )  # fmt: skip
-        for_all = {"image": image, "shard": shard}
-        Crop.objects.bulk_create(
-            Crop(**_place(row), **for_all, key=f"{number}-{count}-{row}") for row in range(PER_IMAGE)
-        )
-    return list(Crop.objects.filter(image__sample=sample).order_by("id").values_list("id", flat=True))
-
-
-def _place(row: int) -> dict[str, float]:
-    x, y = 16.0 + 32 * (row % 33), 16.0 + 32 * (row // 33)
-    return {"row": row, "x": x, "y": y, "x0": x - 9, "y0": y - 9, "x1": x + 9, "y1": y + 9}
-
-
-def _embed(experiment: Any, case: Case) -> None:
-    from imaging.services.storage import local_folder
-    from training.learning.shards import write_array
-    from training.models import EmbeddingSet
-    from training.services.embedding import EMBEDDINGS, source_of
-
-    folder, rows = local_folder(EMBEDDINGS), case.embeddings
-    parts = [rows[start : start + SHARD_ROWS] for start in range(0, len(rows), SHARD_ROWS)]
-    EmbeddingSet.objects.create(
-        encoder="c" * 64,
-        encoder_name="untrained",
-        experiment=experiment,
-        source=source_of(experiment),
-        shards=[[write_array(folder, part), len(part)] for part in parts],
-        places_digest=write_array(folder, np.arange(len(rows), dtype=np.int64)),
-        count=len(rows),
-        dimension=DIMENSION,
-    )
