@@ -1,0 +1,25 @@
+"""Who reads which crop next: leases of minutes over the newest ranking.
+
+Not in charge of the order: the ranking worker writes it through `replace_queue`.
+"""
+
+from labeling.services.queue.candidates import Candidate
+from labeling.services.queue.entries import NewEntry, RankingInfo, forget_outside, newer_answers, replace_queue
+from labeling.services.queue.leases import LEASE, LEASED_AHEAD, hold_again, leased_crops, lock, release
+from labeling.services.queue.serving import next_crops
+
+__all__ = [
+    "LEASE",
+    "LEASED_AHEAD",
+    "Candidate",
+    "NewEntry",
+    "RankingInfo",
+    "forget_outside",
+    "hold_again",
+    "leased_crops",
+    "lock",
+    "newer_answers",
+    "next_crops",
+    "release",
+    "replace_queue",
+]
