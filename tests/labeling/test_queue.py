@@ -85,12 +85,20 @@ def test_a_crop_that_was_answered_is_not_offered_again(room: Room) -> None:
         assert room.crops[0].pk not in ids(room, reader, 12)
 
 
-def test_a_second_read_is_offered_to_the_other_annotator_and_not_to_the_first(room: Room) -> None:
-    Study.objects.filter(pk=room.study.pk).update(reads_per_crop=2)
+@pytest.mark.parametrize(
+    ("rule", "place"),
+    [({"overlap_share": 1.0}, 0), ({"reads_per_crop": 2}, 11)],
+    ids=["a shared crop at once", "all crops after every first read"],
+)
+def test_a_second_read_is_offered_to_the_other_annotator_and_not_to_the_first(
+    room: Room, rule: dict[str, float], place: int
+) -> None:
+    Study.objects.filter(pk=room.study.pk).update(**rule)
     room.study.refresh_from_db()
     answer(room.study, room.bob, room.crops[0])
     assert room.crops[0].pk not in ids(room, room.bob, 12)
-    assert ids(room, room.dora)[0] == room.crops[0].pk
+    release(room.study, room.bob)
+    assert ids(room, room.dora, 12)[place] == room.crops[0].pk
     answer(room.study, room.dora, room.crops[0])
     assert room.crops[0].pk not in ids(room, room.alice, 12)
 
@@ -201,7 +209,7 @@ def test_a_ranking_that_comes_between_two_looks_offers_no_crop_twice(
         fill_queue(room.study, room.crops[::-1])
         return found
 
-    readable = serving._readable
-    monkeypatch.setattr(serving, "_readable", look_and_rank)
+    readable = serving.readable
+    monkeypatch.setattr(serving, "readable", look_and_rank)
     offered = ids(room, room.bob, 12)
     assert len(set(offered)) == len(offered) and set(offered) <= {crop.pk for crop in room.crops}

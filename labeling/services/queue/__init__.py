@@ -6,7 +6,7 @@ Not in charge of the order: the ranking worker writes it through `replace_queue`
 from labeling.services.queue.candidates import Candidate
 from labeling.services.queue.entries import NewEntry, RankingInfo, forget_outside, newer_answers, replace_queue
 from labeling.services.queue.leases import LEASE, LEASED_AHEAD, hold_again, leased_crops, lock, release
-from labeling.services.queue.serving import next_crops
+from labeling.services.queue.serving import Served, next_crops, serve
 
 __all__ = [
     "LEASE",
@@ -14,6 +14,7 @@ __all__ = [
     "Candidate",
     "NewEntry",
     "RankingInfo",
+    "Served",
     "forget_outside",
     "hold_again",
     "leased_crops",
@@ -22,4 +23,5 @@ __all__ = [
     "next_crops",
     "release",
     "replace_queue",
+    "serve",
 ]

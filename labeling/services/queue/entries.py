@@ -9,17 +9,23 @@ from django.utils import timezone
 
 from labeling.models import Annotation, Lease, QueueEntry, Ranked, RequestedCrop, Study
 
-ENTRY_COLUMNS = ("study_id", "crop_id", "rank", "score", "why", "probability", "ranking", "ranked_at")
+ENTRY_COLUMNS = (
+    "study_id", "crop_id", "rank", "score", "why", "probability", "expected_not_sure", "ranking", "ranked_at",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """A queue entry as the ranking worker hands it in; a higher score means: ask a person first."""
+    """A queue entry as the ranking worker hands it in; a higher score means: ask a person first.
+
+    `expected_not_sure`: probability that a reader answers "not sure", None where nothing can be said.
+    """
 
     crop_id: int
     score: float
     why: str
     probability: float | None
+    expected_not_sure: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +54,8 @@ def replace_queue(study: Study, entries: Sequence[NewEntry], info: RankingInfo) 
     now = timezone.now()
     stamp = connection.ops.adapt_datetimefield_value(now)
     rows = [
-        (study.pk, entry.crop_id, rank, entry.score, entry.why, entry.probability, info.digest, stamp)
-        for rank, entry in enumerate(entries)
+        (study.pk, row.crop_id, rank, row.score, row.why, row.probability, row.expected_not_sure, info.digest, stamp)
+        for rank, row in enumerate(entries)
     ]
     with transaction.atomic():
         QueueEntry.objects.filter(study=study).delete()

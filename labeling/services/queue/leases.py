@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
-from labeling.models import Annotation, Lease, Study
+from labeling.models import Annotation, Lease, Sitting, Study
 from labeling.services.queue.candidates import Candidate
+from labeling.services.reads import RE_READ
 
 LEASE = timedelta(minutes=5)
 # The crop on screen and the two after it are leased: the next one is painted before the server has answered.
@@ -26,9 +27,25 @@ def lock(study: Study) -> None:
         Study.objects.select_for_update(no_key=True).get(pk=study.pk)
 
 
-def release(study: Study, user: Any) -> None:
-    """Give back everything that the user holds: they left."""
-    Lease.objects.filter(study=study, user=user).delete()
+def release(study: Study, user: Any, *, but: int | None = None) -> None:
+    """Give back everything that the user holds, all `but` one crop: they left, or want other crops.
+
+    What they were reading again stays known for a while: their answer may still be on its way.
+    """
+    with transaction.atomic():
+        held = Lease.objects.filter(study=study, user=user).exclude(crop=but)
+        running = held.filter(expires_at__gt=timezone.now()).count()
+        held.filter(why=RE_READ).update(expires_at=timezone.now())
+        held.exclude(why=RE_READ).delete()
+        if running:
+            _still_to_come(study, user, running)
+
+
+def _still_to_come(study: Study, user: Any, count: int) -> None:
+    """Crops that are given back unread still count for the place where their reader stays."""
+    for sitting in Sitting.objects.filter(study=study, user=user, stay_at__isnull=False).exclude(stay_on=""):
+        sitting.stay_left = min(sitting.stay_for, sitting.stay_left + count)
+        sitting.save(update_fields=["stay_left"])
 
 
 def hold_again(annotation: Annotation) -> None:
@@ -52,11 +69,14 @@ def leased_crops(study: Study) -> list[int]:
     return list(Lease.objects.filter(study=study, expires_at__gt=now).values_list("crop_id", flat=True))
 
 
-def renewed_leases(study: Study, user: Any, now: datetime) -> list[Lease]:
-    """The user's leases that still run, prolonged, in the order of handing out."""
-    mine = Lease.objects.filter(study=study, user=user, expires_at__gt=now)
-    mine.update(expires_at=now + LEASE)
-    return list(mine.order_by("id"))
+def renew(study: Study, user: Any, now: datetime) -> None:
+    """Prolong the user's leases that still run."""
+    Lease.objects.filter(study=study, user=user, expires_at__gt=now).update(expires_at=now + LEASE)
+
+
+def leases_of(study: Study, user: Any) -> list[Lease]:
+    """The user's leases in the order of handing out, ended ones among them."""
+    return list(Lease.objects.filter(study=study, user=user).order_by("id"))
 
 
 def lease(study: Study, user: Any, entries: Sequence[Candidate], now: datetime) -> None:
