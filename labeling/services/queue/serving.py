@@ -54,6 +54,15 @@ def serve(study: Study, user: Any, count: int) -> Served:
         return Served([], reader) if reader.wish.is_paused else _serve(reader, count)
 
 
+def sitting_state(study: Study, user: Any) -> Served:
+    """How the user is served, without handing out anything."""
+    reader = reader_of(study, user, timezone.now())
+    if not reader.wish.stay_on:
+        return Served([], reader)
+    leased = [row.crop_id for row in leases_of(study, user) if row.expires_at > reader.now]
+    return Served([], reader, places.left_at(reader, places.stay_of(reader), leased))
+
+
 def _serve(reader: Reader, count: int) -> Served:
     renew(reader.study, reader.user, reader.now)
     rows = leases_of(reader.study, reader.user)
