@@ -93,9 +93,8 @@ class StudyViewSet(SittingActions, ReadOnlyModelViewSet[Study]):
         except answers.AnswerConflict as error:
             raise Conflict(str(error)) from error
         body = {"crop": crop_payload(study, withdrawal.crop), "withdrawn": withdrawal.supersedes_id}
-        return Response(
-            body | {"progress": asdict(own_progress(study, request.user, goal=daily_goal(study, request.user)))}
-        )
+        own = own_progress(study, request.user, goal=daily_goal(study, request.user))
+        return Response(body | {"progress": asdict(own)})
 
     @extend_schema(responses=serializers.NewestRankingOut, filters=False)
     @action(detail=True, pagination_class=None)

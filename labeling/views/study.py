@@ -20,7 +20,7 @@ from labeling.services.sitting import resume
 from labeling.services.summary import agreement_of
 
 WORST_IMAGES = 20
-ROOM_URLS = ("next", "answers", "undo", "leave", "ranking")
+ROOM_URLS = ("next", "answers", "undo", "leave", "ranking", "skip", "pause", "sitting")
 
 
 @require_safe
