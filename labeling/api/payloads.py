@@ -14,7 +14,7 @@ from imaging.services.storage import shard
 from labeling.models import Ranked, Study
 from labeling.services.access import is_lead
 from labeling.services.progress import own_progress
-from labeling.services.queue import Candidate, newer_answers, next_crops
+from labeling.services.queue import Candidate, Served, newer_answers, serve
 from labeling.services.reads import ADJUDICATION, MORE_LIKE_THIS
 
 CONTEXT_SCALE = 4
@@ -25,13 +25,29 @@ TOLD_TO_ALL = frozenset({ADJUDICATION, MORE_LIKE_THIS})
 
 
 def room_state(study: Study, user: Any, count: int) -> dict[str, Any]:
-    """The next crops, the ranking they come from, and the user's progress."""
-    candidates = next_crops(study, user, max(1, min(count, MOST_AT_ONCE)))
+    """The next crops, the ranking they come from, the user's progress, and how they are served."""
+    served = serve(study, user, max(1, min(count, MOST_AT_ONCE)))
     ranking = ranking_payload(study, user)
+    total = ranking["pool"] if ranking else None
     return {
-        "crops": crop_payloads(study, candidates),
+        "crops": crop_payloads(study, served.crops),
         "ranking": ranking,
-        "progress": asdict(own_progress(study, user, ranking["pool"] if ranking else None)),
+        "progress": asdict(own_progress(study, user, total, goal=served.reader.goal)),
+        "sitting": sitting_payload(served),
+    }
+
+
+def sitting_payload(served: Served) -> dict[str, Any]:
+    """How the user is served for now; names no place."""
+    wish = served.reader.wish
+    return {
+        "stay_on": wish.stay_on,
+        "stay_for": wish.stay_for,
+        "left": served.left,
+        "not_sure_ceiling": wish.not_sure_ceiling,
+        "easy_share": wish.easy_share,
+        "paused": wish.is_paused,
+        "held_back": served.held_back,
     }
 
 

@@ -152,11 +152,29 @@ class CropOut(serializers.Serializer[Any]):
 
 
 class ProgressOut(serializers.Serializer[Any]):
-    """The user's own progress."""
+    """The user's own progress; `goal`: crops a day, null where none is set."""
 
     answered = serializers.IntegerField()
     total = serializers.IntegerField()
     today = serializers.IntegerField()
+    goal = serializers.IntegerField(allow_null=True)
+
+
+class SittingOut(serializers.Serializer[Any]):
+    """How the user is served for now.
+
+    `stay_on`: "" or the kind of place that is kept; which one it is, is not told. `left`: crops still to come there,
+    the one on screen included; null where they stay nowhere. `held_back`: nothing is served, though crops wait that
+    are above `not_sure_ceiling`.
+    """
+
+    stay_on = serializers.CharField(allow_blank=True)
+    stay_for = serializers.IntegerField()
+    left = serializers.IntegerField(allow_null=True)
+    not_sure_ceiling = serializers.FloatField(allow_null=True)
+    easy_share = serializers.FloatField()
+    paused = serializers.BooleanField()
+    held_back = serializers.BooleanField()
 
 
 class RoomOut(serializers.Serializer[Any]):
@@ -165,6 +183,7 @@ class RoomOut(serializers.Serializer[Any]):
     crops = CropOut(many=True)
     ranking = RankingOut(allow_null=True)
     progress = ProgressOut()
+    sitting = SittingOut()
 
 
 class AnswerOut(serializers.Serializer[Any]):

@@ -22,9 +22,10 @@ from imaging.pixels.errors import ImageError
 from imaging.services.pixels import context_pixels, crop_pixels
 from labeling.api import serializers
 from labeling.api.payloads import PREFETCH, crop_payload, ranking_payload, room_state
+from labeling.api.sitting import SittingActions
 from labeling.models import Annotation, Study
 from labeling.services import access, answers
-from labeling.services.progress import own_progress
+from labeling.services.progress import daily_goal, own_progress
 from labeling.services.queue import release
 from labeling.services.summary import agreement_of
 
@@ -38,7 +39,7 @@ class Conflict(APIException):
     default_code = "conflict"
 
 
-class StudyViewSet(ReadOnlyModelViewSet[Study]):
+class StudyViewSet(SittingActions, ReadOnlyModelViewSet[Study]):
     """Studies that the user takes part in, and their reading room."""
 
     serializer_class = serializers.StudySerializer
@@ -92,7 +93,8 @@ class StudyViewSet(ReadOnlyModelViewSet[Study]):
         except answers.AnswerConflict as error:
             raise Conflict(str(error)) from error
         body = {"crop": crop_payload(study, withdrawal.crop), "withdrawn": withdrawal.supersedes_id}
-        return Response(body | {"progress": asdict(own_progress(study, request.user))})
+        own = own_progress(study, request.user, goal=daily_goal(study, request.user))
+        return Response(body | {"progress": asdict(own)})
 
     @extend_schema(responses=serializers.NewestRankingOut, filters=False)
     @action(detail=True, pagination_class=None)

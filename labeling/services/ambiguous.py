@@ -36,7 +36,7 @@ def ambiguous_crops(study: Study) -> list[int]:
 
     They count as covered and are never asked again; votes for a class that one of them holds teach nothing.
     """
-    unsure = Annotation.objects.current().filter(study=study, answer=NOT_SURE)
+    unsure = Annotation.objects.reads().filter(study=study, answer=NOT_SURE)
     readers = unsure.values("crop").annotate(readers=Count("annotator", distinct=True))
     crops = {*readers.filter(readers__gte=AMBIGUOUS_FROM).values_list("crop", flat=True)}
     crops |= {*unsure.filter(why_asked=ADJUDICATION).values_list("crop", flat=True)}

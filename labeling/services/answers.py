@@ -12,7 +12,8 @@ from audit import services as audit
 from imaging.models import Crop
 from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, QueueEntry, RequestedCrop, Study
 from labeling.services.queue import hold_again, lock
-from labeling.services.reads import ADJUDICATION, Read, awaits_adjudication, reads_of
+from labeling.services.queue.rereads import takes_the_place_of
+from labeling.services.reads import ADJUDICATION, RE_READ, Read, awaits_adjudication, reads_of
 
 # Why a user was asked, with what probability, by which ranking.
 Asked = tuple[str, float | None, str]
@@ -49,7 +50,8 @@ class Submission:
 def submit(study: Study, user: Any, submission: Submission) -> tuple[Annotation, bool]:
     """Store the answer; returns it and whether it is new. Sending the same `client_id` again stores nothing.
 
-    A second answer of the same person to the same crop supersedes the first. AnswerRefused names the broken
+    A second answer of the same person to the same crop supersedes the first, unless they were asked to read it again:
+    then both stand, and the second is a re-read. AnswerRefused names the broken
     rule; AnswerConflict says that the same id came with another answer, or that two edits crossed.
     """
     seen = Annotation.objects.filter(client_id=submission.client_id).first()
@@ -91,6 +93,7 @@ def undo(study: Study, user: Any, client_id: UUID, answer: UUID | None = None) -
             annotator=user,
             answer=Annotation.Answer.WITHDRAWN,
             source=newest.source,
+            is_reread=newest.is_reread,
             client_id=client_id,
             answered_at=timezone.now(),
             supersedes=newest,
@@ -102,7 +105,8 @@ def undo(study: Study, user: Any, client_id: UUID, answer: UUID | None = None) -
 
 def standing_answer(study: Study, user: Any, crop_id: int) -> Annotation | None:
     """The user's answer to a crop that stands now."""
-    return Annotation.objects.current().filter(study=study, annotator=user, crop_id=crop_id).first()
+    own = Annotation.objects.current().filter(study=study, annotator=user, crop_id=crop_id)
+    return own.order_by("-id").first()
 
 
 def _same(seen: Annotation, study: Study, user: Any, submission: Submission) -> Annotation:
@@ -148,7 +152,9 @@ def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes:
     lease = Lease.objects.filter(study=study, crop=crop, user=user).first()
     reads = reads_of(study, [crop.pk])[crop.pk]
     asked = _as_handed_out(study, user, crop, lease)
-    why, probability, ranking = _adjudicating(asked, [read for read in reads if read.annotator != user.pk])
+    why, probability, ranking = _adjudicating(study, asked, [read for read in reads if read.annotator != user.pk])
+    first = next((read for read in reads if read.annotator == user.pk), None)
+    supersedes, is_reread = takes_the_place_of(study, user, crop.pk, lease, first)
     annotation = Annotation.objects.create(
         study=study,
         crop=crop,
@@ -163,7 +169,8 @@ def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes:
         client_id=submission.client_id,
         shown_at=submission.shown_at,
         answered_at=submission.answered_at,
-        supersedes_id=next((read.number for read in reads if read.annotator == user.pk), None),
+        supersedes_id=supersedes,
+        is_reread=is_reread,
     )
     AnnotationLabel.objects.bulk_create(AnnotationLabel(annotation=annotation, label_class=row) for row in classes)
     if lease:
@@ -173,9 +180,10 @@ def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes:
     return annotation
 
 
-def _adjudicating(asked: Asked, others: list[Read]) -> Asked:
-    """The same, or an adjudication: so answers a third reader of a crop of the random stream on which two differ."""
-    return (ADJUDICATION, None, asked[2]) if awaits_adjudication(others) else asked
+def _adjudicating(study: Study, asked: Asked, others: list[Read]) -> Asked:
+    """The same, or an adjudication: so answers whoever reads a crop on which its readers differ."""
+    decides = asked[0] != RE_READ and awaits_adjudication(study, others)
+    return (ADJUDICATION, None, asked[2]) if decides else asked
 
 
 def _as_handed_out(study: Study, user: Any, crop: Crop, lease: Lease | None) -> Asked:

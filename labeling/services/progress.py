@@ -17,11 +17,12 @@ ENOUGH_FOR_A_RATE = 5
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many crops a person has answered, of how many, and how many of them today."""
+    """How many crops a person has answered, of how many, how many of them today, and how many a day they mean to."""
 
     answered: int
     total: int
     today: int
+    goal: int | None = None
 
 
 def pool(study: Study) -> Any:
@@ -35,17 +36,25 @@ def pool_size(study: Study) -> int:
     return ranked.pool_size if ranked else pool(study).count()
 
 
-def own_progress(study: Study, user: Any, total: int | None = None) -> Progress:
-    """The user's own progress in the study; `total` is the size of the pool where the caller knows it."""
+def daily_goal(study: Study, user: Any) -> int | None:
+    """How many crops a day the user means to read in the study; None where none is set."""
+    return study.memberships.filter(user=user).values_list("daily_goal", flat=True).first()
+
+
+def own_progress(study: Study, user: Any, total: int | None = None, *, goal: int | None = None) -> Progress:
+    """The user's own progress in the study; `total` is the size of the pool where the caller knows it.
+
+    Re-reads count like all other answers: nobody should tell them apart. `goal` is passed on.
+    """
     standing = Annotation.objects.current().filter(study=study, annotator=user)
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     counts = standing.aggregate(answered=Count("id"), today=Count("id", filter=Q(received_at__gte=midnight)))
-    return Progress(counts["answered"], pool_size(study) if total is None else total, counts["today"])
+    return Progress(counts["answered"], pool_size(study) if total is None else total, counts["today"], goal)
 
 
 def answered_crops(study: Study) -> int:
     """Number of crops with at least one answer that stands."""
-    return Annotation.objects.current().filter(study=study).values("crop").distinct().count()
+    return Annotation.objects.reads().filter(study=study).values("crop").distinct().count()
 
 
 def by_class(study: Study) -> list[dict[str, Any]]:
@@ -53,7 +62,7 @@ def by_class(study: Study) -> list[dict[str, Any]]:
 
     A merged class is left out: its answers count for the class that it was merged into.
     """
-    standing = Annotation.objects.current().filter(study=study)
+    standing = Annotation.objects.reads().filter(study=study)
     counts = dict(
         AnnotationLabel.objects.filter(annotation__in=standing)
         .values_list(Coalesce("label_class__merged_into", "label_class"))
@@ -68,7 +77,7 @@ def by_class(study: Study) -> list[dict[str, Any]]:
 def by_annotator(study: Study) -> list[dict[str, Any]]:
     """For each annotator: name, answers, "not sure", bad crops, answers per hour, and whether simulated."""
     rows = (
-        Annotation.objects.current()
+        Annotation.objects.reads()
         .filter(study=study)
         .values("annotator__pk", "annotator__username")
         .annotate(
@@ -102,7 +111,7 @@ def reads_table(study: Study) -> list[tuple[str, str, str]]:
 
     "Not sure" stands as NOT_SURE; bad crops and wrong objects say nothing about classes and are left out.
     """
-    standing = Annotation.objects.current().filter(
+    standing = Annotation.objects.reads().filter(
         study=study, answer__in=[Annotation.Answer.LABEL, Annotation.Answer.NOT_SURE]
     )
     counted = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")

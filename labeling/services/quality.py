@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db.models import Count, F, Q, QuerySet
 
 from imaging.models import Experiment
-from labeling.models import Annotation, Study
+from labeling.models import Annotation, AnnotationQuerySet, Study
 
 _CROP = "crop"
 
@@ -45,8 +45,8 @@ def called_by_image(experiment: Experiment, studies: QuerySet[Study]) -> list[Ca
     return _called(rows, "crop__image")
 
 
-def _called(answers: QuerySet[Annotation], place: str) -> list[Called]:
-    standing = answers.filter(superseded_by__isnull=True).exclude(answer=Annotation.Answer.WITHDRAWN)
+def _called(answers: AnnotationQuerySet, place: str) -> list[Called]:
+    standing = answers.reads()
     bad, wrong = Q(answer=Annotation.Answer.BAD_CROP), Q(answer=Annotation.Answer.WRONG_OBJECT)
     rows = (
         standing.order_by()

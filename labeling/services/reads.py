@@ -1,9 +1,10 @@
 """How many reads a crop still needs; the same answer everywhere: at the queue, in the ranking, on pages."""
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from django.db.models.functions import Coalesce
@@ -14,6 +15,9 @@ STREAM = "random check"
 SECOND_READ = "second read"
 ADJUDICATION = "adjudication"
 MORE_LIKE_THIS = "more like this"
+RE_READ = "re-read"
+EASY = "easy"
+SAME_PLACE = "same place"
 NOT_SURE = Annotation.Answer.NOT_SURE
 BAD = frozenset({Annotation.Answer.BAD_CROP, Annotation.Answer.WRONG_OBJECT})
 # Two readers who cannot tell: a third would only cost time.
@@ -41,7 +45,7 @@ def reads_of(study: Study, crops: Any = None) -> dict[int, list[Read]]:
 
     An answer that names a merged class counts for the class that it was merged into.
     """
-    standing = Annotation.objects.current().filter(study=study)
+    standing = Annotation.objects.reads().filter(study=study)
     if crops is not None:
         standing = standing.filter(crop__in=crops)
     label = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
@@ -70,10 +74,30 @@ def differ(reads: Iterable[Read]) -> bool:
     return len({read.said for read in reads}) > 1
 
 
-def awaits_adjudication(reads: Collection[Read]) -> bool:
-    """Whether two reads of a crop of the random stream differ and nobody has decided between them."""
-    decided = any(read.why == ADJUDICATION for read in reads)
-    return len(reads) >= 2 and in_stream(reads) and differ(reads) and not decided
+def disputed(reads: Iterable[Read]) -> bool:
+    """Whether readers named different classes, none of which more than half of them named, and nobody has decided.
+
+    One "not sure" beside a class is no dispute: who could not tell has not said otherwise.
+    """
+    given = list(reads)
+    votes = Counter(read.label for read in given if read.answer == Annotation.Answer.LABEL)
+    tied = len(votes) > 1 and 2 * max(votes.values()) <= votes.total()
+    return tied and not _decided(given)
+
+
+def _decided(reads: Iterable[Read]) -> bool:
+    return any(read.why == ADJUDICATION for read in reads)
+
+
+def awaits_adjudication(study: Study, reads: Collection[Read]) -> bool:
+    """Whether the next reader decides: the reads that were planned are there, differ, and nobody has decided.
+
+    Crops of the random stream are always adjudicated, since what is said of the model rests on them; there "not
+    sure" differs from a class too. Others are where the study adjudicates.
+    """
+    if in_stream(reads):
+        return len(reads) >= 2 and differ(reads) and not _decided(reads)
+    return study.adjudicates and len(reads) >= study.reads_per_crop and disputed(reads)
 
 
 def is_shared(study: Study, crop_key: str) -> bool:
@@ -89,20 +113,38 @@ def is_shared(study: Study, crop_key: str) -> bool:
 class Situation:
     """What besides the answers decides on a further read.
 
-    `in_stream`: drawn by the random stream; `differ`: its reads do not all say the same; `reopened`: a lead wants
-    one more read of an ambiguous crop, and nobody has given it yet.
+    `in_stream`: drawn by the random stream; `differ`: its reads do not all say the same; `disputed`: as the function
+    of that name tells it; `reopened`: a lead wants one more read of an ambiguous crop, and nobody has given it yet.
     """
 
     in_stream: bool = False
     differ: bool = False
+    disputed: bool = False
     reopened: bool = False
+
+
+class Cause(StrEnum):
+    """Why a crop needs a read that nobody has given or is giving.
+
+    PLANNED is the study's number of reads for every crop; all others come before it, the first reads of other crops
+    included.
+    """
+
+    NONE = ""
+    FIRST = "first read"
+    SHARED = "shared"
+    STREAM = "random stream"
+    NOT_SURE = "not sure"
+    DISPUTE = "dispute"
+    REOPENED = "reopened"
+    PLANNED = "planned"
 
 
 def situation_of(reads: Sequence[Read], reopened_at: int | None = None, *, drawn: bool = False) -> Situation:
     """The situation of a crop with these reads; `drawn`: the random stream asks for it right now."""
     newest = max((read.number for read in reads), default=0)
     waits = reopened_at is not None and newest <= reopened_at
-    return Situation(in_stream=drawn or in_stream(reads), differ=differ(reads), reopened=waits)
+    return Situation(drawn or in_stream(reads), differ(reads), disputed(reads), waits)
 
 
 def awaiting_reads(study: Study, keys: Mapping[int, str]) -> set[int]:
@@ -117,12 +159,19 @@ def awaiting_reads(study: Study, keys: Mapping[int, str]) -> set[int]:
     return {crop for crop in keys if len(reads[crop]) < needed[crop]}
 
 
-def reads_needed(study: Study, crop_key: str, answers: Iterable[str], situation: Situation | None = None) -> int:
+def reads_needed(
+    study: Study,
+    crop_key: str,
+    answers: Iterable[str],
+    situation: Situation | None = None,
+    per_crop: int | None = None,
+) -> int:
     """Number of annotators who should read the crop, given the kinds of answer that stand so far.
 
     One "not sure" asks for a second expert; two leave the crop ambiguous for good, unless a lead reopens it for one
-    more read. A crop of the random stream is read twice, and a third time when the two differ. A bad crop or a wrong
-    object needs no further read.
+    more read. A crop of the random stream is read twice, and a third time when the two differ; so is every crop on
+    whose class its readers differ, where the study adjudicates. A bad crop or a wrong object needs no further read.
+    `per_crop` stands in for the study's number of reads for every crop.
     """
     given, at = list(answers), situation or Situation()
     if BAD & set(given):
@@ -131,9 +180,33 @@ def reads_needed(study: Study, crop_key: str, answers: Iterable[str], situation:
         return len(given) + 1
     if given.count(NOT_SURE) >= AMBIGUOUS_FROM:
         return len(given)
-    needed = study.reads_per_crop
-    if at.in_stream or is_shared(study, crop_key) or NOT_SURE in given:
+    needed = study.reads_per_crop if per_crop is None else per_crop
+    if at.in_stream or NOT_SURE in given or is_shared(study, crop_key):
         needed = max(needed, 2)
     if at.in_stream and at.differ and len(given) >= 2:
         needed = max(needed, 3)
+    if study.adjudicates and at.disputed and len(given) >= needed:
+        needed = len(given) + 1
     return needed
+
+
+def cause_of(study: Study, crop_key: str, answers: Iterable[str], at: Situation, held: int = 0) -> Cause:
+    """Why the crop needs one more reader beside those who answered and the `held` who look at it now."""
+    given = list(answers)
+    spoken_for = len(given) + held
+    if spoken_for >= reads_needed(study, crop_key, given, at):
+        return Cause.NONE
+    if not spoken_for:
+        return Cause.FIRST
+    if spoken_for >= reads_needed(study, crop_key, given, at, per_crop=1):
+        return Cause.PLANNED
+    return Cause.REOPENED if at.reopened else _urgent_cause(study, crop_key, given, at, spoken_for)
+
+
+def _urgent_cause(study: Study, crop_key: str, given: list[str], at: Situation, spoken_for: int) -> Cause:
+    had_they_known = [Annotation.Answer.LABEL if answer == NOT_SURE else answer for answer in given]
+    if NOT_SURE in given and spoken_for >= reads_needed(study, crop_key, had_they_known, at, per_crop=1):
+        return Cause.NOT_SURE
+    if len(given) > 1 and (at.disputed or (at.in_stream and at.differ)):
+        return Cause.DISPUTE
+    return Cause.STREAM if at.in_stream else Cause.SHARED

@@ -16,16 +16,19 @@ from labeling.services import access, progress
 from labeling.services.ambiguous import ambiguous_crops
 from labeling.services.export import HEADER, answer_rows
 from labeling.services.quality import called_by_experiment, called_by_image
+from labeling.services.sitting import resume
 from labeling.services.summary import agreement_of
 
 WORST_IMAGES = 20
-ROOM_URLS = ("next", "answers", "undo", "leave", "ranking")
+ROOM_URLS = ("next", "answers", "undo", "leave", "ranking", "skip", "pause", "sitting")
 
 
 @require_safe
 def room(request: HttpRequest, pk: int) -> HttpResponse:
     """The page where an annotator reads crops, one at a time."""
     study = access.study_for(request.user, pk)
+    # Who opens the room is back from a pause.
+    resume(study, request.user)
     classes = list(
         study.classes.filter(retired_at__isnull=True).values("key", "name", "color", "position", "description")
     )
@@ -100,7 +103,7 @@ def _csv_lines(study: Study) -> Iterator[str]:
 
 
 def _room_config(request: HttpRequest, study: Study, classes: list[dict[str, Any]]) -> dict[str, Any]:
-    own = progress.own_progress(study, request.user)
+    own = progress.own_progress(study, request.user, goal=progress.daily_goal(study, request.user))
     first = study.experiments.first()
     return {
         "study": study.pk,
@@ -109,5 +112,5 @@ def _room_config(request: HttpRequest, study: Study, classes: list[dict[str, Any
         "classes": classes,
         "blind": study.is_blind,
         "channels": first.channels if first else [],
-        "progress": {"answered": own.answered, "total": own.total, "today": own.today},
+        "progress": {"answered": own.answered, "total": own.total, "today": own.today, "goal": own.goal},
     }

@@ -10,7 +10,6 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from labeling.models import Lease, QueueEntry, Ranked, Study
-from labeling.services import queue
 from labeling.services.answers import undo
 from labeling.services.queue import (
     LEASED_AHEAD,
@@ -20,6 +19,7 @@ from labeling.services.queue import (
     next_crops,
     release,
     replace_queue,
+    serving,
 )
 from labeling.services.reads import Situation, is_shared, reads_needed
 from tests.factories import answer, fill_queue
@@ -85,12 +85,20 @@ def test_a_crop_that_was_answered_is_not_offered_again(room: Room) -> None:
         assert room.crops[0].pk not in ids(room, reader, 12)
 
 
-def test_a_second_read_is_offered_to_the_other_annotator_and_not_to_the_first(room: Room) -> None:
-    Study.objects.filter(pk=room.study.pk).update(reads_per_crop=2)
+@pytest.mark.parametrize(
+    ("rule", "place"),
+    [({"overlap_share": 1.0}, 0), ({"reads_per_crop": 2}, 11)],
+    ids=["a shared crop at once", "all crops after every first read"],
+)
+def test_a_second_read_is_offered_to_the_other_annotator_and_not_to_the_first(
+    room: Room, rule: dict[str, float], place: int
+) -> None:
+    Study.objects.filter(pk=room.study.pk).update(**rule)
     room.study.refresh_from_db()
     answer(room.study, room.bob, room.crops[0])
     assert room.crops[0].pk not in ids(room, room.bob, 12)
-    assert ids(room, room.dora)[0] == room.crops[0].pk
+    release(room.study, room.bob)
+    assert ids(room, room.dora, 12)[place] == room.crops[0].pk
     answer(room.study, room.dora, room.crops[0])
     assert room.crops[0].pk not in ids(room, room.alice, 12)
 
@@ -153,7 +161,7 @@ def test_the_queue_of_another_study_is_untouched_and_unseen(room: Room) -> None:
 
 
 def test_long_queues_are_searched_to_their_end(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labeling.services.queue.CHUNK", 2)
+    monkeypatch.setattr("labeling.services.queue.serving.CHUNK", 2)
     for crop in room.crops[:-1]:
         answer(room.study, room.bob, crop)
     assert ids(room, room.dora, 5) == [room.crops[-1].pk]
@@ -180,7 +188,7 @@ def test_reads_needed_never_falls_with_another_class_or_not_sure() -> None:
 def test_a_long_queue_of_crops_that_a_reader_knows_costs_few_queries(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labeling.services.queue.CHUNK", 1)
+    monkeypatch.setattr("labeling.services.queue.serving.CHUNK", 1)
     Study.objects.update(reads_per_crop=2)
     room.study.refresh_from_db()
     for crop in room.crops[:-1]:
@@ -194,14 +202,14 @@ def test_a_long_queue_of_crops_that_a_reader_knows_costs_few_queries(
 def test_a_ranking_that_comes_between_two_looks_offers_no_crop_twice(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labeling.services.queue.CHUNK", 2)
+    monkeypatch.setattr("labeling.services.queue.serving.CHUNK", 2)
 
     def look_and_rank(reader: Any, offers: Any) -> Any:
         found = readable(reader, offers)
         fill_queue(room.study, room.crops[::-1])
         return found
 
-    readable = queue._readable
-    monkeypatch.setattr(queue, "_readable", look_and_rank)
+    readable = serving.readable
+    monkeypatch.setattr(serving, "readable", look_and_rank)
     offered = ids(room, room.bob, 12)
     assert len(set(offered)) == len(offered) and set(offered) <= {crop.pk for crop in room.crops}

@@ -94,12 +94,14 @@ def test_reads_that_come_to_agree_settle_the_crop_without_the_adjudicator(stream
     assert (only(stream).state, only(stream).label) == (State.AGREE, "disc")
 
 
-def test_crops_outside_the_stream_are_not_adjudicated(room: Room) -> None:
-    room.study.reads_per_crop = 2
+@pytest.mark.parametrize("adjudicates", [True, False])
+def test_crops_outside_the_stream_are_adjudicated_where_the_study_wants_it(room: Room, adjudicates: bool) -> None:
+    room.study.reads_per_crop, room.study.adjudicates = 2, adjudicates
     room.study.save()
     answer(room.study, room.bob, room.crops[0], "disc")
     answer(room.study, room.dora, room.crops[0], "ring")
-    assert room.crops[0].pk not in offered(room, room.alice)
+    assert offered(room, room.alice).get(room.crops[0].pk) == (ADJUDICATION if adjudicates else None)
+    assert not {room.crops[0].pk} & (offered(room, room.bob).keys() | offered(room, room.dora).keys())
     assert stream_crops(room.study) == []
 
 

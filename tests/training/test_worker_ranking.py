@@ -134,12 +134,19 @@ def test_held_crops_stand_last_so_that_they_are_asked_when_their_lease_ends(benc
     assert len(next_crops(bench.study, bench.alice, 5)) == 4
 
 
-def test_crops_that_need_a_second_reader_stand_among_the_first(bench: Bench) -> None:
-    Study.objects.filter(pk=bench.study.pk).update(reads_per_crop=2)
+@pytest.mark.parametrize(
+    ("rule", "place"),
+    [({"overlap_share": 1.0}, 0), ({"reads_per_crop": 2}, 47)],
+    ids=["shared crops first", "all crops last"],
+)
+def test_crops_that_need_a_second_reader_stand_where_the_study_wants_them(
+    bench: Bench, rule: dict[str, float], place: int
+) -> None:
+    Study.objects.filter(pk=bench.study.pk).update(**rule)
     bench.study.refresh_from_db()
     answer(bench.study, bench.bob, bench.crops[5])
-    first, _, why = ranked(bench.study)[0][0]
-    assert (first, why) == (bench.crops[5].pk, SECOND_READ)
+    crop, _, why = ranked(bench.study)[0][place]
+    assert (crop, why) == (bench.crops[5].pk, SECOND_READ)
 
 
 def test_an_empty_pool_is_refused_once_and_ranked_when_it_fills(bench: Bench) -> None:

@@ -86,7 +86,7 @@ def _experiments(crop_ids: Iterable[int]) -> dict[int, str]:
 
 
 def _answered(study: Study, crop_ids: list[int], by: Any) -> Iterable[int]:
-    standing = Annotation.objects.current().filter(study=study, crop__in=crop_ids)
+    standing = Annotation.objects.reads().filter(study=study, crop__in=crop_ids)
     return (standing if by is None else standing.filter(annotator=by)).values_list("crop_id", flat=True)
 
 

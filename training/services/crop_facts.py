@@ -85,13 +85,13 @@ def searched_crop_for(user: Any, study_pk: int, crop_pk: int) -> tuple[Study, Cr
 
 
 def _has_answered(user: Any, study: Study, crop: Crop) -> bool:
-    return Annotation.objects.current().filter(study=study, crop=crop, annotator=user).exists()
+    return Annotation.objects.reads().filter(study=study, crop=crop, annotator=user).exists()
 
 
 def _is_random_check(study: Study, crop: Crop) -> bool:
     """Whether the random stream drew the crop: it waits in the queue, is held by a reader, or was read."""
     return (
-        Annotation.objects.current().filter(study=study, crop=crop, why_asked=STREAM).exists()
+        Annotation.objects.reads().filter(study=study, crop=crop, why_asked=STREAM).exists()
         or QueueEntry.objects.filter(study=study, crop=crop, why=STREAM).exists()
         or Lease.objects.filter(study=study, crop=crop, why=STREAM).exists()
     )
@@ -125,7 +125,7 @@ def hidden_checks(user: Any, study: Study) -> frozenset[int]:
     for rows in (QueueEntry.objects, Lease.objects):
         drawn = rows.filter(study=study, why=STREAM).values_list("crop_id", flat=True)
         settled = dict.fromkeys(drawn, False) | settled
-    own = Annotation.objects.current().filter(study=study, annotator=user).values_list("crop_id", flat=True)
+    own = Annotation.objects.reads().filter(study=study, annotator=user).values_list("crop_id", flat=True)
     return frozenset(crop for crop, is_settled in settled.items() if not is_settled).difference(own)
 
 
@@ -170,7 +170,7 @@ def answers_to(study: Study, crop: Crop, user: Any) -> list[Annotation]:
 
 def readers_of(study: Study, crop_ids: list[int]) -> dict[int, str]:
     """For each crop the names of those who gave it a class, "ann, bob"; crops without a class are left out."""
-    rows = Annotation.objects.current().filter(study=study, crop__in=crop_ids, answer=Annotation.Answer.LABEL)
+    rows = Annotation.objects.reads().filter(study=study, crop__in=crop_ids, answer=Annotation.Answer.LABEL)
     names: dict[int, list[str]] = {}
     for crop_id, name in rows.order_by("id").values_list("crop_id", "annotator__username"):
         names.setdefault(crop_id, []).append(name)

@@ -15,15 +15,22 @@ from labeling.services.reads import (
     NOT_SURE,
     SECOND_READ,
     STREAM,
+    Cause,
     Read,
-    reads_needed,
+    cause_of,
     reads_of,
     reopened_after,
     situation_of,
 )
 
-# Why a crop that was read waits for one more reader; the first: it waits for none.
-FURTHER_READS = ("", SECOND_READ, STREAM, ADJUDICATION)
+# Why a crop that was read waits for one more reader; the first: it waits for none. The last waits until every crop
+# was read once.
+FURTHER_READS = ("", SECOND_READ, STREAM, ADJUDICATION, SECOND_READ)
+PLANNED = len(FURTHER_READS) - 1
+KINDS = {
+    Cause.NONE: 0, Cause.FIRST: 0, Cause.SHARED: 1, Cause.NOT_SURE: 1, Cause.REOPENED: 1, Cause.STREAM: 2,
+    Cause.DISPUTE: 3, Cause.PLANNED: PLANNED,
+}  # fmt: skip
 # More crops than this are read together with all others: one long list of numbers is no quicker.
 MOST_TOUCHED = 500
 # Answers are never changed in place; should it happen all the same, it shows after this many readings.
@@ -129,13 +136,13 @@ class _Row:
 
     @staticmethod
     def of(study: Study, crop_key: str, reads: Sequence[Read], reopened_at: int | None) -> "_Row":
-        given = {read.number: read for read in reads}
+        given = {read.number: read.answer for read in reads}
         at = situation_of(reads, reopened_at)
-        why = ""
-        if len(given) < reads_needed(study, crop_key, [read.answer for read in given.values()], at):
-            stream = ADJUDICATION if at.differ and len(given) > 1 else STREAM
-            why = stream if at.in_stream else SECOND_READ
-        return _Row(reads, at.in_stream, is_ambiguous(list(reads), reopened_at), FURTHER_READS.index(why))
+        cause = cause_of(study, crop_key, given.values(), at)
+        # A reopened crop of the stream stays one, and an ambiguous one waits for the word that settles it.
+        if cause == Cause.REOPENED and at.in_stream:
+            cause = Cause.DISPUTE if at.differ else Cause.STREAM
+        return _Row(reads, at.in_stream, is_ambiguous(list(reads), reopened_at), KINDS[cause])
 
     def count(self, kinds: Collection[str] | None = None) -> int:
         """Number of its reads, of all kinds or of these."""

@@ -47,7 +47,7 @@ def request_report(study: Study, user: Any = None) -> StreamReport:
 
 def newer_reads(study: Study, report: StreamReport) -> int:
     """Number of standing reads of the random stream that the report does not know."""
-    newer = Annotation.objects.current().filter(study=study, why_asked=STREAM, id__gt=report.last_annotation)
+    newer = Annotation.objects.reads().filter(study=study, why_asked=STREAM, id__gt=report.last_annotation)
     return newer.count()
 
 

@@ -26,7 +26,7 @@ SETTINGS = (
     "stream_in_training",
     "not_sure_as_soft_labels",
 )
-READING_RULES = ("reads_per_crop", "overlap_share", "seed")
+READING_RULES = ("reads_per_crop", "overlap_share", "adjudicates", "seed")
 # Two sets of numbers with the same count, sum and weighted sum do not follow one another by chance.
 WEIGHT_PERIOD = 9973
 

@@ -1,0 +1,30 @@
+"""Who reads which crop next: leases of minutes over the newest ranking.
+
+Not in charge of the order: the ranking worker writes it through `replace_queue`.
+"""
+
+from labeling.services.queue.candidates import Candidate
+from labeling.services.queue.entries import NewEntry, RankingInfo, forget_outside, newer_answers, replace_queue
+from labeling.services.queue.leases import LEASE, LEASED_AHEAD, hold_again, leased_crops, lock, release
+from labeling.services.queue.seniors import senior_note
+from labeling.services.queue.serving import Served, next_crops, serve, sitting_state
+
+__all__ = [
+    "LEASE",
+    "LEASED_AHEAD",
+    "Candidate",
+    "NewEntry",
+    "RankingInfo",
+    "Served",
+    "forget_outside",
+    "hold_again",
+    "leased_crops",
+    "lock",
+    "newer_answers",
+    "next_crops",
+    "release",
+    "replace_queue",
+    "senior_note",
+    "serve",
+    "sitting_state",
+]

@@ -1,0 +1,88 @@
+"""Whether a crop may go to a reader now, later, or not at all."""
+
+from collections import Counter
+from collections.abc import Sequence
+from enum import IntEnum
+
+from labeling.models import Lease
+from labeling.services.queue.candidates import Candidate, Offer
+from labeling.services.queue.reader import Reader
+from labeling.services.reads import (
+    ADJUDICATION,
+    EASY,
+    RE_READ,
+    STREAM,
+    Cause,
+    Read,
+    awaits_adjudication,
+    cause_of,
+    reads_of,
+    situation_of,
+)
+
+
+class Turn(IntEnum):
+    """When a crop may be handed to a reader; what comes later is handed out only when nothing earlier is left."""
+
+    NOW = 0
+    # Every crop is read once before any is read again only because all are read so often.
+    PLANNED = 1
+    # A senior should decide.
+    SENIOR_FIRST = 2
+    # Nothing for those who did not ask for it.
+    EASY = 3
+    SKIPPED = 4
+
+
+def readable(reader: Reader, offers: Sequence[Offer]) -> list[tuple[Turn, Candidate]]:
+    """Those of the crops that this reader may get, and when, in the same order."""
+    crops = [offer.crop_id for offer in offers]
+    if not crops:
+        return []
+    reads, others = reads_of(reader.study, crops), _held_by_others(reader, crops)
+    found = []
+    for offer in offers:
+        given = reads[offer.crop_id]
+        turn = _turn(reader, offer, given, others[offer.crop_id])
+        if turn is not None:
+            found.append((turn, _candidate(reader, offer, given)))
+    return found
+
+
+def _held_by_others(reader: Reader, crops: Sequence[int]) -> Counter[int]:
+    held = Lease.objects.filter(study=reader.study, crop__in=crops, expires_at__gt=reader.now)
+    # Who reads a crop again has read it once already: no further reader waits for them.
+    others = held.exclude(user=reader.user).exclude(why=RE_READ)
+    return Counter(others.values_list("crop_id", flat=True))
+
+
+def _turn(reader: Reader, offer: Offer, given: Sequence[Read], others: int) -> Turn | None:
+    if any(read.annotator == reader.user.pk for read in given):
+        return None
+    at = situation_of(given, reader.reopened.get(offer.crop_id), drawn=offer.why == STREAM)
+    cause = cause_of(reader.study, offer.crop_key, [read.answer for read in given], at, others)
+    if cause == Cause.NONE or _is_for_seniors(reader, cause, given):
+        return None
+    return _when(reader, offer, cause, given)
+
+
+def _is_for_seniors(reader: Reader, cause: Cause, given: Sequence[Read]) -> bool:
+    """Whether only seniors and leads may read what another could not tell."""
+    routed = cause == Cause.NOT_SURE and reader.study.routes_not_sure_to_seniors
+    return routed and reader.leaves_to_seniors(given)
+
+
+def _when(reader: Reader, offer: Offer, cause: Cause, given: Sequence[Read]) -> Turn:
+    if offer.crop_id in reader.skipped:
+        return Turn.SKIPPED
+    if cause == Cause.DISPUTE and reader.leaves_to_seniors(given):
+        return Turn.SENIOR_FIRST
+    if offer.why == EASY:
+        return Turn.EASY
+    return Turn.PLANNED if cause == Cause.PLANNED else Turn.NOW
+
+
+def _candidate(reader: Reader, offer: Offer, given: Sequence[Read]) -> Candidate:
+    if awaits_adjudication(reader.study, given):
+        return Candidate(offer.crop_id, ADJUDICATION, None, offer.ranking)
+    return Candidate(offer.crop_id, offer.why, offer.probability, offer.ranking)

@@ -1,0 +1,216 @@
+"""The way of a crop to its reader: wishes first, then what they hold, then the queue from its top."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from labeling.models import Lease, QueueEntry, Reopening, RequestedCrop, Study
+from labeling.services.queue import places, rereads
+from labeling.services.queue.candidates import Candidate, Offer
+from labeling.services.queue.leases import LEASED_AHEAD, lease, leases_of, lock, renew
+from labeling.services.queue.reader import Reader, reader_of
+from labeling.services.queue.routing import Turn, readable
+from labeling.services.queue.slots import special_slots
+from labeling.services.reads import EASY, MORE_LIKE_THIS, RE_READ, SECOND_READ, STREAM
+
+# A fresh queue has few blocked crops at its head: one chunk fills a page of twelve. Each further one is twice as
+# long: who has read most of a queue waits for six looks at it, not for thirty.
+CHUNK = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Crops for a reader, best first, with the reader that they were chosen for.
+
+    `left`: crops still to come at the place where they stay, None where they stay nowhere. `held_back`: nothing was
+    served, though crops wait that are above their ceiling.
+    """
+
+    crops: list[Candidate]
+    reader: Reader
+    left: int | None = None
+    held_back: bool = False
+
+
+def next_crops(study: Study, user: Any, count: int) -> list[Candidate]:
+    """Up to `count` crops for the user, best first; the first few are leased to them for some minutes.
+
+    Crops that the user asked for come before all others. Crops that the user answered, that others hold, or that
+    need no further read are left out; crops that they put aside come last.
+    """
+    return serve(study, user, count).crops
+
+
+def serve(study: Study, user: Any, count: int) -> Served:
+    """The same as `next_crops`, with what else the reading room wants to know. A reader who pauses gets nothing."""
+    with transaction.atomic():
+        lock(study)
+        reader = reader_of(study, user, timezone.now())
+        return Served([], reader) if reader.wish.is_paused else _serve(reader, count)
+
+
+def sitting_state(study: Study, user: Any) -> Served:
+    """How the user is served, without handing out anything."""
+    reader = reader_of(study, user, timezone.now())
+    if not reader.wish.stay_on:
+        return Served([], reader)
+    leased = [row.crop_id for row in leases_of(study, user) if row.expires_at > reader.now]
+    return Served([], reader, places.left_at(reader, places.stay_of(reader), leased))
+
+
+def _serve(reader: Reader, count: int) -> Served:
+    renew(reader.study, reader.user, reader.now)
+    rows = leases_of(reader.study, reader.user)
+    held = {row.crop_id: _held(row) for row in rows if row.expires_at > reader.now}
+    # A crop that is held already keeps the reason that it was handed out for.
+    asked_for = [held.pop(row.crop_id, row) for row in _asked_for(reader, count)]
+    ready = [*asked_for, *held.values()]
+    fresh, stays = _fresh(reader, count - len(ready), {row.crop_id for row in ready}, len(ready))
+    handed_out = fresh[: max(0, LEASED_AHEAD - len(ready))]
+    lease(reader.study, reader.user, [*asked_for[:LEASED_AHEAD], *handed_out], reader.now)
+    crops = [*ready, *fresh][:count]
+    left = _move(reader, rows, [*ready, *handed_out], stays) if reader.wish.stay_on else None
+    return Served(crops, reader, left, not crops and _is_held_back(reader))
+
+
+def _move(
+    reader: Reader, rows: Sequence[Lease], leased: Sequence[Candidate], stays: Mapping[int, places.Stay]
+) -> int:
+    """Remember where the reader is after these crops; returns how many are left at the place of the first."""
+    lapsed = {row.crop_id for row in rows if row.expires_at <= reader.now}
+    stay = places.keep(reader, [(row, stays[row.crop_id]) for row in leased if row.crop_id in stays], lapsed)
+    return places.left_at(reader, stay, [row.crop_id for row in leased])
+
+
+def _held(row: Lease) -> Candidate:
+    return Candidate(row.crop_id, row.why, row.probability, row.ranking)
+
+
+def _asked_for(reader: Reader, count: int) -> list[Candidate]:
+    """Crops that a person asked for and that still need a read: the user's own wishes, then what leads reopened."""
+    wishes: list[tuple[Any, str]] = []
+    if reader.has_wishes:
+        wishes.append((RequestedCrop.objects.filter(study=reader.study, user=reader.user), MORE_LIKE_THIS))
+    # Who stays at a place gets what was reopened there by the queue.
+    if reader.reopened and not reader.wish.stay_on:
+        wishes.append((Reopening.objects.filter(study=reader.study), SECOND_READ))
+    offers: dict[int, Offer] = {}
+    for rows, why in wishes:
+        for crop, key in rows.order_by("id").values_list("crop_id", "crop__key"):
+            offers.setdefault(crop, Offer(crop, key, why))
+    drawn = readable(reader, _as_drawn(reader.study, list(offers.values())))
+    return [row for turn, row in drawn if turn != Turn.SKIPPED][:count]
+
+
+def _as_drawn(study: Study, offers: list[Offer]) -> list[Offer]:
+    """The same, those wishes that the random stream draws anyway with its reason and probability.
+
+    They would leave the stream by a reader's choice otherwise, and it would no longer be random.
+    """
+    wished = [offer.crop_id for offer in offers if offer.why == MORE_LIKE_THIS]
+    if not wished:
+        return offers
+    rows = QueueEntry.objects.filter(study=study, crop__in=wished, why=STREAM)
+    drawn = {row.crop_id: row for row in rows}
+    return [
+        replace(offer, why=STREAM, probability=row.probability, ranking=row.ranking)
+        if (row := drawn.get(offer.crop_id))
+        else offer
+        for offer in offers
+    ]
+
+
+def _fresh(
+    reader: Reader, count: int, skip: set[int], start: int
+) -> tuple[list[Candidate], Mapping[int, places.Stay]]:
+    """Up to `count` crops that the reader does not hold, after `start` that they do; and where they stay then."""
+    if count <= 0:
+        return [], {}
+    kinds = special_slots(reader, start, count)
+    special = {RE_READ: _due_again(reader, skip, kinds), EASY: _easy(reader, skip, kinds)}
+    taken = skip | {row.crop_id for rows in special.values() for row in rows}
+    if not reader.wish.stay_on:
+        return mixed(kinds, special, open_entries(reader, count, taken)), {}
+
+    def waiting(number: int, others: Collection[int], at: Q) -> list[Candidate]:
+        return _look(reader, _entries(reader, at), number, others)[Turn.NOW][:number]
+
+    placed = places.stayed(reader, count, taken, waiting, lambda kind, rows: mixed(kind, special, rows), kinds)
+    rows = [row for row, _ in placed]
+    rows += open_entries(reader, count - len(rows), taken | {row.crop_id for row in rows})
+    return rows, {row.crop_id: stay for row, stay in placed}
+
+
+def mixed(
+    kinds: Sequence[str], special: Mapping[str, list[Candidate]], ordinary: Iterable[Candidate]
+) -> list[Candidate]:
+    """One crop for each slot: a special one of its kind while there is one, else the next of the ordinary ones."""
+    rest = iter(ordinary)
+    chosen = [special[kind].pop(0) if special.get(kind) else next(rest, None) for kind in kinds]
+    return [row for row in chosen if row is not None]
+
+
+def _due_again(reader: Reader, skip: set[int], kinds: Sequence[str]) -> list[Candidate]:
+    return rereads.due_again(reader, skip, kinds.count(RE_READ), places.inside(reader)) if RE_READ in kinds else []
+
+
+def _easy(reader: Reader, skip: set[int], kinds: Sequence[str]) -> list[Candidate]:
+    wanted = kinds.count(EASY)
+    if not wanted:
+        return []
+    rows = _entries(reader, places.inside(reader, "crop__")).filter(why=EASY)
+    return _look(reader, rows, wanted, skip, Turn.EASY)[Turn.EASY][:wanted]
+
+
+def open_entries(reader: Reader, count: int, skip: Collection[int]) -> list[Candidate]:
+    """Up to `count` crops of the queue: those whose turn is now, best first, then those that come later."""
+    if count <= 0:
+        return []
+    found = _look(reader, _entries(reader, Q()), count, skip)
+    return [row for turn in Turn for row in found[turn]][:count]
+
+
+def _entries(reader: Reader, at: Q) -> QuerySet[QueueEntry]:
+    """The queue's entries within the reader's ceiling.
+
+    The random stream does not mind it: it would lose the crops that are hard, and no longer be random.
+    """
+    rows = QueueEntry.objects.filter(at, study=reader.study)
+    ceiling = reader.wish.not_sure_ceiling
+    if ceiling is None:
+        return rows
+    return rows.filter(Q(expected_not_sure__isnull=True) | Q(expected_not_sure__lte=ceiling) | Q(why=STREAM))
+
+
+def _is_held_back(reader: Reader) -> bool:
+    if reader.wish.not_sure_ceiling is None:
+        return False
+    return QueueEntry.objects.filter(study=reader.study).difference(_entries(reader, Q())).exists()
+
+
+def _look(
+    reader: Reader, rows: QuerySet[QueueEntry], count: int, skip: Collection[int], wanted: Turn = Turn.NOW
+) -> Mapping[Turn, list[Candidate]]:
+    """Crops that the reader may get, by their turn; looks from the top until `count` of the wanted turn are found."""
+    found: dict[Turn, list[Candidate]] = defaultdict(list)
+    seen, start, size = set(skip), 0, CHUNK
+    while len(found[wanted]) < count:
+        chunk = list(rows.filter(rank__gte=start).annotate(crop_key=F("crop__key")).order_by("rank")[:size])
+        # Another ranking may have come between two looks: what was seen is not offered twice.
+        offers = [
+            Offer(entry.crop_id, entry.crop_key, entry.why, entry.probability, entry.ranking)
+            for entry in chunk
+            if entry.crop_id not in seen
+        ]
+        for turn, row in readable(reader, offers):
+            found[turn].append(row)
+        if len(chunk) < size:
+            break
+        seen |= {entry.crop_id for entry in chunk}
+        start, size = chunk[-1].rank + 1, 2 * size
+    return found
