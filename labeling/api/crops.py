@@ -1,0 +1,55 @@
+"""What belongs to the crops of a study besides answers: comments, and examples of its classes."""
+
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from imaging.models import Crop
+from labeling.api import serializers
+from labeling.api.payloads import example_payloads
+from labeling.models import Study
+from labeling.services import access
+from labeling.services.comments import CommentRefused, add_comment, comments_on
+
+
+class CommentsView(APIView):
+    """Comments on a crop, oldest first; annotators of a blind study read their own only."""
+
+    @extend_schema(responses=serializers.CommentSerializer(many=True))
+    def get(self, request: Request, pk: int, crop: int) -> Response:
+        """The comments that the user may read."""
+        study, row = _study_and_crop(request.user, pk, crop)
+        rows = comments_on(study, request.user, row)
+        return Response(serializers.CommentSerializer(rows, many=True).data)
+
+    @extend_schema(request=serializers.CommentSerializer, responses={201: serializers.CommentSerializer})
+    def post(self, request: Request, pk: int, crop: int) -> Response:
+        """Keep a comment; returns it."""
+        study, row = _study_and_crop(request.user, pk, crop)
+        given = serializers.CommentSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        try:
+            comment = add_comment(study, request.user, row, given.validated_data["text"])
+        except CommentRefused as error:
+            raise ValidationError({"text": str(error)}) from error
+        return Response(serializers.CommentSerializer(comment).data, status=status.HTTP_201_CREATED)
+
+
+class ExamplesView(APIView):
+    """Example crops of the classes of a study."""
+
+    @extend_schema(responses=serializers.ExampleOut(many=True))
+    def get(self, request: Request, pk: int) -> Response:
+        """The examples in the order of the classes, each with all that a page needs to draw it."""
+        return Response(example_payloads(access.study_for(request.user, pk)))
+
+
+def _study_and_crop(user: Any, pk: int, crop: int) -> tuple[Study, Crop]:
+    study = access.study_for(user, pk)
+    return study, get_object_or_404(Crop.objects.filter(image__sample__experiment__studies=study), pk=crop)
