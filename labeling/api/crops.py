@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from imaging.models import Crop
 from labeling.api import serializers
-from labeling.api.payloads import example_payloads
+from labeling.api.payloads import example_payloads, guideline_payload
 from labeling.models import Study
 from labeling.services import access
 from labeling.services.comments import CommentRefused, add_comment, comments_on
@@ -42,12 +42,13 @@ class CommentsView(APIView):
 
 
 class ExamplesView(APIView):
-    """Example crops of the classes of a study."""
+    """How the crops of a study are to be decided."""
 
-    @extend_schema(responses=serializers.ExampleOut(many=True))
+    @extend_schema(responses=serializers.GuideOut)
     def get(self, request: Request, pk: int) -> Response:
-        """The examples in the order of the classes, each with all that a page needs to draw it."""
-        return Response(example_payloads(access.study_for(request.user, pk)))
+        """The guidelines that stand, and example crops in the order of the classes, ready to be drawn."""
+        study = access.study_for(request.user, pk)
+        return Response({"guideline": guideline_payload(study), "examples": example_payloads(study)})
 
 
 def _study_and_crop(user: Any, pk: int, crop: int) -> tuple[Study, Crop]:

@@ -13,7 +13,7 @@ from imaging.services.pixels import CONTEXT_PX, shown_channels
 from imaging.services.storage import shard
 from labeling.models import ClassExample, Ranked, Study, Suggestion
 from labeling.services.access import is_lead
-from labeling.services.guidelines_shown import newest_number
+from labeling.services.guidelines_shown import newest_guideline, newest_number
 from labeling.services.progress import own_progress
 from labeling.services.queue import Candidate, newer_answers, next_crops
 from labeling.services.reads import ADJUDICATION, MORE_LIKE_THIS
@@ -58,6 +58,19 @@ def suggestion_payload(suggestion: Suggestion | None) -> dict[str, Any] | None:
         "class": suggestion.label_class.key,
         "probability": round(suggestion.probability, 3),
         "model": suggestion.model,
+    }
+
+
+def guideline_payload(study: Study) -> dict[str, Any] | None:
+    """The guidelines that stand, with their number and what is new; None where a study has no version yet."""
+    newest = newest_guideline(study)
+    if newest is None:
+        return None
+    return {
+        "number": newest.number,
+        "text": newest.text,
+        "change": newest.change,
+        "created_at": newest.created_at.isoformat(),
     }
 
 

@@ -225,6 +225,22 @@ class ExampleOut(serializers.Serializer[Any]):
         return super().get_fields() | {"class": serializers.CharField()}
 
 
+class GuidelineOut(serializers.Serializer[Any]):
+    """A version of the guidelines: its number, its text, and what is new in it."""
+
+    number = serializers.IntegerField()
+    text = serializers.CharField(allow_blank=True)
+    change = serializers.CharField(allow_blank=True)
+    created_at = serializers.DateTimeField()
+
+
+class GuideOut(serializers.Serializer[Any]):
+    """How crops are to be decided: the guidelines that stand, null before the first version, and examples."""
+
+    guideline = GuidelineOut(allow_null=True)
+    examples = ExampleOut(many=True)
+
+
 class CommentSerializer(serializers.ModelSerializer[Comment]):
     """What somebody wrote about a crop; the author by name, whose words these are."""
 
