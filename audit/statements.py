@@ -103,6 +103,17 @@ class Insertion(Generic[Table]):
         return row
 
 
+def columns(table: type[models.Model]) -> list[str]:
+    """Names of all columns of a table, for a statement whose rows `records` reads."""
+    return [field.attname for field in table._meta.concrete_fields]
+
+
+def records(table: type[Table], rows: Rows, names: Sequence[str] | None = None) -> list[Table]:
+    """Objects of the table from rows of all its `columns`, or of those named; others are read when they are used."""
+    names = columns(table) if names is None else names
+    return [table.from_db(connection.alias, names, row) for row in rows]
+
+
 def _filled(values: Iterable[int]) -> list[int]:
     """The values, filled up by the first of them: the statement of one length serves many."""
     found = list(values)
@@ -114,9 +125,11 @@ def _filled(values: Iterable[int]) -> list[int]:
 
 def _marks(kind: type, count: int) -> list[Any]:
     """Values that nobody else uses, by which a slot is found again among the parameters of a statement."""
-    numbers = [2**62 + secrets.randbelow(2**61) for _ in range(count)]
+    # Within the range of any integer column, or the query would be known to match nothing.
+    first = 2**30 + secrets.randbelow(2**29)
+    numbers = range(first, first + count)
     if kind is datetime:
-        return [datetime(1901, 1, 1, tzinfo=UTC) + timedelta(microseconds=number % 2**50) for number in numbers]
+        return [datetime(1901, 1, 1, tzinfo=UTC) + timedelta(microseconds=number) for number in numbers]
     if kind is UUID:
         return [UUID(int=number) for number in numbers]
     return [str(number) if kind is str else number for number in numbers]

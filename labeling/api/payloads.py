@@ -8,7 +8,9 @@ from typing import Any
 from django.urls import reverse
 from django.utils import timezone
 
+from audit.statements import Statement, columns, records
 from imaging.models import Crop, Experiment
+from imaging.services.crops import crops_to_show
 from imaging.services.pixels import CONTEXT_PX, shown_channels
 from imaging.services.storage import shard
 from labeling.models import ClassExample, Ranked, Study, Suggestion
@@ -25,6 +27,9 @@ PREFETCH = 12
 MOST_AT_ONCE = 60
 # What a reader asked for themselves is no secret, and who adjudicates may know it: it tells no answer.
 TOLD_TO_ALL = frozenset({ADJUDICATION, MORE_LIKE_THIS})
+
+
+_RANKED = Statement(lambda study: Ranked.objects.filter(study=study).values_list(*columns(Ranked)), study=int)
 
 
 def room_state(study: Study, user: Any, count: int) -> dict[str, Any]:
@@ -58,7 +63,7 @@ def sitting_payload(served: Served) -> dict[str, Any]:
 def crop_payloads(study: Study, candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
     """The candidates with all that a page needs to draw them, in the same order."""
     wanted = [candidate.crop_id for candidate in candidates]
-    rows = Crop.objects.select_related("image__sample__experiment").defer("image__files").in_bulk(wanted)
+    rows = crops_to_show(wanted)
     found = suggestions_for(study, [(row.crop_id, row.why) for row in candidates]) if shows(study) else {}
     return [
         crop_payload(study, rows[row.crop_id], row) | {"suggestion": suggestion_payload(found.get(row.crop_id))}
@@ -132,9 +137,10 @@ def crop_payload(study: Study, crop: Crop, candidate: Candidate | None = None) -
 
 def ranking_payload(study: Study, user: Any) -> dict[str, Any] | None:
     """Which state ranked, when, over how many crops, and how many answers are newer; None before the first."""
-    ranked = Ranked.objects.filter(study=study).first()
-    if ranked is None:
+    found = records(Ranked, _RANKED.ask(study=study.pk))
+    if not found:
         return None
+    ranked = found[0]
     return {
         "digest": ranked.digest,
         "ranked_at": ranked.ranked_at.isoformat(),
@@ -146,10 +152,14 @@ def ranking_payload(study: Study, user: Any) -> dict[str, Any] | None:
         "answers": ranked.answers,
         "newer_answers": newer_answers(study, ranked.last_annotation),
         # How many others could not tell is an opinion on the crops to come, which a blind reader must not hear.
-        "expected_not_sure": None if study.is_blind and not is_lead(user, study) else ranked.expected_not_sure,
+        "expected_not_sure": ranked.expected_not_sure if _may_hear(study, user, ranked) else None,
         "note": ranked.note,
         "problem": study.ranking_problem,
     }
+
+
+def _may_hear(study: Study, user: Any, ranked: Ranked) -> bool:
+    return ranked.expected_not_sure is not None and (not study.is_blind or is_lead(user, study))
 
 
 def _version(crop: Crop) -> str:

@@ -96,6 +96,10 @@ class Annotation(models.Model):
         indexes = [
             # "What stands for this crop, by this person" is asked after every answer.
             models.Index(fields=["study", "crop", "annotator"], name="annotation_read"),
+            # A reader's own counts come with every reply: they are read from the index alone.
+            models.Index(
+                fields=["study", "annotator", "received_at", "answer", "supersedes"], name="annotation_of_reader"
+            ),
             # The ranking worker asks for answers newer than its last one.
             models.Index(fields=["study", "id"], name="annotation_newer"),
         ]

@@ -6,9 +6,16 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
+from audit.statements import Statement, columns, records
 from imaging.models import Experiment
 from imaging.services.access import grant_view, revoke_view
 from labeling.models import Membership, Study
+
+_OWN_STUDY = Statement(
+    lambda study, user: Study.objects.filter(pk=study, memberships__user=user).values_list(*columns(Study)),
+    study=int,
+    user=int,
+)
 
 
 def studies_of(user: Any) -> QuerySet[Study]:
@@ -20,10 +27,13 @@ def studies_of(user: Any) -> QuerySet[Study]:
 
 def study_for(user: Any, pk: int) -> Study:
     """The study, or Http404: to a stranger a study that exists looks like one that does not."""
-    study = studies_of(user).filter(pk=pk).first()
-    if study is None:
+    if user.is_superuser:
+        found = list(studies_of(user).filter(pk=pk))
+    else:
+        found = records(Study, _OWN_STUDY.ask(study=pk, user=user.pk))
+    if not found:
         raise Http404("No such study, or you take no part in it.")
-    return study
+    return found[0]
 
 
 def is_lead(user: Any, study: Study) -> bool:

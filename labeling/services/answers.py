@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from audit import services as audit
+from audit.statements import Insertion, Statement, columns, records
 from imaging.models import Crop
 from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, QueueEntry, RequestedCrop, Study
 from labeling.services.clock import Times, settled
@@ -20,6 +21,32 @@ from labeling.services.suggestions import may_show
 
 # Why a user was asked, with what probability, by which ranking.
 Asked = tuple[str, float | None, str]
+
+WISHES = RequestedCrop._meta.db_table
+_SENT_BEFORE = Statement(
+    lambda client_id: Annotation.objects.filter(client_id=client_id).values_list("id"), client_id=UUID
+)
+_OPEN_CLASS = Statement(
+    lambda study, key: LabelClass.objects.filter(study=study, key=key, retired_at__isnull=True).values_list(
+        *columns(LabelClass)
+    ),
+    study=int,
+    key=str,
+)
+_IN_POOL = Statement(
+    lambda study, crop: Crop.objects.filter(pk=crop, image__sample__experiment__studies=study).values_list(
+        *columns(Crop)
+    ),
+    study=int,
+    crop=int,
+)
+_LEASE = Statement(
+    lambda study, crop, user: Lease.objects.filter(study=study, crop=crop, user=user).values_list(*columns(Lease)),
+    study=int,
+    crop=int,
+    user=int,
+)
+_ANNOTATIONS, _LABELS = Insertion(Annotation), Insertion(AnnotationLabel)
 
 ANY = UUID(int=0)
 REASONS = {
@@ -81,9 +108,8 @@ def submit(study: Study, user: Any, submission: Submission) -> tuple[Annotation,
     then both stand, and the second is a re-read. AnswerRefused names the broken rule; AnswerConflict says that the
     same id came with another answer, or that another answer than the one to be replaced stands.
     """
-    seen = Annotation.objects.filter(client_id=submission.client_id).first()
-    if seen is not None:
-        return _same(seen, study, user, submission), False
+    if _SENT_BEFORE.ask(client_id=submission.client_id):
+        return _same(Annotation.objects.get(client_id=submission.client_id), study, user, submission), False
     classes = _classes(study, submission)
     crop = _crop(study, submission.crop_id)
     try:
@@ -139,7 +165,14 @@ def standing_answer(study: Study, user: Any, crop_id: int) -> Annotation | None:
 def _same(seen: Annotation, study: Study, user: Any, submission: Submission) -> Annotation:
     classes = sorted(seen.labels.values_list("label_class__key", flat=True))
     stored = (seen.study_id, seen.annotator_id, seen.crop_id, seen.answer, seen.reason, seen.reason_code, classes)
-    given = (study.pk, user.pk, submission.crop_id, submission.answer, submission.reason[:200], submission.reason_code)
+    given = (
+        study.pk,
+        user.pk,
+        submission.crop_id,
+        submission.answer,
+        submission.reason[:200],
+        submission.reason_code,
+    )
     if stored != (*given, sorted(submission.classes)):
         raise AnswerConflict("This client_id was used for another answer: make a new one for each answer.")
     return seen
@@ -164,21 +197,26 @@ def _classes(study: Study, submission: Submission) -> list[LabelClass]:
         raise AnswerRefused(
             f"The answer '{submission.answer}' takes {wanted} class(es), not {len(submission.classes)}."
         )
-    found = list(study.classes.filter(key__in=submission.classes, retired_at__isnull=True))
+    found = [row for key in submission.classes for row in _open_class(study, key)]
     if len(found) != wanted:
         raise AnswerRefused(f"This study has no open class '{submission.classes[0]}': load the page again.")
     return found
 
 
+def _open_class(study: Study, key: str) -> list[LabelClass]:
+    # PostgreSQL stores no NUL, and refuses to look for one.
+    return [] if "\0" in key else records(LabelClass, _OPEN_CLASS.ask(study=study.pk, key=key))
+
+
 def _crop(study: Study, crop_id: int) -> Crop:
-    crop = Crop.objects.filter(pk=crop_id, image__sample__experiment__studies=study).first()
-    if crop is None:
+    found = records(Crop, _IN_POOL.ask(study=study.pk, crop=crop_id))
+    if not found:
         raise AnswerRefused(f"Crop {crop_id} is not in the pool of this study.")
-    return crop
+    return found[0]
 
 
 def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes: list[LabelClass]) -> Annotation:
-    lease = Lease.objects.filter(study=study, crop=crop, user=user).first()
+    lease = next(iter(records(Lease, _LEASE.ask(study=study.pk, crop=crop.pk, user=user.pk))), None)
     reads = reads_of(study, [crop.pk])[crop.pk]
     mine = next((read for read in reads if read.annotator == user.pk), None)
     _check_replaced(mine, submission)
@@ -188,13 +226,21 @@ def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes:
     asked = _adjudicating(study, asked, [read for read in reads if read.annotator != user.pk])
     _fill_asked(annotation, asked, submission)
     offset_s = _fill_given(annotation, submission)
-    annotation.save()
-    AnnotationLabel.objects.bulk_create(AnnotationLabel(annotation=annotation, label_class=row) for row in classes)
-    if lease:
-        lease.delete()
-    RequestedCrop.objects.filter(study=study, crop=crop, user=user).delete()
+    _ANNOTATIONS.add(annotation)
+    for row in classes:
+        _LABELS.add(AnnotationLabel(annotation=annotation, label_class=row))
+    _forget_asked(study, user, crop, lease)
     _write_event(annotation, tuple(row.key for row in classes), offset_s)
     return annotation
+
+
+def _forget_asked(study: Study, user: Any, crop: Crop, lease: Lease | None) -> None:
+    """The crop is answered: it is held no more, and a wish for it is fulfilled."""
+    with connection.cursor() as cursor:
+        if lease is not None:
+            cursor.execute(f"DELETE FROM {Lease._meta.db_table} WHERE id = %s", [lease.pk])
+        given = [study.pk, crop.pk, user.pk]
+        cursor.execute(f"DELETE FROM {WISHES} WHERE study_id = %s AND crop_id = %s AND user_id = %s", given)
 
 
 def _check_replaced(mine: Read | None, submission: Submission) -> None:
@@ -217,7 +263,7 @@ def _fill_asked(annotation: Annotation, asked: Asked, submission: Submission) ->
 
 
 def _fill_given(annotation: Annotation, submission: Submission) -> float:
-    """Write what was given into the row; returns by how many seconds the sender's clock was wrong, 0 where it was not."""
+    """Write what was given into the row; returns by how many seconds the sender's clock was wrong, or 0."""
     times = submission.times(annotation.received_at)
     annotation.client_id, annotation.answer = submission.client_id, submission.answer
     annotation.reason, annotation.reason_code = submission.reason[:200], submission.reason_code
@@ -225,7 +271,7 @@ def _fill_given(annotation: Annotation, submission: Submission) -> float:
     annotation.shown_at, annotation.first_key_at = times.shown_at, times.first_key_at
     annotation.answered_at, annotation.active_ms = times.answered_at, times.active_ms
     shown = times.shown_at or times.answered_at
-    annotation.guideline = guideline_shown(annotation.study, submission.guideline, shown)
+    annotation.guideline_id = guideline_shown(annotation.study, submission.guideline, shown)
     return times.offset_s
 
 

@@ -1,9 +1,14 @@
 """Which version of the guidelines an annotator had before them."""
 
 from datetime import datetime
-from typing import Any
 
+from audit.statements import Statement
 from labeling.models import GuidelineVersion, Study
+
+_NEWEST = Statement(
+    lambda study: GuidelineVersion.objects.filter(study=study).order_by("-number").values_list("pk", "number")[:1],
+    study=int,
+)
 
 
 def newest_guideline(study: Study) -> GuidelineVersion | None:
@@ -13,12 +18,16 @@ def newest_guideline(study: Study) -> GuidelineVersion | None:
 
 def newest_number(study: Study) -> int | None:
     """Number of the version that stands now; None where a study has none yet."""
-    newest = GuidelineVersion.objects.filter(study=study).order_by("-number")
-    return newest.values_list("number", flat=True).first()
+    newest = _NEWEST.ask(study=study.pk)
+    return int(newest[0][1]) if newest else None
 
 
-def guideline_shown(study: Study, number: int | None, shown_at: datetime) -> Any:
-    """The version of that number; where none is named or known, the one that stood when the crop was shown."""
-    versions = GuidelineVersion.objects.filter(study=study)
+def guideline_shown(study: Study, number: int | None, shown_at: datetime) -> int | None:
+    """Primary key of the version of that number; where none is named or known, of the one that stood when the crop
+    was shown; None where there was none."""
+    newest = _NEWEST.ask(study=study.pk)
+    if not newest or newest[0][1] == number:
+        return int(newest[0][0]) if newest else None
+    versions = GuidelineVersion.objects.filter(study=study).order_by("-number").values_list("pk", flat=True)
     named = versions.filter(number=number).first() if number is not None else None
-    return named or versions.filter(created_at__lte=shown_at).order_by("-number").first()
+    return named or versions.filter(created_at__lte=shown_at).first()

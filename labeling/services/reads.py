@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from django.db.models import QuerySet
 from django.db.models.functions import Coalesce
 
+from audit.statements import Statement
 from labeling.models import Annotation, Reopening, Study
 
 STREAM = "random check"
@@ -22,6 +24,8 @@ NOT_SURE = Annotation.Answer.NOT_SURE
 BAD = frozenset({Annotation.Answer.BAD_CROP, Annotation.Answer.WRONG_OBJECT})
 # Two readers who cannot tell: a third would only cost time.
 AMBIGUOUS_FROM = 2
+# Crops whose reads are asked with a statement that is composed once; longer lists are seldom asked.
+MOST_NAMED = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +49,25 @@ def reads_of(study: Study, crops: Any = None) -> dict[int, list[Read]]:
 
     An answer that names a merged class counts for the class that it was merged into.
     """
+    found: dict[int, list[Read]] = defaultdict(list)
+    if isinstance(crops, Collection) and len(crops) <= MOST_NAMED:
+        rows: Iterable[tuple[Any, ...]] = _READS.ask(study=study.pk, crops=crops)
+    else:
+        rows = _reads(study.pk, crops)
+    for crop, number, annotator, answer, key, why in rows:
+        found[crop].append(Read(number, annotator, answer, key or "", why))
+    return found
+
+
+def _reads(study: int, crops: Any) -> QuerySet[Annotation, Any]:
     standing = Annotation.objects.reads().filter(study=study)
     if crops is not None:
         standing = standing.filter(crop__in=crops)
     label = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
-    found: dict[int, list[Read]] = defaultdict(list)
-    rows = standing.order_by("id").values_list("crop_id", "id", "annotator_id", "answer", label, "why_asked")
-    for crop, number, annotator, answer, key, why in rows:
-        found[crop].append(Read(number, annotator, answer, key or "", why))
-    return found
+    return standing.order_by("id").values_list("crop_id", "id", "annotator_id", "answer", label, "why_asked")
+
+
+_READS = Statement(_reads, study=int, crops=list)
 
 
 def reopened_after(study: Study, crops: Collection[int] | None = None) -> dict[int, int]:

@@ -5,8 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Count
 from django.utils import timezone
 
+from audit.statements import Statement
 from labeling.models import Annotation, Lease, QueueEntry, Ranked, RequestedCrop, Study
 
 ENTRY_COLUMNS = (
@@ -87,6 +89,20 @@ def forget_outside(study: Study) -> None:
     RequestedCrop.objects.filter(study=study).exclude(like__image__sample__experiment__in=inside).delete()
 
 
+_NEWER = Statement(
+    lambda study, last: (
+        Annotation.objects.filter(study=study, id__gt=last)
+        .order_by()
+        .values("study")
+        .annotate(number=Count("id"))
+        .values_list("number")
+    ),
+    study=int,
+    last=int,
+)
+
+
 def newer_answers(study: Study, last_annotation: int) -> int:
     """How many answers the ranking on screen does not know yet."""
-    return Annotation.objects.filter(study=study, id__gt=last_annotation).count()
+    found = _NEWER.ask(study=study.pk, last=last_annotation)
+    return int(found[0][0]) if found else 0

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from audit.statements import Statement, columns, records
 from labeling.models import Annotation, Lease, Sitting, Study
 from labeling.services.queue.candidates import Candidate
 from labeling.services.reads import RE_READ
@@ -14,6 +15,15 @@ from labeling.services.reads import RE_READ
 LEASE = timedelta(minutes=5)
 # The crop on screen and the two after it are leased: the next one is painted before the server has answered.
 LEASED_AHEAD = 3
+
+
+# Leases are prolonged on each request, but written only once this much of their time is gone.
+RENEW_AFTER = timedelta(minutes=1)
+_LEASES = Statement(
+    lambda study, user: Lease.objects.filter(study=study, user=user).order_by("id").values_list(*columns(Lease)),
+    study=int,
+    user=int,
+)
 
 
 def lock(study: Study) -> None:
@@ -24,7 +34,17 @@ def lock(study: Study) -> None:
     already; on PostgreSQL the study's row is the gate. `no_key` lets others insert rows that point to the study.
     """
     if connection.features.has_select_for_update:
-        Study.objects.select_for_update(no_key=True).get(pk=study.pk)
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT 1 FROM {Study._meta.db_table} WHERE id = %s FOR NO KEY UPDATE", [study.pk])
+
+
+# An expired lease of the same user may still stand: it is written anew.
+LEASE_ONE = f"""
+INSERT INTO {Lease._meta.db_table} (study_id, crop_id, user_id, why, probability, ranking, expires_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (study_id, crop_id, user_id) DO UPDATE SET
+  why = excluded.why, probability = excluded.probability, ranking = excluded.ranking, expires_at = excluded.expires_at
+"""
 
 
 def release(study: Study, user: Any, *, but: int | None = None) -> None:
@@ -69,33 +89,22 @@ def leased_crops(study: Study) -> list[int]:
     return list(Lease.objects.filter(study=study, expires_at__gt=now).values_list("crop_id", flat=True))
 
 
-def renew(study: Study, user: Any, now: datetime) -> None:
-    """Prolong the user's leases that still run."""
-    Lease.objects.filter(study=study, user=user, expires_at__gt=now).update(expires_at=now + LEASE)
+def renew(rows: Sequence[Lease], now: datetime) -> None:
+    """Prolong those of the leases that still run."""
+    if any(now < row.expires_at < now + LEASE - RENEW_AFTER for row in rows):
+        running = [row.pk for row in rows if row.expires_at > now]
+        Lease.objects.filter(pk__in=running).update(expires_at=now + LEASE)
 
 
 def leases_of(study: Study, user: Any) -> list[Lease]:
     """The user's leases in the order of handing out, ended ones among them."""
-    return list(Lease.objects.filter(study=study, user=user).order_by("id"))
+    return records(Lease, _LEASES.ask(study=study.pk, user=user.pk))
 
 
 def lease(study: Study, user: Any, entries: Sequence[Candidate], now: datetime) -> None:
     """Lease the crops to the user for some minutes."""
-    # An expired lease of the same user may still stand: it is written anew.
-    Lease.objects.bulk_create(
-        [
-            Lease(
-                study=study,
-                crop_id=entry.crop_id,
-                user=user,
-                why=entry.why,
-                probability=entry.probability,
-                ranking=entry.ranking,
-                expires_at=now + LEASE,
-            )
-            for entry in entries
-        ],
-        update_conflicts=True,
-        unique_fields=["study", "crop", "user"],
-        update_fields=["why", "probability", "ranking", "expires_at"],
-    )
+    until = connection.ops.adapt_datetimefield_value(now + LEASE)
+    with connection.cursor() as cursor:
+        for entry in entries:
+            told = (entry.why, entry.probability, entry.ranking, until)
+            cursor.execute(LEASE_ONE, (study.pk, entry.crop_id, user.pk, *told))

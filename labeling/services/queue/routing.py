@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from enum import IntEnum
 
+from audit.statements import Statement
 from labeling.models import Lease
 from labeling.services.queue.candidates import Candidate, Offer
 from labeling.services.queue.reader import Reader
@@ -18,6 +20,20 @@ from labeling.services.reads import (
     cause_of,
     reads_of,
     situation_of,
+)
+
+# Who reads a crop again has read it once already: no further reader waits for them.
+_HELD = Statement(
+    lambda study, user, now, crops: (
+        Lease.objects.filter(study=study, crop__in=crops, expires_at__gt=now)
+        .exclude(user=user)
+        .exclude(why=RE_READ)
+        .values_list("crop_id")
+    ),
+    study=int,
+    user=int,
+    now=datetime,
+    crops=list,
 )
 
 
@@ -50,10 +66,8 @@ def readable(reader: Reader, offers: Sequence[Offer]) -> list[tuple[Turn, Candid
 
 
 def _held_by_others(reader: Reader, crops: Sequence[int]) -> Counter[int]:
-    held = Lease.objects.filter(study=reader.study, crop__in=crops, expires_at__gt=reader.now)
-    # Who reads a crop again has read it once already: no further reader waits for them.
-    others = held.exclude(user=reader.user).exclude(why=RE_READ)
-    return Counter(others.values_list("crop_id", flat=True))
+    given = {"study": reader.study.pk, "user": reader.user.pk, "now": reader.now}
+    return Counter(crop for (crop,) in _HELD.ask(crops=crops, **given))
 
 
 def _turn(reader: Reader, offer: Offer, given: Sequence[Read], others: int) -> Turn | None:

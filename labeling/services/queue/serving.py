@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from audit.statements import Statement
 from labeling.models import Lease, QueueEntry, Reopening, RequestedCrop, Study
 from labeling.services.queue import places, rereads
 from labeling.services.queue.candidates import Candidate, Offer
@@ -21,6 +22,8 @@ from labeling.services.reads import EASY, MORE_LIKE_THIS, RE_READ, SECOND_READ, 
 # A fresh queue has few blocked crops at its head: one chunk fills a page of twelve. Each further one is twice as
 # long: who has read most of a queue waits for six looks at it, not for thirty.
 CHUNK = 32
+# Looks at the whole queue, by their length.
+_WHOLE_QUEUE: dict[int, Statement] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,8 @@ def sitting_state(study: Study, user: Any) -> Served:
 
 
 def _serve(reader: Reader, count: int) -> Served:
-    renew(reader.study, reader.user, reader.now)
     rows = leases_of(reader.study, reader.user)
+    renew(rows, reader.now)
     held = {row.crop_id: _held(row) for row in rows if row.expires_at > reader.now}
     # A crop that is held already keeps the reason that it was handed out for.
     asked_for = [held.pop(row.crop_id, row) for row in _asked_for(reader, count)]
@@ -171,12 +174,13 @@ def open_entries(reader: Reader, count: int, skip: Collection[int]) -> list[Cand
     """Up to `count` crops of the queue: those whose turn is now, best first, then those that come later."""
     if count <= 0:
         return []
-    found = _look(reader, _entries(reader, Q()), count, skip)
+    is_whole = reader.wish.not_sure_ceiling is None
+    found = _look(reader, None if is_whole else _entries(reader, Q()), count, skip)
     return [row for turn in Turn for row in found[turn]][:count]
 
 
 def _entries(reader: Reader, at: Q) -> QuerySet[QueueEntry]:
-    """The queue's entries within the reader's ceiling.
+    """The queue's entries at this place within the reader's ceiling.
 
     The random stream does not mind it: it would lose the crops that are hard, and no longer be random.
     """
@@ -194,23 +198,41 @@ def _is_held_back(reader: Reader) -> bool:
 
 
 def _look(
-    reader: Reader, rows: QuerySet[QueueEntry], count: int, skip: Collection[int], wanted: Turn = Turn.NOW
+    reader: Reader, rows: QuerySet[QueueEntry] | None, count: int, skip: Collection[int], wanted: Turn = Turn.NOW
 ) -> Mapping[Turn, list[Candidate]]:
-    """Crops that the reader may get, by their turn; looks from the top until `count` of the wanted turn are found."""
+    """Crops that the reader may get, by their turn; looks from the top until `count` of the wanted turn are found.
+
+    `rows`: entries of the queue, None for all.
+    """
     found: dict[Turn, list[Candidate]] = defaultdict(list)
     seen, start, size = set(skip), 0, CHUNK
     while len(found[wanted]) < count:
-        chunk = list(rows.filter(rank__gte=start).annotate(crop_key=F("crop__key")).order_by("rank")[:size])
+        chunk = _from_rank(reader, rows, start, size)
         # Another ranking may have come between two looks: what was seen is not offered twice.
-        offers = [
-            Offer(entry.crop_id, entry.crop_key, entry.why, entry.probability, entry.ranking)
-            for entry in chunk
-            if entry.crop_id not in seen
-        ]
-        for turn, row in readable(reader, offers):
+        for turn, row in readable(reader, [offer for _, offer in chunk if offer.crop_id not in seen]):
             found[turn].append(row)
         if len(chunk) < size:
             break
-        seen |= {entry.crop_id for entry in chunk}
-        start, size = chunk[-1].rank + 1, 2 * size
+        seen |= {offer.crop_id for _, offer in chunk}
+        start, size = chunk[-1][0] + 1, 2 * size
     return found
+
+
+def _from_rank(reader: Reader, rows: QuerySet[QueueEntry] | None, start: int, size: int) -> list[tuple[int, Offer]]:
+    """The next entries from this rank on, with their ranks; `rows` None: of the whole queue."""
+    if rows is not None:
+        found = list(_ranked(rows, start)[:size])
+    else:
+        if size not in _WHOLE_QUEUE:
+            _WHOLE_QUEUE[size] = Statement(
+                lambda study, start: _ranked(QueueEntry.objects.filter(study=study), start)[:size],
+                study=int,
+                start=int,
+            )
+        found = _WHOLE_QUEUE[size].ask(study=reader.study.pk, start=start)
+    return [(rank, Offer(*offered)) for rank, *offered in found]
+
+
+def _ranked(rows: QuerySet[QueueEntry], start: int) -> QuerySet[QueueEntry, Any]:
+    columns = ("rank", "crop_id", "crop__key", "why", "probability", "ranking")
+    return rows.filter(rank__gte=start).order_by("rank").values_list(*columns)
