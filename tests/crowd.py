@@ -10,7 +10,7 @@ import tempfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 READERS = 20
@@ -36,9 +36,17 @@ def crowd(folder: Path, reads_per_crop: int) -> dict[str, Any]:
     study.save()
     fill_queue(study, crops_of(experiment))
     people = [add_reader(study, f"reader {number}") for number in range(READERS)]
-    barrier = Barrier(READERS)
-    with ThreadPoolExecutor(READERS) as pool:
-        given = [pair for pairs in pool.map(lambda user: _read_all(study, user, barrier), people) for pair in pairs]
+    barrier, done = Barrier(READERS), Event()
+    with ThreadPoolExecutor(READERS + 1) as pool:
+        ranking = pool.submit(_rank_again, study, done)
+        try:
+            given = [
+                pair for pairs in pool.map(lambda user: _read_all(study, user, barrier), people) for pair in pairs
+            ]
+        finally:
+            done.set()
+        ranking.result()
+    given = [pair for pairs in answered for pair in pairs]
     standing = Annotation.objects.current().filter(study=study)
     stored = set(standing.values_list("annotator_id", "crop_id"))
     reads = Counter(standing.values_list("crop_id", flat=True))
@@ -51,6 +59,22 @@ def crowd(folder: Path, reads_per_crop: int) -> dict[str, Any]:
         "chain": len(verify(audit.chain())),
         "leases": Lease.objects.filter(study=study).count(),
     }
+
+
+def _rank_again(study: Any, done: Event) -> None:
+    """What the ranking worker does meanwhile: puts a queue without what was read often enough in place of the old."""
+    from django.db import connection
+
+    from labeling.models import Annotation
+    from tests.factories import crops_of, fill_queue
+
+    crops = crops_of(study.experiments.get())
+    try:
+        while not done.wait(0.5):
+            reads = Counter(Annotation.objects.current().filter(study=study).values_list("crop_id", flat=True))
+            fill_queue(study, [crop for crop in crops if reads[crop.pk] < study.reads_per_crop])
+    finally:
+        connection.close()
 
 
 def _read_all(study: Any, user: Any, barrier: Barrier) -> list[tuple[int, int]]:
