@@ -40,9 +40,7 @@ def crowd(folder: Path, reads_per_crop: int) -> dict[str, Any]:
     with ThreadPoolExecutor(READERS + 1) as pool:
         ranking = pool.submit(_rank_again, study, done)
         try:
-            given = [
-                pair for pairs in pool.map(lambda user: _read_all(study, user, barrier), people) for pair in pairs
-            ]
+            answered = list(pool.map(lambda user: _read_all(study, user, barrier), people))
         finally:
             done.set()
         ranking.result()
