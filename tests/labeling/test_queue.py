@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from labeling.models import Lease, QueueEntry, Ranked, Study
 from labeling.services.answers import AnswerRefused, undo
-from labeling.services.classes import retire_class
+from labeling.services.classes import add_class, retire_class
 from labeling.services.queue import (
     LEASED_AHEAD,
     NewEntry,
@@ -249,6 +249,7 @@ def test_a_reader_whose_lease_ended_while_thinking_answers_once_and_it_counts(ro
 
 @pytest.mark.parametrize("change", ["retired", "merged"])
 def test_a_class_that_goes_while_a_crop_is_on_screen_leaves_the_crop_with_its_reader(room: Room, change: str) -> None:
+    add_class(room.study, room.alice, "oval", "oval")
     held = ids(room, room.bob)
     disc, ring = (room.study.classes.get(key=key) for key in ("disc", "ring"))
     retire_class(disc, room.alice, into=ring if change == "merged" else None)
