@@ -233,7 +233,7 @@ def test_a_crop_that_was_put_aside_comes_back_last_and_to_its_reader_only_then(r
     first, second = ids(room, room.bob)[:2]
     reply = client_of(room.bob).post(url(room, "skip"), {"crop": first}, content_type="application/json")
     assert reply.status_code == 200
-    assert [crop["id"] for crop in reply.json()["crops"]][0] == second
+    assert next(crop["id"] for crop in reply.json()["crops"]) == second
     assert ids(room, room.dora)[0] == first
     release(room.study, room.dora)
     assert ids(room, room.bob)[-1] == first

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from django.db.models import Exists, OuterRef, Q
 
 from imaging.models import Crop
-from labeling.models import Annotation, Sitting
+from labeling.models import Annotation, Lease, Sitting
 from labeling.services.progress import pool
 from labeling.services.queue.candidates import Candidate, Offer
 from labeling.services.queue.reader import Reader
 from labeling.services.queue.routing import Turn, readable
-from labeling.services.reads import SAME_PLACE
+from labeling.services.reads import RE_READ, SAME_PLACE
 
 PATHS = {
     Sitting.StayOn.EXPERIMENT: "image__sample__experiment",
@@ -61,10 +61,9 @@ def stayed(
     """
     found: list[tuple[Candidate, Stay]] = []
     stay, seen = stay_of(reader), set(skip)
-    kinds = kinds if stay.place is not None else ()
     while len(found) < count:
         if stay.place is None or not stay.left:
-            stay = Stay(_next_place(reader, seen, fresh), max(1, reader.wish.stay_for))
+            stay, kinds = Stay(_next_place(reader, seen, fresh), max(1, reader.wish.stay_for)), ()
             if stay.place is None:
                 break
         number = min(stay.left, count - len(found))
@@ -132,13 +131,22 @@ def left_at(reader: Reader, stay: Stay, leased: Sequence[int]) -> int:
     return held + (stay.left if stay.place == here else 0)
 
 
-def keep(reader: Reader, handed_out: Sequence[tuple[Candidate, Stay]], lapsed: Collection[int]) -> Stay:
-    """Remember and return where the reader is after these crops; those of `lapsed` were counted once before."""
-    if not handed_out:
-        return stay_of(reader)
-    again = sum(row.crop_id in lapsed for row, _ in handed_out)
-    stay = handed_out[-1][1]
-    stay = replace(stay, left=min(reader.wish.stay_for, stay.left + again))
-    mine = Sitting.objects.filter(study=reader.study, user=reader.user)
-    mine.update(stay_at=stay.place, stay_left=stay.left)
-    return stay
+def keep(reader: Reader, stay: Stay) -> None:
+    """Remember where the reader is."""
+    if stay != stay_of(reader):
+        mine = Sitting.objects.filter(study=reader.study, user=reader.user)
+        mine.update(stay_at=stay.place, stay_left=stay.left)
+
+
+def with_returned(reader: Reader, leases: Sequence[Lease]) -> Reader:
+    """The reader with those crops still to come at their place whose lease ended unanswered; such leases go.
+
+    What they were reading again is remembered, for an answer that is on its way.
+    """
+    ended = [row.pk for row in leases if row.expires_at <= reader.now and row.why != RE_READ]
+    if not ended or reader.wish.stay_at is None:
+        return reader
+    Lease.objects.filter(pk__in=ended).delete()
+    stay = Stay(reader.wish.stay_at, min(reader.wish.stay_for, reader.wish.stay_left + len(ended)))
+    keep(reader, stay)
+    return replace(reader, wish=replace(reader.wish, stay_left=stay.left))

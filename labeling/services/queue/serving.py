@@ -69,6 +69,7 @@ def sitting_state(study: Study, user: Any) -> Served:
 def _serve(reader: Reader, count: int) -> Served:
     rows = leases_of(reader.study, reader.user)
     renew(rows, reader.now)
+    reader = places.with_returned(reader, rows) if reader.wish.stay_on else reader
     held = {row.crop_id: _held(row) for row in rows if row.expires_at > reader.now}
     # A crop that is held already keeps the reason that it was handed out for.
     asked_for = [held.pop(row.crop_id, row) for row in _asked_for(reader, count)]
@@ -77,16 +78,15 @@ def _serve(reader: Reader, count: int) -> Served:
     handed_out = fresh[: max(0, LEASED_AHEAD - len(ready))]
     lease(reader.study, reader.user, [*asked_for[:LEASED_AHEAD], *handed_out], reader.now)
     crops = [*ready, *fresh][:count]
-    left = _move(reader, rows, [*ready, *handed_out], stays) if reader.wish.stay_on else None
+    left = _move(reader, [*ready, *handed_out], stays) if reader.wish.stay_on else None
     return Served(crops, reader, left, not crops and _is_held_back(reader))
 
 
-def _move(
-    reader: Reader, rows: Sequence[Lease], leased: Sequence[Candidate], stays: Mapping[int, places.Stay]
-) -> int:
+def _move(reader: Reader, leased: Sequence[Candidate], stays: Mapping[int, places.Stay]) -> int:
     """Remember where the reader is after these crops; returns how many are left at the place of the first."""
-    lapsed = {row.crop_id for row in rows if row.expires_at <= reader.now}
-    stay = places.keep(reader, [(row, stays[row.crop_id]) for row in leased if row.crop_id in stays], lapsed)
+    passed = [stays[row.crop_id] for row in leased if row.crop_id in stays]
+    stay = passed[-1] if passed else places.stay_of(reader)
+    places.keep(reader, stay)
     return places.left_at(reader, stay, [row.crop_id for row in leased])
 
 
@@ -194,7 +194,8 @@ def _entries(reader: Reader, at: Q) -> QuerySet[QueueEntry]:
 def _is_held_back(reader: Reader) -> bool:
     if reader.wish.not_sure_ceiling is None:
         return False
-    return QueueEntry.objects.filter(study=reader.study).difference(_entries(reader, Q())).exists()
+    above = QueueEntry.objects.filter(study=reader.study, expected_not_sure__gt=reader.wish.not_sure_ceiling)
+    return above.exclude(why=STREAM).exists()
 
 
 def _look(
