@@ -136,7 +136,14 @@ def standing_answer(study: Study, user: Any, crop_id: int) -> Annotation | None:
 def _same(seen: Annotation, study: Study, user: Any, submission: Submission) -> Annotation:
     classes = sorted(seen.labels.values_list("label_class__key", flat=True))
     stored = (seen.study_id, seen.annotator_id, seen.crop_id, seen.answer, seen.reason, seen.reason_code, classes)
-    given = (study.pk, user.pk, submission.crop_id, submission.answer, submission.reason[:200], submission.reason_code)
+    given = (
+        study.pk,
+        user.pk,
+        submission.crop_id,
+        submission.answer,
+        submission.reason[:200],
+        submission.reason_code,
+    )
     if stored != (*given, sorted(submission.classes)):
         raise AnswerConflict("This client_id was used for another answer: make a new one for each answer.")
     return seen
@@ -212,7 +219,7 @@ def _fill_asked(annotation: Annotation, asked: Asked, submission: Submission) ->
 
 
 def _fill_given(annotation: Annotation, submission: Submission) -> float:
-    """Write what was given into the row; returns by how many seconds the sender's clock was wrong, 0 where it was not."""
+    """Write what was given into the row; returns the seconds by which the sender's clock was wrong, 0 if it was not."""
     times = submission.times(annotation.received_at)
     annotation.client_id, annotation.answer = submission.client_id, submission.answer
     annotation.reason, annotation.reason_code = submission.reason[:200], submission.reason_code

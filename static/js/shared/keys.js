@@ -21,8 +21,9 @@ export const ACTIONS = [
   ["keys", "?", "this sheet"],
 ].map(([id, key, label]) => ({ id, key, label }));
 
-/** Letters that name classes after the nine digits, row by row; those that do something else are not among them. */
-export const LETTERS = [..."qetyuoadhjklvbm"];
+/** Letters that name classes after the nine digits, row by row; those that do something else are not among them,
+ *  nor f, m and r, which look at the picture. */
+export const LETTERS = [..."qetyuoadhjklvb"];
 export const CLASS_KEYS = 9 + LETTERS.length;
 const CHANNELS = 9;
 // Escape closes, Tab moves: they are nobody's to give away.
