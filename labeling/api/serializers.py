@@ -122,8 +122,8 @@ class AnnotationSerializer(serializers.ModelSerializer[Annotation]):
         model = Annotation
         fields = [
             "id", "client_id", "crop", "crop_key", "annotator", "answer", "classes", "reason", "reason_code",
-            "source", "why_asked", "probability_asked", "ranking", "suggested_by", "guideline", "shown_at", "first_key_at",
-            "answered_at", "active_ms", "received_at", "supersedes",
+            "source", "why_asked", "probability_asked", "ranking", "suggested_by", "guideline", "shown_at",
+            "first_key_at", "answered_at", "active_ms", "received_at", "supersedes",
         ]  # fmt: skip
 
     def get_annotator(self, row: Annotation) -> str:

@@ -219,7 +219,7 @@ def _fill_asked(annotation: Annotation, asked: Asked, submission: Submission) ->
 
 
 def _fill_given(annotation: Annotation, submission: Submission) -> float:
-    """Write what was given into the row; returns the seconds by which the sender's clock was wrong, 0 if it was not."""
+    """Write what was given into the row; returns by how many seconds the sender's clock was wrong."""
     times = submission.times(annotation.received_at)
     annotation.client_id, annotation.answer = submission.client_id, submission.answer
     annotation.reason, annotation.reason_code = submission.reason[:200], submission.reason_code

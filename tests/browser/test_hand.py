@@ -66,7 +66,7 @@ def press(room: Page, *keys: str) -> int:
 
 
 def all_saved(room: Page, count: int) -> None:
-    room.wait_for_selector(f'main[data-saved="{count}"][data-waiting="0"]')
+    room.wait_for_selector(f'main[data-saved="{count}"][data-waiting="0"]', timeout=120_000)
 
 
 def standing(study: Study) -> list[tuple[int, str]]:
