@@ -1,5 +1,7 @@
 """The ranking worker hands its opinions in, in studies that show them and for crops that may come with one."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ def ranked(bench: Bench, **settings: object) -> list[Suggestion]:
     return list(Suggestion.objects.select_related("label_class", "crop"))
 
 
-def test_every_queued_crop_has_the_likeliest_class_of_the_newest_ranking(bench: Bench, data_folder) -> None:
+def test_every_queued_crop_has_the_likeliest_class_of_the_newest_ranking(data_folder: Path, bench: Bench) -> None:
     answer_all(bench.study, bench.bob, bench.crops[:16])
     rows = ranked(bench, shows_suggestions=True)
     digest = Ranked.objects.get().digest

@@ -99,7 +99,7 @@ export class StatusBar {
   }
 
   curtain(current, ended, problem, broken) {
-    if (this.paused) return ["paused", "Paused. Your crops are given back, and the time stands still.\nPress p to go on."];
+    if (this.paused) return ["paused", "Paused. Your crops are given back, and the time stands still.\nPress pause again to go on."];
     if (broken && !MAY_PASS.has(broken.kind)) {
       return ["broken", `This crop's pixels cannot be shown: ${broken.message}.\nPress x to mark it as a bad crop and go on.`];
     }
