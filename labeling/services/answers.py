@@ -184,10 +184,10 @@ def _crop(study: Study, crop_id: int) -> Crop:
 def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes: list[LabelClass]) -> Annotation:
     lease = Lease.objects.filter(study=study, crop=crop, user=user).first()
     reads = reads_of(study, [crop.pk])[crop.pk]
-    mine = next((read for read in reads if read.annotator == user.pk), None)
-    _check_replaced(mine, submission)
+    supersedes = next((read.number for read in reads if read.annotator == user.pk), None)
+    _check_replaced(supersedes, submission)
     asked = _as_handed_out(study, user, crop, lease)
-    annotation = Annotation(study=study, crop=crop, annotator=user, supersedes_id=mine.number if mine else None)
+    annotation = Annotation(study=study, crop=crop, annotator=user, supersedes_id=supersedes)
     _fill_asked(annotation, _adjudicating(asked, [read for read in reads if read.annotator != user.pk]), submission)
     offset_s = _fill_given(annotation, submission)
     annotation.save()
@@ -199,14 +199,14 @@ def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes:
     return annotation
 
 
-def _check_replaced(mine: Read | None, submission: Submission) -> None:
+def _check_replaced(supersedes: int | None, submission: Submission) -> None:
     """Two tabs, or a page that was open for long: nobody overwrites an answer of theirs that they have not seen."""
-    said = submission.answer, submission.classes[0] if submission.classes else ""
     # What was to be replaced may have been taken back meanwhile: then this is simply the answer.
-    if mine is None or submission.replaces == ANY or mine.said == said:
+    if supersedes is None or submission.replaces == ANY:
         return
-    standing = Annotation.objects.get(pk=mine.number)
-    if standing.client_id != submission.replaces:
+    standing = Annotation.objects.get(pk=supersedes)
+    said = standing.answer, tuple(standing.labels.values_list("label_class__key", flat=True))
+    if standing.client_id != submission.replaces and said != (submission.answer, submission.classes):
         raise AnswerConflict("Another answer of yours to this crop stands: choose one of the two.", standing)
 
 

@@ -143,7 +143,7 @@ function onShown(crop, before) {
 }
 
 function showImage(crop) {
-  if (status.paused || !draw()) return false;
+  if (!draw()) return false;
   main.dataset.state = "ready";
   session.markShown();
   requestAnimationFrame(() => {
@@ -173,9 +173,9 @@ function leave() {
   if (config.urls.leave && !outbox.waiting) postBeacon(config.urls.leave, token);
 }
 
-/** The reader pauses: the crops go back at once, whatever the site knows of pauses. */
-async function rest() {
-  await post(config.urls.pause, {}).catch(leave);
+/** Tells the server of a pause; where it knows none, or cannot be reached, the crops go back all the same. */
+async function rest(paused) {
+  await post(config.urls.pause, { paused }).catch(() => paused && leave());
 }
 
 async function start() {

@@ -19,7 +19,10 @@ export class StatusBar {
     this.triedAt = Date.now();
     this.lookedAt = Date.now();
     this.lookAgainMs = FRESH_MS;
-    this.paused = false;
+  }
+
+  get paused() {
+    return Boolean(this.session.sitting.paused);
   }
 
   refresh() {
@@ -45,6 +48,7 @@ export class StatusBar {
 
   write() {
     const now = Date.now();
+    this.find("pause").setAttribute("aria-pressed", String(this.paused));
     this.writeSaved(now);
     this.writeProgress();
     this.writeRanking(now);
