@@ -238,7 +238,7 @@ def test_examples_come_in_the_order_of_the_classes_ready_to_be_drawn(room: Room)
     disc.example = room.crops[2]
     disc.save()
     GuidelineVersion.objects.create(study=room.study, number=2, text="Look.", change="a word")
-    found = api(room, room.bob, "examples/").json()
+    found = api(room, room.bob, "guide/").json()
     told = [(row["class"], row["note"], row["crop"]["id"]) for row in found["examples"]]
     assert told == [
         ("disc", "", room.crops[0].pk),
@@ -252,7 +252,7 @@ def test_examples_come_in_the_order_of_the_classes_ready_to_be_drawn(room: Room)
 def test_examples_of_a_blind_study_tell_no_place(room: Room) -> None:
     Study.objects.filter(pk=room.study.pk).update(is_blind=True)
     ClassExample.objects.create(label_class=room.study.classes.get(key="ring"), crop=room.crops[1])
-    (example,) = api(room, room.bob, "examples/").json()["examples"]
+    (example,) = api(room, room.bob, "guide/").json()["examples"]
     assert (example["crop"]["key"], example["crop"]["experiment"], example["crop"]["suggestion"]) == (
         None,
         None,

@@ -105,7 +105,7 @@ const keys = new KeySheet({ find, classes, own: config.keys, save: (own) => post
 const conflicts = new ConflictSheet({ find, session, paint, names: classes.names });
 const sheets = {
   comments: new Comments({ find, url: config.urls.comments, get: getJson, post }),
-  guide: new Guide({ find, url: config.urls.examples, get: getJson, load: loadImage, paint, classes }),
+  guide: new Guide({ find, url: config.urls.guide, get: getJson, load: loadImage, paint, classes }),
 };
 const actions = new Actions({ find, main, session, view, panel, windows, classes, suggestion, reasons, keys, sheets, status, attention, draw, rest });
 
