@@ -30,8 +30,8 @@ def _examples(study: Study) -> list[dict[str, Any]]:
     """Example crops of the open classes with a word on why, in the order of the classes, ready to be drawn."""
     # An experiment that left the study took its crops along.
     inside = Crop.objects.filter(image__sample__experiment__studies=study)
-    rows = ClassExample.objects.filter(label_class__study=study, label_class__retired_at__isnull=True, crop__in=inside)
-    rows = rows.select_related("label_class", "crop__image__sample__experiment")
+    rows = ClassExample.objects.filter(label_class__study=study, label_class__retired_at__isnull=True)
+    rows = rows.filter(crop__in=inside).select_related("label_class", "crop__image__sample__experiment")
     found = [(row.label_class, row.crop, row.note) for row in rows.order_by("label_class__position", "id")]
     listed = {(label.pk, crop.pk) for label, crop, _ in found}
     single = study.classes.filter(retired_at__isnull=True, example__in=inside)
