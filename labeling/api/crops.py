@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from imaging.models import Crop
 from labeling.api import serializers
-from labeling.api.payloads import example_payloads, guideline_payload
+from labeling.api.guide import guide_payload
 from labeling.models import Study
 from labeling.services import access
 from labeling.services.comments import CommentRefused, add_comment, comments_on
@@ -41,14 +41,13 @@ class CommentsView(APIView):
         return Response(serializers.CommentSerializer(comment).data, status=status.HTTP_201_CREATED)
 
 
-class ExamplesView(APIView):
+class GuideView(APIView):
     """How the crops of a study are to be decided."""
 
     @extend_schema(responses=serializers.GuideOut)
     def get(self, request: Request, pk: int) -> Response:
         """The guidelines that stand, and example crops in the order of the classes, ready to be drawn."""
-        study = access.study_for(request.user, pk)
-        return Response({"guideline": guideline_payload(study), "examples": example_payloads(study)})
+        return Response(guide_payload(access.study_for(request.user, pk)))
 
 
 def _study_and_crop(user: Any, pk: int, crop: int) -> tuple[Study, Crop]:

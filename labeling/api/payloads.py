@@ -13,9 +13,9 @@ from imaging.models import Crop, Experiment
 from imaging.services.crops import crops_to_show
 from imaging.services.pixels import CONTEXT_PX, shown_channels
 from imaging.services.storage import shard
-from labeling.models import ClassExample, Ranked, Study, Suggestion
+from labeling.models import Ranked, Study, Suggestion
 from labeling.services.access import is_lead
-from labeling.services.guidelines_shown import newest_guideline, newest_number
+from labeling.services.guidelines_shown import newest_number
 from labeling.services.progress import own_progress
 from labeling.services.queue import Candidate, Served, newer_answers, serve
 from labeling.services.reads import ADJUDICATION, MORE_LIKE_THIS
@@ -80,33 +80,6 @@ def suggestion_payload(suggestion: Suggestion | None) -> dict[str, Any] | None:
         "probability": round(suggestion.probability, 3),
         "model": suggestion.model,
     }
-
-
-def guideline_payload(study: Study) -> dict[str, Any] | None:
-    """The guidelines that stand, with their number and what is new; None where a study has no version yet."""
-    newest = newest_guideline(study)
-    if newest is None:
-        return None
-    return {
-        "number": newest.number,
-        "text": newest.text,
-        "change": newest.change,
-        "created_at": newest.created_at.isoformat(),
-    }
-
-
-def example_payloads(study: Study) -> list[dict[str, Any]]:
-    """Example crops of the open classes with a word on why, in the order of the classes, ready to be drawn."""
-    rows = ClassExample.objects.filter(label_class__study=study, label_class__retired_at__isnull=True)
-    rows = rows.select_related("label_class", "crop__image__sample__experiment")
-    found = [(row.label_class, row.crop, row.note) for row in rows.order_by("label_class__position", "id")]
-    listed = {(label.pk, crop.pk) for label, crop, _ in found}
-    single = study.classes.filter(retired_at__isnull=True, example__isnull=False)
-    for label in single.select_related("example__image__sample__experiment"):
-        if label.example is not None and (label.pk, label.example.pk) not in listed:
-            found.append((label, label.example, ""))
-    found.sort(key=lambda row: row[0].position)
-    return [{"class": label.key, "note": note, "crop": crop_payload(study, crop)} for label, crop, note in found]
 
 
 def crop_payload(study: Study, crop: Crop, candidate: Candidate | None = None) -> dict[str, Any]:

@@ -121,9 +121,9 @@ class AnnotationSerializer(serializers.ModelSerializer[Annotation]):
     class Meta:
         model = Annotation
         fields = [
-            "id", "client_id", "crop", "crop_key", "annotator", "answer", "classes", "reason", "reason_code", "source",
-            "why_asked", "probability_asked", "ranking", "suggested_by", "guideline", "shown_at", "first_key_at",
-            "answered_at", "active_ms", "received_at", "supersedes",
+            "id", "client_id", "crop", "crop_key", "annotator", "answer", "classes", "reason", "reason_code",
+            "source", "why_asked", "probability_asked", "ranking", "suggested_by", "guideline", "shown_at",
+            "first_key_at", "answered_at", "active_ms", "received_at", "supersedes",
         ]  # fmt: skip
 
     def get_annotator(self, row: Annotation) -> str:
@@ -145,8 +145,8 @@ class BlindAnnotationSerializer(AnnotationSerializer):
 
     class Meta(AnnotationSerializer.Meta):
         fields = [
-            "id", "client_id", "crop", "annotator", "answer", "classes", "reason", "reason_code", "source", "guideline",
-            "shown_at", "first_key_at", "answered_at", "active_ms", "received_at", "supersedes",
+            "id", "client_id", "crop", "annotator", "answer", "classes", "reason", "reason_code", "source",
+            "guideline", "shown_at", "first_key_at", "answered_at", "active_ms", "received_at", "supersedes",
         ]  # fmt: skip
 
 

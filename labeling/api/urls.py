@@ -3,7 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from labeling.api.crops import CommentsView, ExamplesView
+from labeling.api.crops import CommentsView, GuideView
 from labeling.api.preferences import PreferencesView
 from labeling.api.views import StudyViewSet
 
@@ -13,6 +13,6 @@ router.register("studies", StudyViewSet, basename="study")
 urlpatterns = [
     path("preferences/", PreferencesView.as_view(), name="preferences"),
     path("studies/<int:pk>/crops/<int:crop>/comments/", CommentsView.as_view(), name="comments"),
-    path("studies/<int:pk>/examples/", ExamplesView.as_view(), name="examples"),
+    path("studies/<int:pk>/guide/", GuideView.as_view(), name="guide"),
     *router.urls,
 ]

@@ -57,7 +57,12 @@ class StudyViewSet(SittingActions, ReadOnlyModelViewSet[Study]):
         return Response(room_state(study, request.user, _whole_number(request, "count", PREFETCH)))
 
     @extend_schema(methods=["GET"], responses=serializers.AnnotationSerializer(many=True))
-    @extend_schema(methods=["POST"], request=serializers.AnswerIn, responses={201: serializers.AnswerOut})
+    @extend_schema(
+        methods=["POST"],
+        request=serializers.AnswerIn,
+        responses={201: serializers.AnswerOut},
+        parameters=[OpenApiParameter("count", int, description="crops to come: 1 to 60, 12 unless told")],
+    )
     @action(detail=True, methods=["get", "post"])
     def answers(self, request: Request, pk: int) -> Response:
         """GET: every answer (leads: all annotators', else one's own). POST: store one and get the next crops."""
@@ -70,7 +75,7 @@ class StudyViewSet(SittingActions, ReadOnlyModelViewSet[Study]):
             if error.standing is None:
                 raise Conflict(str(error)) from error
             return Response(standing_payload(str(error), error.standing), status=status.HTTP_409_CONFLICT)
-        state = room_state(study, request.user, PREFETCH)
+        state = room_state(study, request.user, _whole_number(request, "count", PREFETCH))
         body = {
             "annotation": annotation.pk,
             "saved_at": annotation.received_at.isoformat(),

@@ -219,9 +219,9 @@ def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes:
     lease = next(iter(records(Lease, _LEASE.ask(study=study.pk, crop=crop.pk, user=user.pk))), None)
     reads = reads_of(study, [crop.pk])[crop.pk]
     mine = next((read for read in reads if read.annotator == user.pk), None)
-    _check_replaced(mine, submission)
-    asked = _as_handed_out(study, user, crop, lease)
     supersedes, is_reread = takes_the_place_of(study, user, crop.pk, lease, mine)
+    _check_replaced(supersedes, submission)
+    asked = _as_handed_out(study, user, crop, lease)
     annotation = Annotation(study=study, crop=crop, annotator=user, supersedes_id=supersedes, is_reread=is_reread)
     asked = _adjudicating(study, asked, [read for read in reads if read.annotator != user.pk])
     _fill_asked(annotation, asked, submission)
@@ -243,14 +243,14 @@ def _forget_asked(study: Study, user: Any, crop: Crop, lease: Lease | None) -> N
         cursor.execute(f"DELETE FROM {WISHES} WHERE study_id = %s AND crop_id = %s AND user_id = %s", given)
 
 
-def _check_replaced(mine: Read | None, submission: Submission) -> None:
+def _check_replaced(supersedes: int | None, submission: Submission) -> None:
     """Two tabs, or a page that was open for long: nobody overwrites an answer of theirs that they have not seen."""
-    said = submission.answer, submission.classes[0] if submission.classes else ""
     # What was to be replaced may have been taken back meanwhile: then this is simply the answer.
-    if mine is None or submission.replaces == ANY or mine.said == said:
+    if supersedes is None or submission.replaces == ANY:
         return
-    standing = Annotation.objects.get(pk=mine.number)
-    if standing.client_id != submission.replaces:
+    standing = Annotation.objects.get(pk=supersedes)
+    said = standing.answer, tuple(standing.labels.values_list("label_class__key", flat=True))
+    if standing.client_id != submission.replaces and said != (submission.answer, submission.classes):
         raise AnswerConflict("Another answer of yours to this crop stands: choose one of the two.", standing)
 
 
@@ -263,7 +263,7 @@ def _fill_asked(annotation: Annotation, asked: Asked, submission: Submission) ->
 
 
 def _fill_given(annotation: Annotation, submission: Submission) -> float:
-    """Write what was given into the row; returns by how many seconds the sender's clock was wrong, or 0."""
+    """Write what was given into the row; returns by how many seconds the sender's clock was wrong."""
     times = submission.times(annotation.received_at)
     annotation.client_id, annotation.answer = submission.client_id, submission.answer
     annotation.reason, annotation.reason_code = submission.reason[:200], submission.reason_code

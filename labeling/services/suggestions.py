@@ -44,8 +44,12 @@ def replace_suggestions(study: Study, opinions: Iterable[Opinion], model: str) -
         for row in opinions
         if shows(study)
     ]
+    standing = Suggestion.objects.filter(study=study)
+    # Most studies show none: they pay for a look and take no lock.
+    if not rows and not standing.exists():
+        return
     with transaction.atomic():
-        Suggestion.objects.filter(study=study).delete()
+        standing.delete()
         Suggestion.objects.bulk_create(rows, batch_size=500)
 
 

@@ -115,7 +115,7 @@ def _room_urls(study: Study) -> dict[str, str]:
         "study": api,
         "skip": f"{api}skip/",
         "pause": f"{api}pause/",
-        "examples": reverse("labeling-api:examples", args=[study.pk]),
+        "guide": reverse("labeling-api:guide", args=[study.pk]),
         # The page puts the crop's number in the place of 0.
         "comments": reverse("labeling-api:comments", args=[study.pk, 0]),
         "preferences": reverse("labeling-api:preferences"),

@@ -191,6 +191,25 @@ test("what another open page sends is left to it; what a closed page left is tak
   assert.deepEqual(store.load().map(({ id }) => id), ["a"]);
 });
 
+test("where nobody knows which pages are open, a page takes over only what it finds at its start", async () => {
+  const storage = new FakeStorage();
+  const store = createLocalStore("box.", () => storage);
+  store.save({ ...item("a"), at: 1, owner: "other" });
+  const { outbox } = makeOutbox(offline, storage, { owner: "me", living: async () => null });
+  await outbox.ready;
+  store.save({ ...item("b"), at: 2, owner: "other" });
+  assert.equal(await outbox.adopt(), 0);
+  assert.deepEqual(outbox.items.map(({ id }) => id), ["a"]);
+});
+
+test("what this page has just sent is not taken over again", async () => {
+  const storage = new FakeStorage();
+  const { outbox } = makeOutbox(async () => ({}), storage, { owner: "me", living: async () => new Set(["me"]) });
+  await outbox.add(item("a"));
+  createLocalStore("box.", () => storage).save({ ...item("a"), at: 1, owner: "me" });
+  assert.equal(await outbox.adopt(), 0);
+});
+
 test("a dispute is kept for a person to decide, also over a reload, and holds nothing up", async () => {
   const storage = new FakeStorage();
   const conflict = () => Promise.reject(new ApiError("conflict", "two", 409, { standing: { client_id: "x" } }));

@@ -309,3 +309,15 @@ test("of two answers of one person the chosen one stands", async () => {
   session.decide(Object.assign(session.outbox.items[0], { standing: item.standing }), false);
   assert.deepEqual([session.outbox.waiting, session.history.last.classes], [0, ["b"]]);
 });
+
+test("a pause takes the crop off the screen and brings it, or what is offered by then, back", async () => {
+  const { session, shown } = sitting([[1, 2, 3], [1, 2, 3], [2, 3]]);
+  await session.refill();
+  session.pause();
+  session.absorb({ crops: [], sitting: { paused: true } });
+  assert.equal(session.current, null);
+  session.api.next = away;
+  session.queue = [1, 2].map(crop);
+  await session.resume();
+  assert.deepEqual(shown, [1, null, 1]);
+});

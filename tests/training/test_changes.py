@@ -67,7 +67,7 @@ def setting(**change: object) -> Callable[[Bench], None]:
 SETTINGS = (
     {"strategy": "margin"}, {"coverage_share": 0.5}, {"random_share": 0.5}, {"seed": 9}, {"reads_per_crop": 2},
     {"overlap_share": 0.9}, {"stream_in_training": False}, {"not_sure_as_soft_labels": True},
-    {"sampling_temperature": 1.0},
+    {"sampling_temperature": 1.0}, {"shows_suggestions": True}, {"is_blind": True},
 )  # fmt: skip
 CHANGES = [
     another_verdict, retired_class, merged_class, new_class, member, role, fewer_experiments, reopened, withdrawn,

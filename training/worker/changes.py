@@ -25,6 +25,8 @@ SETTINGS = (
     "seed",
     "stream_in_training",
     "not_sure_as_soft_labels",
+    "shows_suggestions",
+    "is_blind",
 )
 READING_RULES = ("reads_per_crop", "overlap_share", "adjudicates", "seed")
 # Two sets of numbers with the same count, sum and weighted sum do not follow one another by chance.

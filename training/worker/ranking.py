@@ -26,6 +26,7 @@ from training.worker.entries import entries, held_crops
 from training.worker.learned_from import Rules, learned_from, ranking_of
 from training.worker.pool import RankingPool, load_ranking_pool
 from training.worker.saving import Result, save
+from training.worker.suggesting import suggest
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +105,8 @@ class RankingWorker:
         try:
             warm = self._load(study, state)
             result = self._result(study, warm, started)
-            save(study, result)
+            if save(study, result):
+                suggest(study, warm.pool, result)
         except IntegrityError as error:
             self._collide(study, state)
             logger.info("study %s changed while it was ranked: %s", study.pk, error)

@@ -104,17 +104,15 @@ export class Actions {
     this.session.undo();
   }
 
-  pause() {
+  async pause() {
     const paused = !this.status.paused;
-    this.status.paused = paused;
-    this.find("pause").setAttribute("aria-pressed", String(paused));
     this.attention.see(!paused);
     if (paused) {
-      this.main.dataset.state = "paused";
-      this.rest();
+      this.session.pause();
+      await this.rest(true);
     } else {
-      this.main.dataset.state = "loading";
-      this.session.refill().then(() => this.session.show(this.session.current));
+      await this.rest(false);
+      await this.session.resume();
     }
     this.status.refresh();
   }

@@ -44,13 +44,13 @@ export class KeySheet {
     const [kind, number] = action.split(":");
     if (kind === "class") return `the class ${this.classes.list[Number(number) - 1]?.name ?? number}`;
     if (kind === "channel") return `channel ${number}`;
-    return ACTIONS.find(({ id }) => id === action).label.split(/[:;,]/)[0];
+    return ACTIONS.find(({ id }) => id === action)?.name ?? action;
   }
 
   list() {
     const keyed = this.classes.list.slice(0, this.map.actions.filter((action) => action.startsWith("class:")).length);
     const rows = keyed.map(({ name, description }, place) => [`class:${place + 1}`, description ? `${name}: ${description}` : name]);
-    const actions = ACTIONS.map(({ id, label }) => [id, label]);
+    const actions = ACTIONS.map(({ id, name, label }) => [id, `${name}: ${label}`]);
     this.find("key-rows").replaceChildren(...[...rows, ...actions].map(([action, label]) => this.row(action, label)));
     this.find("keys-reset").hidden = !Object.keys(this.map.own).length;
   }
@@ -105,7 +105,7 @@ export class KeySheet {
       this.keep(this.wish, this.done);
       return;
     }
-    this.stop(`${printed(key)} is ${this.nameOf(other)}. If ${this.nameOf(action)} takes it, ${this.nameOf(other)} has no key.`);
+    this.stop(`${printed(key)} is ${this.nameOf(other)}. Give it to ${this.nameOf(action)}? Then ${this.nameOf(other)} has no key.`);
     this.choice.hidden = false;
     this.find("key-take").focus();
   }

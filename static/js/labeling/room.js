@@ -39,8 +39,13 @@ async function loadImage(url) {
 }
 
 async function send({ kind, url, body }) {
+  if (kind === "undo") return post(url, body);
+  // Of answers that waited together only the last one asks what comes next.
+  const isLast = outbox.waiting < 2 || kind === "skip";
   try {
-    return await post(url, kind === "undo" ? body : { ...body, sent_at: new Date().toISOString() });
+    const reply = await post(isLast ? url : `${url}?count=1`, { ...body, sent_at: new Date().toISOString() });
+    if (!isLast) delete reply.next?.crops;
+    return reply;
   } catch (error) {
     // A site that offers no skipping loses nothing by it: the crop just comes again.
     if (kind === "skip" && error.status === 404) return {};
@@ -100,7 +105,7 @@ const keys = new KeySheet({ find, classes, own: config.keys, save: (own) => post
 const conflicts = new ConflictSheet({ find, session, paint, names: classes.names });
 const sheets = {
   comments: new Comments({ find, url: config.urls.comments, get: getJson, post }),
-  guide: new Guide({ find, url: config.urls.examples, get: getJson, load: loadImage, paint, classes }),
+  guide: new Guide({ find, url: config.urls.guide, get: getJson, load: loadImage, paint, classes }),
 };
 const actions = new Actions({ find, main, session, view, panel, windows, classes, suggestion, reasons, keys, sheets, status, attention, draw, rest });
 
@@ -138,7 +143,7 @@ function onShown(crop, before) {
 }
 
 function showImage(crop) {
-  if (status.paused || !draw()) return false;
+  if (!draw()) return false;
   main.dataset.state = "ready";
   session.markShown();
   requestAnimationFrame(() => {
@@ -168,9 +173,9 @@ function leave() {
   if (config.urls.leave && !outbox.waiting) postBeacon(config.urls.leave, token);
 }
 
-/** The reader pauses: the crops go back at once, whatever the site knows of pauses. */
-async function rest() {
-  await post(config.urls.pause, {}).catch(leave);
+/** Tells the server of a pause; where it knows none, or cannot be reached, the crops go back all the same. */
+async function rest(paused) {
+  await post(config.urls.pause, { paused }).catch(() => paused && leave());
 }
 
 async function start() {

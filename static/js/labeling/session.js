@@ -80,6 +80,21 @@ export class Session extends Supply {
     return true;
   }
 
+  /** The crop on screen goes back to the front of the queue until the reader goes on. */
+  pause() {
+    this.sitting = { ...this.sitting, paused: true };
+    if (this.current && !this.history.reviewed) this.queue.unshift(this.current);
+    this.history.leave();
+    this.show(null);
+  }
+
+  /** On with what the server offers by now; without a line, with what is here. */
+  async resume() {
+    this.sitting = { ...this.sitting, paused: false };
+    await this.refill();
+    if (!this.current) this.advance();
+  }
+
   /** Shows the answered crop before, its answer standing; false where there is none. */
   back() {
     const wasForward = !this.history.reviewed;

@@ -19,7 +19,10 @@ export class StatusBar {
     this.triedAt = Date.now();
     this.lookedAt = Date.now();
     this.lookAgainMs = FRESH_MS;
-    this.paused = false;
+  }
+
+  get paused() {
+    return Boolean(this.session.sitting.paused);
   }
 
   refresh() {
@@ -45,6 +48,7 @@ export class StatusBar {
 
   write() {
     const now = Date.now();
+    this.find("pause").setAttribute("aria-pressed", String(this.paused));
     this.writeSaved(now);
     this.writeProgress();
     this.writeRanking(now);
@@ -99,7 +103,7 @@ export class StatusBar {
   }
 
   curtain(current, ended, problem, broken) {
-    if (this.paused) return ["paused", "Paused. Your crops are given back, and the time stands still.\nPress p to go on."];
+    if (this.paused) return ["paused", "Paused. Your crops are given back, and the time stands still.\nPress pause again to go on."];
     if (broken && !MAY_PASS.has(broken.kind)) {
       return ["broken", `This crop's pixels cannot be shown: ${broken.message}.\nPress x to mark it as a bad crop and go on.`];
     }

@@ -24,6 +24,7 @@ export class Supply {
     this.answered = []; // Ids in the order of answering; a slow reply may still offer them.
     this.progress = config.progress;
     this.guideline = config.guideline ?? null;
+    this.sitting = {}; // How the server serves this reader: {paused, …}.
     this.ranking = null;
     this.ended = false;
     this.problem = null;
@@ -47,8 +48,9 @@ export class Supply {
     if (state.crops) this.take(state.crops, new Set([...before, ...this.unsent(), ...(this.current ? [this.current.id] : [])]));
     if (state.progress) this.progress = state.progress;
     if (state.ranking !== undefined) this.ranking = state.ranking;
+    if (state.sitting) this.sitting = state.sitting;
     if (state.guideline !== undefined) this.follow(state.guideline);
-    if (!this.current && this.queue.length) this.advance();
+    if (!this.current && this.queue.length && !this.sitting.paused) this.advance();
     else this.prefetch();
     this.events.changed();
   }

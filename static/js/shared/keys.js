@@ -1,28 +1,29 @@
 /* One table from keys to actions, with the keys of one's own over it. Pure. */
 
-/** What keys do besides naming a class: id, usual key, and what the sheet says of it. */
+/** What keys do besides naming a class: id, usual key, short name, and what the sheet says more. */
 export const ACTIONS = [
-  ["notSure", "0", "not sure: a full answer, used as such"],
-  ["reasons", "Shift+0", "why the last crop was not sure, or a wrong object; then 1 to 4"],
-  ["bad", "x", "bad crop: out of focus, cut off, no object"],
-  ["wrong", "w", "wrong object: the outline is around something else, or around two"],
-  ["accept", "Enter", "take the suggestion, where there is one"],
-  ["undo", "z", "take the last answer back; again for the one before"],
-  ["back", "ArrowLeft", "look at the crop before; its answer stands until another is given"],
-  ["next", ".", "on to the next unanswered crop"],
-  ["skip", "s", "put the crop aside without an answer"],
-  ["find", "/", "find a class by its name"],
-  ["note", "n", "write a note that is saved with the next answer"],
-  ["comments", "c", "comments on the crop"],
-  ["guidelines", "g", "guidelines and examples"],
-  ["pause", "p", "pause: your crops are given back"],
-  ["invert", "i", "invert light and dark"],
-  ["outline", " ", "show or hide the outline"],
-  ["keys", "?", "this sheet"],
-].map(([id, key, label]) => ({ id, key, label }));
+  ["notSure", "0", "not sure", "a full answer, used as such"],
+  ["reasons", "Shift+0", "reason", "why the last crop was not sure, or a wrong object; then 1 to 4"],
+  ["bad", "x", "bad crop", "out of focus, cut off, no object"],
+  ["wrong", "w", "wrong object", "the outline is around something else, or around two"],
+  ["accept", "Enter", "accept", "takes the suggestion, where there is one"],
+  ["undo", "z", "undo", "takes the last answer back; again for the one before"],
+  ["back", "ArrowLeft", "look back", "at the crop before; its answer stands until another is given"],
+  ["next", ".", "next unanswered", "after looking back"],
+  ["skip", "s", "skip", "puts the crop aside without an answer"],
+  ["find", "/", "find a class", "by a part of its name"],
+  ["note", "n", "note", "is saved with the next answer"],
+  ["comments", "c", "comments", "on the crop, for others to read"],
+  ["guidelines", "g", "guidelines", "and examples of the classes"],
+  ["pause", "p", "pause", "gives your crops back"],
+  ["invert", "i", "invert", "light and dark"],
+  ["outline", " ", "outline", "shows or hides it"],
+  ["keys", "?", "keys", "this sheet"],
+].map(([id, key, name, label]) => ({ id, key, name, label }));
 
-/** Letters that name classes after the nine digits, row by row; those that do something else are not among them. */
-export const LETTERS = [..."qetyuoadhjklvbm"];
+/** Letters that name classes after the nine digits, row by row; those that do something else are not among them,
+ *  nor f, m and r, which look at the picture. */
+export const LETTERS = [..."qetyuoadhjklvb"];
 export const CLASS_KEYS = 9 + LETTERS.length;
 const CHANNELS = 9;
 // Escape closes, Tab moves: they are nobody's to give away.

@@ -11,7 +11,7 @@ export function waitAfter(failures) {
 /**
  * send(item) resolves with the reply or throws an ApiError. store: {load(), save(item), remove(id)}.
  * An item is {id, kind, url, body, at, owner, standing?}; `standing` is another answer that stands in its place: a
- * person has to choose. `owner` is the page that sends it; `living()` resolves with the owners of open pages.
+ * person has to choose. `owner` is the page that sends it; `living()` resolves with the owners of open pages, or null.
  * Events: changed(), saved(item, reply), refused(item, error), disputed(item).
  */
 export class Outbox {
@@ -19,6 +19,7 @@ export class Outbox {
     const usual = { now: Date.now, setTimer: (job, ms) => setTimeout(job, ms), owner: "", living: async () => new Set() };
     Object.assign(this, usual, { disputed: () => {} }, options);
     this.items = [];
+    this.begun = false;
     this.touched = new Set(); // May have reached the server.
     this.failures = 0;
     this.trouble = null;
@@ -34,9 +35,12 @@ export class Outbox {
 
   /** Takes over what pages kept that are no longer open; they may have sent it already. */
   async adopt() {
-    const [kept, living] = [await this.store.load(), await this.living().catch(() => new Set())];
+    const [kept, living] = [await this.store.load(), await this.living().catch(() => null)];
+    // Where nobody can tell which pages are open, only a page that begins may take over what it finds.
+    if (!living && this.begun) return 0;
+    this.begun = true;
     const known = new Set(this.items.map(({ id }) => id));
-    const orphans = kept.filter(({ id, owner }) => !known.has(id) && !(owner && owner !== this.owner && living.has(owner)));
+    const orphans = kept.filter(({ id, owner }) => !known.has(id) && (!owner || (owner !== this.owner && !living?.has(owner))));
     for (const { id } of orphans) this.touched.add(id);
     this.items = [...orphans, ...this.items].sort((a, b) => a.at - b.at);
     if (orphans.length) this.changed();
