@@ -4,7 +4,7 @@ from io import BytesIO
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -66,7 +66,9 @@ def thumbnail(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _image_rows(images: list[Image]) -> list[dict[str, Any]]:
-    rows = Image.objects.filter(pk__in=[image.pk for image in images]).annotate(number=Count("crops"))
+    rows = Image.objects.filter(pk__in=[image.pk for image in images]).annotate(
+        number=Count("crops", filter=Q(crops__gone_at__isnull=True))
+    )
     crops = dict(rows.values_list("pk", "number"))
     return [
         {

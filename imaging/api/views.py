@@ -85,6 +85,6 @@ class ExperimentViewSet(ReadOnlyModelViewSet[Experiment]):
     @action(detail=True)
     def crops(self, request: Request, pk: int) -> Response:
         """Crops of the experiment."""
-        rows = Crop.objects.filter(image__sample__experiment=access.experiment_for(request.user, pk))
+        rows = Crop.objects.standing().filter(image__sample__experiment=access.experiment_for(request.user, pk))
         page = self.paginate_queryset(rows.order_by("id"))
         return self.get_paginated_response(CropSerializer(page, many=True).data)

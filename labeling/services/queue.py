@@ -32,6 +32,8 @@ LEASED_AHEAD = 3
 # A fresh queue has few blocked crops at its head: one chunk fills a page of twelve. Each further one is twice as
 # long: who has read most of a queue waits for six looks at it, not for thirty.
 CHUNK = 32
+# An object that a newer segmentation does not find is asked no more; the ranking learns of it a moment later.
+STANDS = {"crop__gone_at__isnull": True}
 ENTRY_COLUMNS = ("study_id", "crop_id", "rank", "score", "why", "probability", "ranking", "ranked_at")
 
 
@@ -209,7 +211,7 @@ def _asked_for(reader: _Reader, count: int) -> list[Candidate]:
         wishes.append((Reopening.objects.filter(study=reader.study), SECOND_READ))
     offers: dict[int, _Offer] = {}
     for rows, why in wishes:
-        for crop, key in rows.order_by("id").values_list("crop_id", "crop__key"):
+        for crop, key in rows.filter(**STANDS).order_by("id").values_list("crop_id", "crop__key"):
             offers.setdefault(crop, _Offer(crop, key, why))
     return _readable(reader, _as_drawn(reader.study, list(offers.values())))[:count]
 
@@ -240,7 +242,8 @@ def _open_entries(reader: _Reader, count: int, skip: set[int]) -> list[Candidate
     found: list[Candidate] = []
     seen, start, size = set(skip), 0, CHUNK
     while len(found) < count:
-        rows = QueueEntry.objects.filter(study=reader.study, rank__gte=start).annotate(crop_key=F("crop__key"))
+        rows = QueueEntry.objects.filter(study=reader.study, rank__gte=start, **STANDS)
+        rows = rows.annotate(crop_key=F("crop__key"))
         chunk = list(rows.order_by("rank")[:size])
         # Another ranking may have come between two looks: what was seen is not offered twice.
         offers = [
