@@ -64,8 +64,6 @@ def test_nothing_names_a_forgotten_person_and_every_answer_stays(study: Study, r
     assert by_annotator(study) == [counted[0] | {"name": pseudonym_of(reader)}]
     assert Comment.objects.get().author == reader
 
-    return timezone.now()
-
 
 def test_it_ends_log_ins_tokens_memberships_leases_and_sight(study: Study, reader: Any, root: Any) -> None:
     client = Client()
