@@ -11,27 +11,31 @@ from django.utils import timezone
 from imaging.models import Crop, Experiment
 from imaging.services.pixels import CONTEXT_PX, shown_channels
 from imaging.services.storage import shard
-from labeling.models import Ranked, Study
+from labeling.models import ClassExample, Ranked, Study, Suggestion
 from labeling.services.access import is_lead
+from labeling.services.guidelines_shown import newest_guideline, newest_number
 from labeling.services.progress import own_progress
 from labeling.services.queue import Candidate, newer_answers, next_crops
 from labeling.services.reads import ADJUDICATION, MORE_LIKE_THIS
+from labeling.services.suggestions import shows, suggestions_for
 
 CONTEXT_SCALE = 4
 PREFETCH = 12
-MOST_AT_ONCE = 50
+# What a browser may keep for the time of a broken line.
+MOST_AT_ONCE = 60
 # What a reader asked for themselves is no secret, and who adjudicates may know it: it tells no answer.
 TOLD_TO_ALL = frozenset({ADJUDICATION, MORE_LIKE_THIS})
 
 
 def room_state(study: Study, user: Any, count: int) -> dict[str, Any]:
-    """The next crops, the ranking they come from, and the user's progress."""
+    """The next crops, the ranking they come from, the user's progress, and which guidelines stand."""
     candidates = next_crops(study, user, max(1, min(count, MOST_AT_ONCE)))
     ranking = ranking_payload(study, user)
     return {
         "crops": crop_payloads(study, candidates),
         "ranking": ranking,
         "progress": asdict(own_progress(study, user, ranking["pool"] if ranking else None)),
+        "guideline": newest_number(study),
     }
 
 
@@ -39,7 +43,49 @@ def crop_payloads(study: Study, candidates: Sequence[Candidate]) -> list[dict[st
     """The candidates with all that a page needs to draw them, in the same order."""
     wanted = [candidate.crop_id for candidate in candidates]
     rows = Crop.objects.select_related("image__sample__experiment").defer("image__files").in_bulk(wanted)
-    return [crop_payload(study, rows[candidate.crop_id], candidate) for candidate in candidates]
+    found = suggestions_for(study, [(row.crop_id, row.why) for row in candidates]) if shows(study) else {}
+    return [
+        crop_payload(study, rows[row.crop_id], row) | {"suggestion": suggestion_payload(found.get(row.crop_id))}
+        for row in candidates
+    ]
+
+
+def suggestion_payload(suggestion: Suggestion | None) -> dict[str, Any] | None:
+    """The likeliest class with its probability, and the model that says so."""
+    if suggestion is None:
+        return None
+    return {
+        "class": suggestion.label_class.key,
+        "probability": round(suggestion.probability, 3),
+        "model": suggestion.model,
+    }
+
+
+def guideline_payload(study: Study) -> dict[str, Any] | None:
+    """The guidelines that stand, with their number and what is new; None where a study has no version yet."""
+    newest = newest_guideline(study)
+    if newest is None:
+        return None
+    return {
+        "number": newest.number,
+        "text": newest.text,
+        "change": newest.change,
+        "created_at": newest.created_at.isoformat(),
+    }
+
+
+def example_payloads(study: Study) -> list[dict[str, Any]]:
+    """Example crops of the open classes with a word on why, in the order of the classes, ready to be drawn."""
+    rows = ClassExample.objects.filter(label_class__study=study, label_class__retired_at__isnull=True)
+    rows = rows.select_related("label_class", "crop__image__sample__experiment")
+    found = [(row.label_class, row.crop, row.note) for row in rows.order_by("label_class__position", "id")]
+    listed = {(label.pk, crop.pk) for label, crop, _ in found}
+    single = study.classes.filter(retired_at__isnull=True, example__isnull=False)
+    for label in single.select_related("example__image__sample__experiment"):
+        if label.example is not None and (label.pk, label.example.pk) not in listed:
+            found.append((label, label.example, ""))
+    found.sort(key=lambda row: row[0].position)
+    return [{"class": label.key, "note": note, "crop": crop_payload(study, crop)} for label, crop, note in found]
 
 
 def crop_payload(study: Study, crop: Crop, candidate: Candidate | None = None) -> dict[str, Any]:
@@ -64,6 +110,7 @@ def crop_payload(study: Study, crop: Crop, candidate: Candidate | None = None) -
         "why": candidate.why if candidate and (shown or candidate.why in TOLD_TO_ALL) else None,
         "experiment": experiment.name if not study.is_blind else None,
         "contour": _contour(crop, to_crop_px),
+        "suggestion": None,
     }
 
 

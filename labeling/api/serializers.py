@@ -6,7 +6,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from labeling.api.payloads import ranking_payload
-from labeling.models import Annotation, LabelClass, Study
+from labeling.models import Annotation, Comment, LabelClass, Preferences, Study
+from labeling.services.answers import ANY
 
 
 class LabelClassSerializer(serializers.ModelSerializer[LabelClass]):
@@ -73,7 +74,12 @@ class StudySerializer(serializers.ModelSerializer[Study]):
 
 
 class AnswerIn(serializers.Serializer[Any]):
-    """An answer as a browser or a program sends it; `client_id` makes sending it twice harmless."""
+    """An answer as a browser or a program sends it; `client_id` makes sending it twice harmless.
+
+    `replaces` is the client id of one's own answer that this one supersedes, null where there is none; left out,
+    any is superseded. `annotator` names who gave it, so that another log-in in the same browser cannot send it.
+    `sent_at` is the sender's clock when it leaves, by which a wrong clock is corrected.
+    """
 
     client_id = serializers.UUIDField()
     crop = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
@@ -85,6 +91,14 @@ class AnswerIn(serializers.Serializer[Any]):
     window = serializers.ListField(child=serializers.DictField(), default=list, max_length=64)
     ranking = serializers.CharField(max_length=64, allow_blank=True, default="")
     source = serializers.ChoiceField(choices=["room", "api"], default="room")
+    reason_code = serializers.ChoiceField(choices=Annotation.Reason.choices, allow_blank=True, default="")
+    first_key_at = serializers.DateTimeField(allow_null=True, default=None)
+    active_ms = serializers.IntegerField(allow_null=True, default=None, min_value=0, max_value=2**53)
+    sent_at = serializers.DateTimeField(allow_null=True, default=None)
+    suggested_by = serializers.CharField(max_length=64, allow_blank=True, default="")
+    guideline = serializers.IntegerField(allow_null=True, default=None, min_value=0, max_value=2**31 - 1)
+    replaces = serializers.UUIDField(allow_null=True, default=ANY)
+    annotator = serializers.IntegerField(allow_null=True, default=None)
 
 
 class UndoIn(serializers.Serializer[Any]):
@@ -92,6 +106,7 @@ class UndoIn(serializers.Serializer[Any]):
 
     client_id = serializers.UUIDField()
     answer = serializers.UUIDField(allow_null=True, default=None)
+    annotator = serializers.IntegerField(allow_null=True, default=None)
 
 
 class AnnotationSerializer(serializers.ModelSerializer[Annotation]):
@@ -101,12 +116,14 @@ class AnnotationSerializer(serializers.ModelSerializer[Annotation]):
     probability_asked = serializers.SerializerMethodField()
     crop_key = serializers.CharField(source="crop.key", read_only=True)
     classes = serializers.SerializerMethodField()
+    guideline = serializers.IntegerField(source="guideline.number", default=None, read_only=True)
 
     class Meta:
         model = Annotation
         fields = [
-            "id", "crop", "crop_key", "annotator", "answer", "classes", "reason", "source", "why_asked",
-            "probability_asked", "ranking", "shown_at", "answered_at", "received_at", "supersedes",
+            "id", "client_id", "crop", "crop_key", "annotator", "answer", "classes", "reason", "reason_code", "source",
+            "why_asked", "probability_asked", "ranking", "suggested_by", "guideline", "shown_at", "first_key_at",
+            "answered_at", "active_ms", "received_at", "supersedes",
         ]  # fmt: skip
 
     def get_annotator(self, row: Annotation) -> str:
@@ -128,13 +145,24 @@ class BlindAnnotationSerializer(AnnotationSerializer):
 
     class Meta(AnnotationSerializer.Meta):
         fields = [
-            "id", "crop", "annotator", "answer", "classes", "reason", "source", "shown_at", "answered_at",
-            "received_at", "supersedes",
+            "id", "client_id", "crop", "annotator", "answer", "classes", "reason", "reason_code", "source", "guideline",
+            "shown_at", "first_key_at", "answered_at", "active_ms", "received_at", "supersedes",
         ]  # fmt: skip
 
 
+class SuggestionOut(serializers.Serializer[Any]):
+    """What the model behind the ranking would answer."""
+
+    model = serializers.CharField()
+    probability = serializers.FloatField()
+
+    def get_fields(self) -> dict[str, Any]:
+        # A field cannot be named like a keyword of Python in a class body.
+        return super().get_fields() | {"class": serializers.CharField()}
+
+
 class CropOut(serializers.Serializer[Any]):
-    """A crop with all that a page needs to draw it."""
+    """A crop with all that a page needs to draw it; `suggestion` only where readers may see one."""
 
     id = serializers.IntegerField()
     key = serializers.CharField(allow_null=True)
@@ -149,6 +177,7 @@ class CropOut(serializers.Serializer[Any]):
     why = serializers.CharField(allow_null=True)
     experiment = serializers.CharField(allow_null=True)
     contour = serializers.ListField(child=serializers.ListField(child=serializers.FloatField()), allow_null=True)
+    suggestion = SuggestionOut(allow_null=True)
 
 
 class ProgressOut(serializers.Serializer[Any]):
@@ -160,11 +189,12 @@ class ProgressOut(serializers.Serializer[Any]):
 
 
 class RoomOut(serializers.Serializer[Any]):
-    """The next crops for the user, best first."""
+    """The next crops for the user, best first; `guideline` is the number of the version that stands."""
 
     crops = CropOut(many=True)
     ranking = RankingOut(allow_null=True)
     progress = ProgressOut()
+    guideline = serializers.IntegerField(allow_null=True)
 
 
 class AnswerOut(serializers.Serializer[Any]):
@@ -183,3 +213,52 @@ class UndoOut(serializers.Serializer[Any]):
     crop = CropOut()
     withdrawn = serializers.IntegerField()
     progress = ProgressOut()
+
+
+class ExampleOut(serializers.Serializer[Any]):
+    """A crop that shows what a class looks like."""
+
+    note = serializers.CharField(allow_blank=True)
+    crop = CropOut()
+
+    def get_fields(self) -> dict[str, Any]:
+        return super().get_fields() | {"class": serializers.CharField()}
+
+
+class GuidelineOut(serializers.Serializer[Any]):
+    """A version of the guidelines: its number, its text, and what is new in it."""
+
+    number = serializers.IntegerField()
+    text = serializers.CharField(allow_blank=True)
+    change = serializers.CharField(allow_blank=True)
+    created_at = serializers.DateTimeField()
+
+
+class GuideOut(serializers.Serializer[Any]):
+    """How crops are to be decided: the guidelines that stand, null before the first version, and examples."""
+
+    guideline = GuidelineOut(allow_null=True)
+    examples = ExampleOut(many=True)
+
+
+class CommentSerializer(serializers.ModelSerializer[Comment]):
+    """What somebody wrote about a crop; the author by name, whose words these are."""
+
+    author = serializers.CharField(source="author.get_username", read_only=True)
+    text = serializers.CharField(max_length=2000)
+
+    class Meta:
+        model = Comment
+        fields = ["id", "author", "text", "created_at"]
+        read_only_fields = ["created_at"]
+
+
+class PreferencesSerializer(serializers.ModelSerializer[Preferences]):
+    """Keys of one's own by action, where they differ from the usual ones, and what the room looked like."""
+
+    keys = serializers.DictField(child=serializers.CharField(max_length=40, allow_blank=True, trim_whitespace=False))
+    view = serializers.DictField()
+
+    class Meta:
+        model = Preferences
+        fields = ["keys", "view"]

@@ -12,7 +12,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from numpy.typing import NDArray
 from rest_framework import status
 from rest_framework.decorators import action
-from rest_framework.exceptions import APIException, NotFound, ValidationError
+from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
@@ -21,6 +21,7 @@ from imaging.models import Crop
 from imaging.pixels.errors import ImageError
 from imaging.services.pixels import context_pixels, crop_pixels
 from labeling.api import serializers
+from labeling.api.conflicts import Conflict, standing_payload
 from labeling.api.payloads import PREFETCH, crop_payload, ranking_payload, room_state
 from labeling.models import Annotation, Study
 from labeling.services import access, answers
@@ -29,13 +30,6 @@ from labeling.services.queue import release
 from labeling.services.summary import agreement_of
 
 LARGEST_SCALE = 16
-
-
-class Conflict(APIException):
-    """Something else was stored meanwhile."""
-
-    status_code = status.HTTP_409_CONFLICT
-    default_code = "conflict"
 
 
 class StudyViewSet(ReadOnlyModelViewSet[Study]):
@@ -50,7 +44,7 @@ class StudyViewSet(ReadOnlyModelViewSet[Study]):
 
     @extend_schema(
         responses=serializers.RoomOut,
-        parameters=[OpenApiParameter("count", int, description="1 to 50")],
+        parameters=[OpenApiParameter("count", int, description="1 to 60")],
         filters=False,
     )
     @action(detail=True, pagination_class=None)
@@ -69,7 +63,12 @@ class StudyViewSet(ReadOnlyModelViewSet[Study]):
         study = access.study_for(request.user, pk)
         given = serializers.AnswerIn(data=request.data)
         given.is_valid(raise_exception=True)
-        annotation, is_new = _submit(study, request.user, given.validated_data)
+        try:
+            annotation, is_new = _submit(study, request.user, given.validated_data)
+        except answers.AnswerConflict as error:
+            if error.standing is None:
+                raise Conflict(str(error)) from error
+            return Response(standing_payload(str(error), error.standing), status=status.HTTP_409_CONFLICT)
         state = room_state(study, request.user, PREFETCH)
         body = {
             "annotation": annotation.pk,
@@ -87,8 +86,9 @@ class StudyViewSet(ReadOnlyModelViewSet[Study]):
         study = access.study_for(request.user, pk)
         given = serializers.UndoIn(data=request.data)
         given.is_valid(raise_exception=True)
+        fields = _of_this_person(request.user, given.validated_data)
         try:
-            withdrawal = answers.undo(study, request.user, **given.validated_data)
+            withdrawal = answers.undo(study, request.user, **fields)
         except answers.AnswerConflict as error:
             raise Conflict(str(error)) from error
         body = {"crop": crop_payload(study, withdrawal.crop), "withdrawn": withdrawal.supersedes_id}
@@ -137,7 +137,7 @@ class StudyViewSet(ReadOnlyModelViewSet[Study]):
             ) from error
 
     def _list_answers(self, request: Request, study: Study) -> Response:
-        rows = Annotation.objects.filter(study=study).select_related("crop").prefetch_related("labels__label_class")
+        rows = Annotation.objects.filter(study=study).select_related("crop", "guideline").prefetch_related("labels__label_class")
         if not access.is_lead(request.user, study):
             rows = rows.filter(annotator=request.user)
         page = self.paginate_queryset(rows.order_by("id"))
@@ -147,14 +147,23 @@ class StudyViewSet(ReadOnlyModelViewSet[Study]):
 
 
 def _submit(study: Study, user: Any, given: dict[str, Any]) -> tuple[Annotation, bool]:
-    fields = dict(given)
+    fields = _of_this_person(user, given)
     submission = answers.Submission(crop_id=fields.pop("crop"), classes=tuple(fields.pop("classes")), **fields)
     try:
         return answers.submit(study, user, submission)
     except answers.AnswerRefused as error:
         raise ValidationError({"answer": str(error)}) from error
-    except answers.AnswerConflict as error:
-        raise Conflict(str(error)) from error
+
+
+def _of_this_person(user: Any, given: dict[str, Any]) -> dict[str, Any]:
+    """What was given without the annotator; PermissionDenied where somebody else gave it.
+
+    People share computers: answers that wait in a browser must not go out under the next person's name.
+    """
+    fields = dict(given)
+    if fields.pop("annotator") not in (None, user.pk):
+        raise PermissionDenied("Somebody else gave these answers: log in as that person to send them.")
+    return fields
 
 
 def _crop(study: Study, pk: int) -> Crop:

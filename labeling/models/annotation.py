@@ -42,12 +42,15 @@ class Annotation(models.Model):
         WITHDRAWN = "withdrawn", "withdrawn"
 
     class Reason(models.TextChoices):
-        """Why somebody is not sure."""
+        """Why somebody is not sure, or what is wrong with the object."""
 
         OUT_OF_FOCUS = "out_of_focus", "out of focus"
         ARTEFACT = "artefact", "artefact"
         BETWEEN_CLASSES = "between_classes", "between two classes"
         NEEDS_CONTEXT = "needs_context", "needs more context"
+        TWO_OBJECTS = "two_objects", "two objects in one outline"
+        CUT_OFF = "cut_off", "cut off"
+        WRONG_OUTLINE = "wrong_outline", "wrong outline"
 
     class Source(models.TextChoices):
         ROOM = "room", "reading room"

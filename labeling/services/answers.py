@@ -11,11 +11,20 @@ from django.utils import timezone
 from audit import services as audit
 from imaging.models import Crop
 from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, QueueEntry, RequestedCrop, Study
+from labeling.services.clock import Times, settled
+from labeling.services.guidelines_shown import guideline_shown
 from labeling.services.queue import hold_again, lock
 from labeling.services.reads import ADJUDICATION, Read, awaits_adjudication, reads_of
+from labeling.services.suggestions import may_show
 
 # Why a user was asked, with what probability, by which ranking.
 Asked = tuple[str, float | None, str]
+
+ANY = UUID(int=0)
+REASONS = {
+    Annotation.Answer.NOT_SURE: frozenset({"out_of_focus", "artefact", "between_classes", "needs_context"}),
+    Annotation.Answer.WRONG_OBJECT: frozenset({"two_objects", "cut_off", "wrong_outline"}),
+}
 
 
 class AnswerRefused(ValueError):
@@ -32,7 +41,13 @@ class AnswerConflict(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """An answer as it comes from a browser, a program or a simulated annotator."""
+    """An answer as it comes from a browser, a program or a simulated annotator.
+
+    `replaces`: the client id of the answer of the same person that this one is meant to supersede, None where they
+    knew of none, ANY where it does not matter. `guideline`: number of the version that was shown. `active_ms`: time
+    on the crop without longer pauses. `sent_at`: the sender's clock when the answer left, by which a wrong clock is
+    known. `suggested_by`: digest of the model whose suggestion was accepted.
+    """
 
     client_id: UUID
     crop_id: int
@@ -44,13 +59,26 @@ class Submission:
     window: list[Any] = field(default_factory=list)
     ranking: str = ""
     source: str = Annotation.Source.ROOM
+    reason_code: str = ""
+    first_key_at: datetime | None = None
+    active_ms: int | None = None
+    sent_at: datetime | None = None
+    suggested_by: str = ""
+    guideline: int | None = None
+    replaces: UUID | None = ANY
+
+    def times(self, received: datetime) -> Times:
+        """The moments of the answer by the server's clock."""
+        told = Times(self.answered_at, self.shown_at, self.first_key_at, self.active_ms)
+        return settled(told, self.sent_at, received)
 
 
 def submit(study: Study, user: Any, submission: Submission) -> tuple[Annotation, bool]:
     """Store the answer; returns it and whether it is new. Sending the same `client_id` again stores nothing.
 
     A second answer of the same person to the same crop supersedes the first. AnswerRefused names the broken
-    rule; AnswerConflict says that the same id came with another answer, or that two edits crossed.
+    rule; AnswerConflict says that the same id came with another answer, or that another answer than the one to be
+    replaced stands.
     """
     seen = Annotation.objects.filter(client_id=submission.client_id).first()
     if seen is not None:
@@ -107,8 +135,8 @@ def standing_answer(study: Study, user: Any, crop_id: int) -> Annotation | None:
 
 def _same(seen: Annotation, study: Study, user: Any, submission: Submission) -> Annotation:
     classes = sorted(seen.labels.values_list("label_class__key", flat=True))
-    stored = (seen.study_id, seen.annotator_id, seen.crop_id, seen.answer, seen.reason, classes)
-    given = (study.pk, user.pk, submission.crop_id, submission.answer, submission.reason[:200])
+    stored = (seen.study_id, seen.annotator_id, seen.crop_id, seen.answer, seen.reason, seen.reason_code, classes)
+    given = (study.pk, user.pk, submission.crop_id, submission.answer, submission.reason[:200], submission.reason_code)
     if stored != (*given, sorted(submission.classes)):
         raise AnswerConflict("This client_id was used for another answer: make a new one for each answer.")
     return seen
@@ -126,6 +154,8 @@ def _classes(study: Study, submission: Submission) -> list[LabelClass]:
         raise AnswerRefused(
             f"'{submission.answer}' is not an answer: send label, not_sure, bad_crop or wrong_object."
         )
+    if submission.reason_code and submission.reason_code not in REASONS.get(submission.answer, ()):
+        raise AnswerRefused(f"'{submission.reason_code}' is no reason for the answer '{submission.answer}'.")
     wanted = 1 if submission.answer == Annotation.Answer.LABEL else 0
     if len(submission.classes) != wanted:
         raise AnswerRefused(
@@ -147,30 +177,51 @@ def _crop(study: Study, crop_id: int) -> Crop:
 def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes: list[LabelClass]) -> Annotation:
     lease = Lease.objects.filter(study=study, crop=crop, user=user).first()
     reads = reads_of(study, [crop.pk])[crop.pk]
+    mine = next((read for read in reads if read.annotator == user.pk), None)
+    _check_replaced(mine, submission)
     asked = _as_handed_out(study, user, crop, lease)
-    why, probability, ranking = _adjudicating(asked, [read for read in reads if read.annotator != user.pk])
-    annotation = Annotation.objects.create(
-        study=study,
-        crop=crop,
-        annotator=user,
-        answer=submission.answer,
-        reason=submission.reason[:200],
-        source=submission.source,
-        why_asked=why,
-        probability_asked=probability,
-        ranking=ranking or submission.ranking[:64],
-        window=submission.window,
-        client_id=submission.client_id,
-        shown_at=submission.shown_at,
-        answered_at=submission.answered_at,
-        supersedes_id=next((read.number for read in reads if read.annotator == user.pk), None),
-    )
+    annotation = Annotation(study=study, crop=crop, annotator=user, supersedes_id=mine.number if mine else None)
+    _fill_asked(annotation, _adjudicating(asked, [read for read in reads if read.annotator != user.pk]), submission)
+    offset_s = _fill_given(annotation, submission)
+    annotation.save()
     AnnotationLabel.objects.bulk_create(AnnotationLabel(annotation=annotation, label_class=row) for row in classes)
     if lease:
         lease.delete()
     RequestedCrop.objects.filter(study=study, crop=crop, user=user).delete()
-    _write_event(annotation, tuple(row.key for row in classes))
+    _write_event(annotation, tuple(row.key for row in classes), offset_s)
     return annotation
+
+
+def _check_replaced(mine: Read | None, submission: Submission) -> None:
+    """Two tabs, or a page that was open for long: nobody overwrites an answer of theirs that they have not seen."""
+    said = submission.answer, submission.classes[0] if submission.classes else ""
+    # What was to be replaced may have been taken back meanwhile: then this is simply the answer.
+    if mine is None or submission.replaces == ANY or mine.said == said:
+        return
+    standing = Annotation.objects.get(pk=mine.number)
+    if standing.client_id != submission.replaces:
+        raise AnswerConflict("Another answer of yours to this crop stands: choose one of the two.", standing)
+
+
+def _fill_asked(annotation: Annotation, asked: Asked, submission: Submission) -> None:
+    why, probability, ranking = asked
+    annotation.why_asked, annotation.probability_asked = why, probability
+    annotation.ranking = ranking or submission.ranking[:64]
+    is_accepted = submission.answer == Annotation.Answer.LABEL and may_show(annotation.study, why)
+    annotation.suggested_by = submission.suggested_by if is_accepted else ""
+
+
+def _fill_given(annotation: Annotation, submission: Submission) -> float:
+    """Write what was given into the row; returns by how many seconds the sender's clock was wrong, 0 where it was not."""
+    times = submission.times(annotation.received_at)
+    annotation.client_id, annotation.answer = submission.client_id, submission.answer
+    annotation.reason, annotation.reason_code = submission.reason[:200], submission.reason_code
+    annotation.source, annotation.window = submission.source, submission.window
+    annotation.shown_at, annotation.first_key_at = times.shown_at, times.first_key_at
+    annotation.answered_at, annotation.active_ms = times.answered_at, times.active_ms
+    shown = times.shown_at or times.answered_at
+    annotation.guideline = guideline_shown(annotation.study, submission.guideline, shown)
+    return times.offset_s
 
 
 def _adjudicating(asked: Asked, others: list[Read]) -> Asked:
@@ -191,7 +242,9 @@ def _as_handed_out(study: Study, user: Any, crop: Crop, lease: Lease | None) -> 
     return (queued.why, queued.probability, queued.ranking) if queued else ("", None, "")
 
 
-def _write_event(annotation: Annotation, classes: tuple[str, ...]) -> None:
+def _write_event(annotation: Annotation, classes: tuple[str, ...], offset_s: float = 0.0) -> None:
+    # A clock that was wrong is part of how the times came about.
+    corrected = {"clock_offset_s": round(offset_s, 1)} if offset_s else {}
     audit.record(
         f"answer.{annotation.answer}",
         annotation,
@@ -201,6 +254,7 @@ def _write_event(annotation: Annotation, classes: tuple[str, ...]) -> None:
             "crop": annotation.crop.key,
             "classes": list(classes),
             "supersedes": annotation.supersedes_id,
-        },
-        reason=annotation.reason,
+        }
+        | corrected,
+        reason=annotation.reason or annotation.reason_code,
     )

@@ -15,6 +15,8 @@ from labeling.models import Study
 from labeling.services import access, progress
 from labeling.services.ambiguous import ambiguous_crops
 from labeling.services.export import HEADER, answer_rows
+from labeling.services.guidelines_shown import newest_guideline, newest_number
+from labeling.services.preferences import preferences_of
 from labeling.services.quality import called_by_experiment, called_by_image
 from labeling.services.summary import agreement_of
 
@@ -32,7 +34,12 @@ def room(request: HttpRequest, pk: int) -> HttpResponse:
     return render(
         request,
         "labeling/room.html",
-        {"study": study, "classes": classes, "room_config": _room_config(request, study, classes)},
+        {
+            "study": study,
+            "classes": classes,
+            "guideline": newest_guideline(study),
+            "room_config": _room_config(request, study, classes),
+        },
     )
 
 
@@ -99,14 +106,32 @@ def _csv_lines(study: Study) -> Iterator[str]:
         yield writer.writerow(row)
 
 
+def _room_urls(study: Study) -> dict[str, str]:
+    api = reverse("labeling-api:study-detail", args=[study.pk])
+    return {name: reverse(f"labeling-api:study-{name}", args=[study.pk]) for name in ROOM_URLS} | {
+        "study": api,
+        "skip": f"{api}skip/",
+        "pause": f"{api}pause/",
+        "examples": reverse("labeling-api:examples", args=[study.pk]),
+        # The page puts the crop's number in the place of 0.
+        "comments": reverse("labeling-api:comments", args=[study.pk, 0]),
+        "preferences": reverse("labeling-api:preferences"),
+        "login": reverse("login"),
+        "overview": reverse("labeling:overview", args=[study.pk]),
+    }
+
+
 def _room_config(request: HttpRequest, study: Study, classes: list[dict[str, Any]]) -> dict[str, Any]:
     own = progress.own_progress(study, request.user)
     first = study.experiments.first()
     return {
         "study": study.pk,
-        "urls": {name: reverse(f"labeling-api:study-{name}", args=[study.pk]) for name in ROOM_URLS}
-        | {"login": reverse("login"), "overview": reverse("labeling:overview", args=[study.pk])},
+        "user": request.user.pk,
+        "urls": _room_urls(study),
         "classes": classes,
+        "keys": preferences_of(request.user).keys,
+        "guideline": newest_number(study),
+        "idle_cap_s": study.idle_cap_s,
         "blind": study.is_blind,
         "channels": first.channels if first else [],
         "progress": {"answered": own.answered, "total": own.total, "today": own.today},

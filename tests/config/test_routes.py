@@ -37,7 +37,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 # Open to everybody by design: to log in, and to learn whether the process answers.
 OPEN = {"login", "alive"}
 # For whoever is logged in, and about nobody else's things: the first page, the API's description, one's own session.
-OWN = {"home", "login", "logout", "alive", "create-token", "revoke-token", "schema", "api-docs"}
+OWN = {"home", "login", "logout", "alive", "create-token", "revoke-token", "schema", "api-docs", "preferences"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,7 @@ def body() -> dict[str, Any]:
         "study": Study.objects.get().pk, "experiment": Experiment.objects.get().pk,
         "model": str(ModelVersion.objects.get().pk), "client_id": str(uuid4()), "crop": Crop.objects.first().pk,
         "answer": "not_sure", "classes": [], "answered_at": timezone.now().isoformat(), "reason": "because",
+        "text": "a word",
     }  # fmt: skip
 
 

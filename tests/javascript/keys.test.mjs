@@ -1,45 +1,89 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { actionFor, classKey, isTyping } from "../../static/js/shared/keys.js";
+import { ACTIONS, CLASS_KEYS, KeyMap, classKey, isTyping, keyName, printed, usualKey } from "../../static/js/shared/keys.js";
 
 const press = (key, code = "", more = {}) => ({ key, code, ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...more });
+const asked = (event, classes = 7, own = {}) => new KeyMap(own, classes).asked(event);
 
 test("digits answer with the class in that place", () => {
-  assert.deepEqual(actionFor(press("3", "Digit3"), 7), { action: "class", index: 2 });
-  assert.deepEqual(actionFor(press("3", "Numpad3"), 7), { action: "class", index: 2 });
-  assert.equal(actionFor(press("9", "Digit9"), 7), null);
+  assert.deepEqual(asked(press("3", "Digit3")), { action: "class", index: 2 });
+  assert.deepEqual(asked(press("3", "Numpad3")), { action: "class", index: 2 });
+  assert.equal(asked(press("9", "Digit9")), null);
 });
 
 test("the digit row answers on keyboards where it writes other signs", () => {
-  assert.deepEqual(actionFor(press("é", "Digit2"), 7), { action: "class", index: 1 });
+  assert.deepEqual(asked(press("é", "Digit2")), { action: "class", index: 1 });
 });
 
-test("zero is not sure, shift and a digit is a channel", () => {
-  assert.deepEqual(actionFor(press("0", "Digit0"), 2), { action: "notSure" });
-  assert.deepEqual(actionFor(press("@", "Digit2", { shiftKey: true }), 2), { action: "channel", index: 1 });
+test("zero is not sure, with shift it gives the reason; shift and another digit is a channel", () => {
+  assert.deepEqual(asked(press("0", "Digit0")), { action: "notSure" });
+  assert.deepEqual(asked(press(")", "Digit0", { shiftKey: true })), { action: "reasons" });
+  assert.deepEqual(asked(press("@", "Digit2", { shiftKey: true })), { action: "channel", index: 1 });
 });
 
-test("thirty classes have thirty different keys, and none is taken by something else", () => {
-  const keys = Array.from({ length: 30 }, (_, index) => classKey(index));
-  assert.equal(new Set(keys).size, 30);
-  for (const taken of ["x", "-", "z", "0", "?", "g", "i", "n"]) assert.ok(!keys.includes(taken));
-});
-
-test("every class key leads back to its class", () => {
-  for (let index = 0; index < 30; index += 1) {
-    const key = classKey(index);
-    const code = index < 9 ? `Digit${key}` : `Key${key.toUpperCase()}`;
-    assert.deepEqual(actionFor(press(key, code), 30), { action: "class", index });
+test("no key does two things, whatever the number of classes", () => {
+  for (const count of [0, 2, 10, 24, 25, 300]) {
+    const map = new KeyMap({}, count);
+    const keys = map.actions.map((action) => map.keyOf(action));
+    assert.ok(keys.every(Boolean));
+    assert.equal(new Set(keys).size, keys.length);
   }
 });
 
+test("every class that has a key is reached by it; the others are found by name", () => {
+  const map = new KeyMap({}, 300);
+  for (let index = 0; index < CLASS_KEYS; index += 1) {
+    const key = classKey(index);
+    const code = index < 9 ? `Digit${key}` : `Key${key.toUpperCase()}`;
+    assert.deepEqual(map.asked(press(key, code)), { action: "class", index });
+  }
+  assert.equal(map.keyOf("class:25"), "");
+  assert.deepEqual(map.asked(press("/", "Slash")), { action: "find" });
+});
+
 test("letters beyond the classes and the browser's own shortcuts are left alone", () => {
-  assert.equal(actionFor(press("q", "KeyQ"), 7), null);
-  assert.equal(actionFor(press("z", "KeyZ", { ctrlKey: true }), 7), null);
+  assert.equal(asked(press("q", "KeyQ")), null);
+  assert.equal(asked(press("z", "KeyZ", { ctrlKey: true })), null);
+  for (const key of ["Escape", "Tab", "Shift", "Dead"]) assert.equal(keyName(press(key)), null);
 });
 
 test("upper case letters act like lower case ones", () => {
-  assert.deepEqual(actionFor(press("Z", "KeyZ"), 7), { action: "undo" });
+  assert.deepEqual(asked(press("Z", "KeyZ")), { action: "undo" });
+});
+
+test("a key of one's own takes the place of the usual one, which is then free", () => {
+  const map = new KeyMap({ skip: "k" }, 7);
+  assert.deepEqual(map.asked(press("k", "KeyK")), { action: "skip" });
+  assert.equal(map.asked(press("s", "KeyS")), null);
+});
+
+test("a conflict names the other action, which keeps no key when it yields", () => {
+  const map = new KeyMap({}, 7);
+  assert.equal(map.conflict("skip", "w"), "wrong");
+  assert.equal(map.conflict("skip", "1"), "class:1");
+  assert.equal(map.conflict("skip", "s"), null);
+  assert.equal(map.conflict("skip", "k"), null);
+  const after = new KeyMap(map.with("skip", "w"), 7);
+  assert.deepEqual([after.keyOf("skip"), after.keyOf("wrong"), after.at("w").action], ["w", "", "skip"]);
+});
+
+test("two actions can change places, and the usual keys leave nothing to keep", () => {
+  let own = new KeyMap({}, 7).with("skip", "w");
+  own = new KeyMap(own, 7).with("wrong", "s");
+  assert.deepEqual(own, { skip: "w", wrong: "s" });
+  own = new KeyMap(own, 7).with("skip", "s");
+  own = new KeyMap(own, 7).with("wrong", "w");
+  assert.deepEqual(own, {});
+});
+
+test("a letter that a person gave away does not move the other classes", () => {
+  const map = new KeyMap({ bad: "q" }, 12);
+  assert.deepEqual([map.keyOf("class:10"), map.keyOf("class:11")], ["", classKey(10)]);
+});
+
+test("keys are printed as people read them, and every action has one", () => {
+  assert.deepEqual([" ", "Enter", "Shift+0", "ArrowLeft", "x"].map(printed), ["Space", "↵", "⇧0", "←", "x"]);
+  for (const { id, label } of ACTIONS) assert.ok(usualKey(id) && label);
 });
 
 test("typing is typing, a slider is not", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ApiError } from "../../static/js/shared/api.js";
 import { Outbox, waitAfter } from "../../static/js/shared/outbox.js";
-import { createStore } from "../../static/js/shared/store.js";
+import { createLocalStore, createStore } from "../../static/js/shared/store.js";
 
 class FakeStorage {
   constructor() {
@@ -27,16 +27,36 @@ class FakeStorage {
 
 const item = (id) => ({ id, kind: "answer", url: "/answers/", body: { client_id: id } });
 
-function makeOutbox(send, storage = new FakeStorage()) {
-  const told = { saved: [], refused: [], timers: [] };
+class FakeDatabase {
+  map = new Map();
+  broken = false;
+  async all(prefix) {
+    if (this.broken) throw new Error("no database");
+    return [...this.map].filter(([key]) => key.startsWith(prefix)).map(([, item]) => item);
+  }
+  async put(key, item) {
+    if (this.broken) throw new Error("no database");
+    this.map.set(key, structuredClone(item));
+  }
+  async remove(key) {
+    this.map.delete(key);
+  }
+}
+
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+function makeOutbox(send, storage = new FakeStorage(), more = {}) {
+  const told = { saved: [], refused: [], timers: [], disputed: [] };
   const outbox = new Outbox({
     send,
-    store: createStore("box.", () => storage),
+    store: createLocalStore("box.", () => storage),
     now: () => 1000,
     setTimer: (job) => told.timers.push(job),
     changed: () => {},
     saved: ({ id }) => told.saved.push(id),
     refused: ({ id }) => told.refused.push(id),
+    disputed: ({ id }) => told.disputed.push(id),
+    ...more,
   });
   return { outbox, told, storage };
 }
@@ -70,6 +90,7 @@ test("a page that is loaded again sends what an earlier one kept", async () => {
   const storage = new FakeStorage();
   await makeOutbox(offline, storage).outbox.add(item("a"));
   const { outbox, told } = makeOutbox(async () => ({}), storage);
+  await outbox.ready;
   assert.equal(outbox.waiting, 1);
   await outbox.flush();
   assert.deepEqual(told.saved, ["a"]);
@@ -106,20 +127,89 @@ test("an answer that was never sent can be taken back silently, a sent one canno
 
 test("two tabs do not overwrite each other's answers", () => {
   const storage = new FakeStorage();
-  createStore("box.", () => storage).save(item("a"));
-  createStore("box.", () => storage).save(item("b"));
-  assert.deepEqual(createStore("box.", () => storage).load().map(({ id }) => id), ["a", "b"]);
-  assert.deepEqual(createStore("other.", () => storage).load(), []);
+  createLocalStore("box.", () => storage).save(item("a"));
+  createLocalStore("box.", () => storage).save(item("b"));
+  assert.deepEqual(createLocalStore("box.", () => storage).load().map(({ id }) => id), ["a", "b"]);
+  assert.deepEqual(createLocalStore("other.", () => storage).load(), []);
 });
 
 test("where storage is switched off, memory holds the answers", async () => {
-  const store = createStore("box.", () => {
+  const store = createLocalStore("box.", () => {
     throw new Error("denied");
   });
   store.save(item("a"));
   assert.equal(store.load().length, 1);
   store.remove("a");
   assert.deepEqual(store.load(), []);
+});
+
+test("an answer is in one of two places at every moment, and in the database in the end", async () => {
+  const [storage, database] = [new FakeStorage(), new FakeDatabase()];
+  const store = createStore("box.", { database, local: createLocalStore("box.", () => storage) });
+  const saving = store.save(item("a"));
+  assert.equal(storage.length, 1);
+  await saving;
+  assert.deepEqual([storage.length, database.map.size], [0, 1]);
+  await store.remove("a");
+  assert.equal(database.map.size, 0);
+});
+
+test("what waits in localStorage moves into the database", async () => {
+  const [storage, database] = [new FakeStorage(), new FakeDatabase()];
+  createLocalStore("box.", () => storage).save(item("old"));
+  const store = createStore("box.", { database, local: createLocalStore("box.", () => storage) });
+  assert.deepEqual((await store.load()).map(({ id }) => id), ["old"]);
+  await settle();
+  assert.deepEqual([storage.length, [...database.map.keys()]], [0, ["box.old"]]);
+});
+
+test("without a database localStorage keeps the answers", async () => {
+  const [storage, database] = [new FakeStorage(), new FakeDatabase()];
+  database.broken = true;
+  const store = createStore("box.", { database, local: createLocalStore("box.", () => storage) });
+  await store.save(item("a"));
+  assert.deepEqual((await store.load()).map(({ id }) => id), ["a"]);
+});
+
+test("an answer that is sent while it is being written is not kept", async () => {
+  const [storage, database] = [new FakeStorage(), new FakeDatabase()];
+  const store = createStore("box.", { database, local: createLocalStore("box.", () => storage) });
+  const saving = store.save(item("a"));
+  store.remove("a");
+  await saving;
+  assert.deepEqual([storage.length, database.map.size], [0, 0]);
+});
+
+test("what another open page sends is left to it; what a closed page left is taken over", async () => {
+  const storage = new FakeStorage();
+  const store = createLocalStore("box.", () => storage);
+  store.save({ ...item("a"), at: 1, owner: "open" });
+  store.save({ ...item("b"), at: 2, owner: "closed" });
+  const { outbox, told } = makeOutbox(async () => ({}), storage, { owner: "me", living: async () => new Set(["open", "me"]) });
+  await outbox.flush();
+  assert.deepEqual(told.saved, ["b"]);
+  assert.deepEqual(store.load().map(({ id }) => id), ["a"]);
+});
+
+test("a dispute is kept for a person to decide, also over a reload, and holds nothing up", async () => {
+  const storage = new FakeStorage();
+  const conflict = () => Promise.reject(new ApiError("conflict", "two", 409, { standing: { client_id: "x" } }));
+  const first = makeOutbox(({ id }) => (id === "a" ? conflict() : Promise.resolve({})), storage);
+  await first.outbox.add(item("a"));
+  await first.outbox.add(item("b"));
+  assert.deepEqual([first.told.disputed, first.told.saved, first.outbox.waiting], [["a"], ["b"], 1]);
+  const second = makeOutbox(async () => ({}), storage);
+  await second.outbox.flush();
+  assert.deepEqual([second.told.disputed, second.told.saved], [["a"], []]);
+});
+
+test("an answer that has not left yet can be changed", async () => {
+  const { outbox } = makeOutbox(offline);
+  await outbox.add(item("a"));
+  await outbox.add(item("b"));
+  assert.equal(outbox.change("b", { client_id: "b", reason_code: "artefact" }), true);
+  assert.equal(outbox.change("a", {}), false);
+  assert.equal(outbox.items[1].body.reason_code, "artefact");
 });
 
 test("the wait doubles up to half a minute", () => {

@@ -1,5 +1,7 @@
 /* Which crop comes next, when the server sends a newer order. Pure. */
 
+const BYTES = { uint8: 1, int8: 1, uint16: 2, int16: 2, float64: 8 };
+
 /**
  * The queue after a reply: the newest order, except that the first `keep` crops stay in front when they are still
  * offered, because their pixels are here and the eye expects no wait. What the server no longer offers is read by
@@ -25,4 +27,21 @@ export function wantedImages(current, queue, history, { ahead = 12, contexts = 3
     ...next.slice(contexts).map(({ pixels }) => pixels),
     ...back.slice(0, 1).map(({ context }) => context),
   ].filter(Boolean);
+}
+
+/** Bytes that the raw pixels of a crop take. */
+export function bytesOf({ shape, dtype }) {
+  return (shape ?? []).reduce((product, side) => product * side, BYTES[dtype] ?? 4);
+}
+
+/** Addresses of raw pixels to keep for the time of a broken line: as many of the crops, in order, as `budget` bytes hold. */
+export function provisions(crops, budget) {
+  let left = budget;
+  const kept = [];
+  for (const crop of crops) {
+    left -= bytesOf(crop);
+    if (left < 0) break;
+    kept.push(crop.pixels);
+  }
+  return kept;
 }

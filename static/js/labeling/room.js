@@ -1,35 +1,59 @@
-/* The reading room: binds keys, buttons, the session and the picture together. */
+/* The reading room: binds the session, the picture and the page together. */
 import { getBytes, getJson, postBeacon, postJson } from "../shared/api.js";
-import { actionFor, classKey, isTyping } from "../shared/keys.js";
+import { Attention } from "../shared/attention.js";
+import { newId } from "../shared/ids.js";
+import { announce, openChannel } from "../shared/neighbours.js";
 import { Outbox } from "../shared/outbox.js";
 import { decodePixels, parseShape } from "../shared/pixels.js";
 import { Prefetch } from "../shared/prefetch.js";
 import { createStore } from "../shared/store.js";
+import { Actions } from "./actions.js";
 import { ChannelPanel, Windows } from "./channels.js";
+import { ClassButtons } from "./classes.js";
+import { Comments } from "./comments.js";
+import { ConflictSheet } from "./conflicts.js";
+import { Guide } from "./guide.js";
+import { KeySheet } from "./keysheet.js";
+import { Reasons } from "./reasons.js";
 import { Session } from "./session.js";
 import { StatusBar } from "./statusbar.js";
+import { SuggestionChip } from "./suggestion.js";
 import { bindTabs } from "./tabs.js";
 import { View } from "./view.js";
 
+const ADOPT_MS = 15000;
 const find = (id) => document.getElementById(id);
 const main = find("main");
 const config = JSON.parse(find("room-config").textContent);
 const token = document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "";
-const buttons = [...document.querySelectorAll("[data-class]")];
-const classNames = new Map(config.classes.map(({ key, name }) => [key, name]));
+const owner = `parfocal.page.${newId()}`;
+const post = (url, body, method) => postJson(url, body, token, method);
 
+/** Pixels of an address: from the pantry where they are, else from the server. */
 async function loadImage(url) {
-  const { buffer, headers } = await getBytes(url);
+  const { buffer, headers } = pantry.get(url) ?? (await getBytes(url));
   const crop = session.known().find(({ pixels }) => pixels === url);
   const shape = crop?.shape ?? parseShape(headers.get("X-Shape"));
   const dtype = crop?.dtype ?? headers.get("X-Dtype");
   return { pixels: decodePixels(buffer, dtype, shape), shape, dtype };
 }
 
+async function send({ kind, url, body }) {
+  try {
+    return await post(url, kind === "undo" ? body : { ...body, sent_at: new Date().toISOString() });
+  } catch (error) {
+    // A site that offers no skipping loses nothing by it: the crop just comes again.
+    if (kind === "skip" && error.status === 404) return {};
+    throw error;
+  }
+}
+
 const outbox = new Outbox({
-  send: ({ url, body }) => postJson(url, body, token),
+  send,
   store: createStore(`parfocal.outbox.${main.dataset.user}.${config.study}.`),
-  changed: () => status.refresh(),
+  owner,
+  living: announce(owner),
+  changed: () => status?.refresh(),
   saved: (item, reply) => {
     session.absorb(reply);
     if (!session.current && !session.queue.length) session.refill();
@@ -37,29 +61,52 @@ const outbox = new Outbox({
   },
   refused: (item, error) => {
     session.refused(item);
+    classes.refresh(config.urls.study);
     status.tell(`${item.kind === "undo" ? "Not undone" : "An answer was not taken"}: ${error.message}`);
   },
+  disputed: (item) => conflicts.add(item),
 });
+const pantry = new Prefetch(getBytes, { parallel: 2 });
 const pool = new Prefetch(loadImage, { arrived: (url) => onArrived(url) });
+const attention = new Attention({ capMs: 1000 * config.idle_cap_s });
+const tabs = openChannel(`parfocal.answers.${main.dataset.user}.${config.study}`, (crop) => session.elsewhere(crop));
 const session = new Session({
   config,
   outbox,
   pool,
+  pantry,
+  attention,
+  newId,
   api: {
     next: (count) => getJson(`${config.urls.next}?count=${count}`),
-    undo: (body) => postJson(config.urls.undo, body, token),
+    undo: (body) => post(config.urls.undo, body),
     ranking: async () => (await getJson(config.urls.ranking)).ranking,
   },
   events: {
     shown: (crop, before) => onShown(crop, before),
-    changed: () => status.refresh(),
+    changed: () => status?.refresh(),
     told: (text) => status.tell(text),
+    answered: (crop) => tabs.tell(crop.id),
   },
 });
 const windows = new Windows();
 const view = new View(find);
 const panel = new ChannelPanel({ holder: find("channels"), note: find("window-note"), windows, redraw: () => draw() });
-const status = new StatusBar({ find, main, session, outbox, pool, classNames, blind: config.blind });
+const classes = new ClassButtons({ find, classes: config.classes, chosen: (place, button) => actions.chooseClass(place, button) });
+const status = new StatusBar({ find, main, session, outbox, pool, classNames: classes.names, blind: config.blind });
+const suggestion = new SuggestionChip({ find, classes });
+const reasons = new Reasons({ find, session });
+const keys = new KeySheet({ find, classes, own: config.keys, save: (own) => post(config.urls.preferences, { keys: own }, "PATCH") });
+const conflicts = new ConflictSheet({ find, session, paint, names: classes.names });
+const sheets = {
+  comments: new Comments({ find, url: config.urls.comments, get: getJson, post }),
+  guide: new Guide({ find, url: config.urls.examples, get: getJson, load: loadImage, paint, classes }),
+};
+const actions = new Actions({ find, main, session, view, panel, windows, classes, suggestion, reasons, keys, sheets, status, attention, draw, rest });
+
+function paint(canvas, crop, image) {
+  view.painter.draw(canvas, { ...image, isRgb: crop.is_rgb }, windows.shown(crop.channels));
+}
 
 function imageOf(crop, url) {
   const image = pool.get(url);
@@ -82,14 +129,16 @@ function draw() {
 
 function onShown(crop, before) {
   main.dataset.cropId = crop ? String(crop.id) : "";
-  for (const button of buttons) button.classList.toggle("before", before?.classes?.includes(button.dataset.class) ?? false);
+  classes.mark(before);
+  suggestion.show(crop);
+  reasons.show(session.history.last, before);
   if (!crop) view.clear();
   if (!crop || !showImage(crop)) main.dataset.state = "loading";
   status.refresh();
 }
 
 function showImage(crop) {
-  if (!draw()) return false;
+  if (status.paused || !draw()) return false;
   main.dataset.state = "ready";
   session.markShown();
   requestAnimationFrame(() => {
@@ -114,92 +163,31 @@ function onArrived(url) {
   status.refresh();
 }
 
-function flash(button) {
-  if (!button) return;
-  button.classList.add("flash");
-  setTimeout(() => button.classList.remove("flash"), 80);
+/** Gives the crops back that were set aside for this reader. */
+function leave() {
+  if (config.urls.leave && !outbox.waiting) postBeacon(config.urls.leave, token);
 }
 
-function answer(kind, classes, button) {
-  performance.mark("answer-key");
-  const crop = session.current;
-  const window = crop ? windows.shown(crop.channels).map(({ low, high, on }) => ({ low, high, on })) : [];
-  session.note = find("note").value.trim();
-  if (!session.answer(kind, classes, window)) {
-    performance.clearMarks("answer-key");
-    return;
-  }
-  flash(button);
-  closeNote();
+/** The reader pauses: the crops go back at once, whatever the site knows of pauses. */
+async function rest() {
+  await post(config.urls.pause, {}).catch(leave);
 }
 
-function closeNote() {
-  find("note").value = "";
-  find("note").parentElement.hidden = true;
-}
-
-function openNote() {
-  find("note").parentElement.hidden = false;
-  find("note").focus();
-}
-
-const actions = {
-  class: (index) => answer("label", [buttons[index].dataset.class], buttons[index]),
-  notSure: () => answer("not_sure", [], find("not-sure")),
-  bad: () => answer("bad_crop", [], find("bad-crop")),
-  wrong: () => answer("wrong_object", [], find("wrong-object")),
-  undo: () => {
-    flash(find("undo"));
-    session.undo();
-  },
-  channel: (index) => panel.toggle(index),
-  invert: () => {
-    view.invert = !view.invert;
-    find("invert").setAttribute("aria-pressed", String(view.invert));
-    draw();
-  },
-  outline: () => view.toggleOutline(),
-  guidelines: () => find("guidelines-dialog").showModal(),
-  keys: () => find("keys-dialog").showModal(),
-  note: openNote,
-};
-
-function onKey(event) {
-  if (event.target === find("note") && ["Enter", "Escape"].includes(event.key)) {
-    if (event.key === "Escape") closeNote();
-    return main.focus();
-  }
-  if (event.defaultPrevented || document.querySelector("dialog[open]") || isTyping(event.target)) return;
-  const asked = actionFor(event, buttons.length);
-  // A focused button keeps its space bar, and a key that is held down must not answer crop after crop.
-  if (!asked || (asked.action === "outline" && event.target.closest?.("button, a, summary, input"))) return;
-  event.preventDefault();
-  if (!event.repeat) actions[asked.action](asked.index);
-}
-
-function bind() {
-  buttons.forEach((button, index) => {
-    button.querySelector("kbd").textContent = classKey(index);
-    button.addEventListener("click", () => actions.class(index));
-  });
-  const clicks = {
-    "not-sure": "notSure", "bad-crop": "bad", "wrong-object": "wrong", undo: "undo", invert: "invert",
-    "open-keys": "keys", "open-guidelines": "guidelines", "open-note": "note",
-  };
-  for (const [id, action] of Object.entries(clicks)) find(id).addEventListener("click", () => actions[action]());
-  find("window-auto").addEventListener("click", () => panel.auto());
-  find("window-fit").addEventListener("click", () => panel.fit());
-  find("look-again").addEventListener("click", () => session.refill());
-  document.addEventListener("keydown", onKey);
+async function start() {
+  actions.bind();
   bindTabs();
-  for (const name of ["online", "focus"]) window.addEventListener(name, () => outbox.flush({ force: true }));
-  // Gives the crops back that were set aside for this reader.
-  window.addEventListener("pagehide", () => config.urls.leave && !outbox.waiting && postBeacon(config.urls.leave, token));
+  attention.follow();
+  window.addEventListener("online", () => outbox.flush({ force: true }));
+  window.addEventListener("focus", () => outbox.adopt().then(() => outbox.flush({ force: true })));
+  window.addEventListener("pagehide", leave);
+  // The back button may bring this very page back: what it holds was given back meanwhile.
+  window.addEventListener("pageshow", (event) => event.persisted && session.refill());
   window.addEventListener("beforeunload", (event) => outbox.waiting && event.preventDefault());
+  setInterval(() => status.tick(), 1000);
+  setInterval(() => outbox.adopt().then((found) => found && outbox.flush()), ADOPT_MS);
+  await outbox.ready;
+  outbox.flush();
+  session.refill();
 }
 
-bind();
-status.listKeys(config.classes, classKey);
-outbox.flush();
-session.refill();
-setInterval(() => status.tick(), 1000);
+start();

@@ -2,7 +2,9 @@
 import { age, clock, count } from "../shared/text.js";
 
 /** {text, tone, kind} of the outbox; a quiet tone as long as nothing is wrong. */
-export function saveState({ waiting, trouble, savedAt, retryAt }, now) {
+export function saveState({ waiting, trouble, savedAt, retryAt, items = [] }, now) {
+  const disputed = items.filter(({ standing }) => standing).length;
+  if (disputed) return { kind: "conflict", tone: "bad", text: `${count(disputed)} to decide: two answers of yours` };
   if (waiting && trouble === "auth") {
     return { kind: "auth", tone: "bad", text: `log in again: your ${waiting === 1 ? "answer is" : "answers are"} kept` };
   }
@@ -53,10 +55,22 @@ export function progressLine(progress, waiting) {
   return { answered, text: `${count(answered)} of ${count(progress.total)}${today}` };
 }
 
+/** How many crops the answers on their way add to those that the server counts. */
+export function unsentAnswers(items) {
+  const fresh = items.filter(({ kind, body, standing }) => kind === "answer" && !body.replaces && !standing).length;
+  return fresh - items.filter(({ kind }) => kind === "undo").length;
+}
+
+/** Why no crop is there while the line is broken, and what became of the answers. */
+export function unreachable(waiting) {
+  const kept = waiting ? `Your ${count(waiting)} ${waiting === 1 ? "answer is" : "answers are"} kept on this computer. ` : "";
+  return `The server cannot be reached, and every crop that was fetched ahead is read. ${kept}This page goes on by itself.`;
+}
+
 /** Name of an answer as people say it. */
 export function answerName({ answer, classes }, classNames) {
   if (answer === "label") return classes.map((key) => classNames.get(key) ?? key).join(", ");
-  return { not_sure: "not sure", bad_crop: "bad crop", wrong_object: "wrong object" }[answer] ?? answer;
+  return { not_sure: "not sure", bad_crop: "bad crop", wrong_object: "wrong object", skipped: "skipped" }[answer] ?? answer;
 }
 
 /** What the page says of a crop: the fact; that a blind study hides it; or what is so where there is none. */

@@ -1,6 +1,6 @@
 /* Writes the state of the room onto the page, at most once a frame. */
 import { count } from "../shared/text.js";
-import { answerName, factText, progressLine, rankingDetail, rankingLine, saveState, withWaiting } from "./status.js";
+import { answerName, factText, progressLine, rankingDetail, rankingLine, saveState, unsentAnswers, unreachable, withWaiting } from "./status.js";
 
 const MAY_PASS = new Set(["offline", "server", "auth"]);
 const RETRY_MS = 3000;
@@ -19,6 +19,7 @@ export class StatusBar {
     this.triedAt = Date.now();
     this.lookedAt = Date.now();
     this.lookAgainMs = FRESH_MS;
+    this.paused = false;
   }
 
   refresh() {
@@ -48,7 +49,7 @@ export class StatusBar {
     this.writeProgress();
     this.writeRanking(now);
     this.writeFacts();
-    if (this.main.dataset.state !== "ready" || !this.session.current) this.writeCurtain();
+    if (this.paused || this.main.dataset.state !== "ready" || !this.session.current) this.writeCurtain();
   }
 
   writeSaved(now) {
@@ -62,9 +63,7 @@ export class StatusBar {
   }
 
   writeProgress() {
-    const { items } = this.outbox;
-    const undone = items.filter(({ kind }) => kind === "undo").length;
-    const { answered, text } = progressLine(this.session.progress, items.length - 2 * undone);
+    const { answered, text } = progressLine(this.session.progress, unsentAnswers(this.outbox.items));
     setText(this.find("progress-text"), text);
     this.find("progress").max = Math.max(1, this.session.progress.total);
     this.find("progress").value = answered;
@@ -83,7 +82,7 @@ export class StatusBar {
     const { current, history } = this.session;
     setText(this.find("why"), current ? factText(current.why, this.blind, "taken back") : "");
     setText(this.find("experiment"), current ? factText(current.experiment, this.blind, "") : "");
-    const last = history.at(-1);
+    const { last } = history;
     setText(this.find("last"), last ? answerName(last, this.classNames) : "none yet");
     const more = this.find("more-like");
     more.hidden = !last;
@@ -100,13 +99,14 @@ export class StatusBar {
   }
 
   curtain(current, ended, problem, broken) {
+    if (this.paused) return ["paused", "Paused. Your crops are given back, and the time stands still.\nPress p to go on."];
     if (broken && !MAY_PASS.has(broken.kind)) {
       return ["broken", `This crop's pixels cannot be shown: ${broken.message}.\nPress x to mark it as a bad crop and go on.`];
     }
     const kind = broken?.kind ?? problem?.kind;
     if (kind === "auth") return ["loading", "You are logged out. Log in again in the other tab; this page goes on by itself."];
     if (kind === "refused" || kind === "forbidden") return ["loading", `The server gave no crops: ${problem.message}.`];
-    if (kind) return ["loading", "The server cannot be reached. Your answers are kept; this page tries again by itself."];
+    if (kind) return ["loading", unreachable(this.outbox.waiting)];
     if (current) return ["loading", "Fetching the crop …"];
     if (!ended) return ["loading", "Fetching crops …"];
     const { answered } = this.session.progress;
@@ -118,6 +118,7 @@ export class StatusBar {
   tick() {
     const { session, pool } = this;
     this.refresh();
+    if (this.paused) return;
     this.followRanking();
     const idle = Date.now() - this.triedAt;
     if (idle < RETRY_MS) return;
@@ -140,18 +141,5 @@ export class StatusBar {
       this.lookAgainMs = Math.min(LOOK_AGAIN_MS, 2 * this.lookAgainMs);
       this.session.lookAtRanking();
     }
-  }
-
-  /** The classes at the top of the key sheet. */
-  listKeys(classes, keyOf) {
-    const rows = classes.map(({ name, description }, index) => {
-      const row = document.createElement("tr");
-      const key = document.createElement("kbd");
-      key.textContent = keyOf(index);
-      row.insertCell().append(key);
-      row.insertCell().textContent = description ? `${name}: ${description}` : name;
-      return row;
-    });
-    this.find("key-rows").prepend(...rows);
   }
 }

@@ -1,14 +1,16 @@
 /* Talking to the server. Every failure says what kind it is, because each kind wants something else done. */
 
+// A line that swallows requests without a word is a broken line.
+const PATIENCE_MS = 20000;
+
 /**
- * kind: "offline" (no reply), "auth" (logged out), "refused" (this request is wrong and will stay so),
- * "forbidden" (not now, or not for this account), "server" (it broke).
+ * kind: "offline" (no reply), "auth" (logged out), "refused" (this request is wrong and will stay so), "conflict"
+ * (another answer stands: `body.standing`), "forbidden" (not now, or not for this account), "server" (it broke).
  */
 export class ApiError extends Error {
-  constructor(kind, message, status = 0) {
+  constructor(kind, message, status = 0, body = null) {
     super(message);
-    this.kind = kind;
-    this.status = status;
+    Object.assign(this, { kind, status, body });
   }
 }
 
@@ -27,6 +29,7 @@ export function kindOf({ status, redirected }, body) {
   const error = body?.errors?.[0];
   const mayNot = error?.code === "permission_denied" && !String(error.detail).startsWith("CSRF");
   if (status === 401 || redirected || (status === 403 && !mayNot)) return "auth";
+  if (status === 409 && body?.standing) return "conflict";
   if (status === 400 || status === 409 || status === 422) return "refused";
   return status >= 500 || status === 429 || status === 408 ? "server" : "forbidden";
 }
@@ -34,23 +37,23 @@ export function kindOf({ status, redirected }, body) {
 async function call(url, options) {
   let response;
   try {
-    response = await fetch(url, { credentials: "same-origin", ...options });
+    response = await fetch(url, { credentials: "same-origin", signal: AbortSignal.timeout(PATIENCE_MS), ...options });
   } catch {
     throw new ApiError("offline", "the server cannot be reached");
   }
   if (response.ok && !response.redirected) return response;
   const body = await response.json().catch(() => null);
-  throw new ApiError(kindOf(response, body), detailOf(body, response.status), response.status);
+  throw new ApiError(kindOf(response, body), detailOf(body, response.status), response.status, body);
 }
 
 export async function getJson(url) {
   return (await call(url, { headers: { Accept: "application/json" } })).json();
 }
 
-export async function postJson(url, body, token) {
+export async function postJson(url, body, token, method = "POST") {
   const headers = { Accept: "application/json", "Content-Type": "application/json" };
   headers["X-CSRFToken"] = csrfToken(document.cookie, token);
-  return (await call(url, { method: "POST", headers, body: JSON.stringify(body) })).json();
+  return (await call(url, { method, headers, body: JSON.stringify(body) })).json();
 }
 
 /** {buffer, headers} of raw pixels. */

@@ -1,32 +1,112 @@
-/* One table from keys to actions. The digit row is read by its place, so that shift and other layouts work. */
+/* One table from keys to actions, with the keys of one's own over it. Pure. */
 
-const LETTERS = [..."qwertyuopasdfhjklcvbm"];
-const FIXED = { z: "undo", x: "bad", "-": "wrong", g: "guidelines", i: "invert", n: "note", "?": "keys", " ": "outline" };
+/** What keys do besides naming a class: id, usual key, and what the sheet says of it. */
+export const ACTIONS = [
+  ["notSure", "0", "not sure: a full answer, used as such"],
+  ["reasons", "Shift+0", "why the last crop was not sure, or a wrong object; then 1 to 4"],
+  ["bad", "x", "bad crop: out of focus, cut off, no object"],
+  ["wrong", "w", "wrong object: the outline is around something else, or around two"],
+  ["accept", "Enter", "take the suggestion, where there is one"],
+  ["undo", "z", "take the last answer back; again for the one before"],
+  ["back", "ArrowLeft", "look at the crop before; its answer stands until another is given"],
+  ["next", ".", "on to the next unanswered crop"],
+  ["skip", "s", "put the crop aside without an answer"],
+  ["find", "/", "find a class by its name"],
+  ["note", "n", "write a note that is saved with the next answer"],
+  ["comments", "c", "comments on the crop"],
+  ["guidelines", "g", "guidelines and examples"],
+  ["pause", "p", "pause: your crops are given back"],
+  ["invert", "i", "invert light and dark"],
+  ["outline", " ", "show or hide the outline"],
+  ["keys", "?", "this sheet"],
+].map(([id, key, label]) => ({ id, key, label }));
 
-/** The key of the class at this place: 1-9, then the letters that nothing else needs; "" when they run out. */
+/** Letters that name classes after the nine digits, row by row; those that do something else are not among them. */
+export const LETTERS = [..."qetyuoadhjklvbm"];
+export const CLASS_KEYS = 9 + LETTERS.length;
+const CHANNELS = 9;
+// Escape closes, Tab moves: they are nobody's to give away.
+const KEPT_BACK = new Set(["Escape", "Tab", "Shift", "Control", "Alt", "Meta", "CapsLock", "Dead", "Unidentified", "AltGraph"]);
+const SPOKEN = { " ": "Space", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Enter: "↵" };
+
+/** The key's name: digits by their place (so that other layouts work), letters in lower case; null when not for us. */
+export function keyName(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return null;
+  const digit = /^(?:Digit|Numpad)(\d)$/.exec(event.code ?? "")?.[1];
+  if (digit !== undefined) return event.shiftKey ? `Shift+${digit}` : digit;
+  if (!event.key || KEPT_BACK.has(event.key)) return null;
+  return event.key.length === 1 ? event.key.toLowerCase() : event.key;
+}
+
+/** What is printed on a button: "Space" for " ", "⇧0" for "Shift+0". */
+export function printed(key) {
+  return SPOKEN[key] ?? key.replace("Shift+", "⇧");
+}
+
+/** The usual key of a class at this place: 1 to 9, then letters; "" when they run out. */
 export function classKey(index) {
   return index < 9 ? String(index + 1) : (LETTERS[index - 9] ?? "");
 }
 
-function digitOf(code) {
-  return /^(?:Digit|Numpad)(\d)$/.exec(code ?? "")?.[1] ?? null;
+/** The usual key of an action: of ACTIONS, "class:3" or "channel:2". */
+export function usualKey(action) {
+  const [kind, number] = action.split(":");
+  if (kind === "class") return classKey(Number(number) - 1);
+  if (kind === "channel") return `Shift+${number}`;
+  return ACTIONS.find(({ id }) => id === action)?.key ?? "";
 }
 
-/** What a key event asks for: {action, index?}, or null when it is not for us. */
-export function actionFor(event, classCount) {
-  if (event.ctrlKey || event.metaKey || event.altKey) return null;
-  const digit = digitOf(event.code);
-  if (digit !== null) return digitAction(Number(digit), event.shiftKey, classCount);
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  if (FIXED[key]) return { action: FIXED[key] };
-  const index = LETTERS.indexOf(key) + 9;
-  return index >= 9 && index < classCount && !event.shiftKey ? { action: "class", index } : null;
-}
+/** Which key does what, for one person in a study with so many classes. `own`: {action: key} where they differ. */
+export class KeyMap {
+  constructor(own = {}, classCount = 0) {
+    this.own = { ...own };
+    const classes = Array.from({ length: Math.min(classCount, CLASS_KEYS) }, (_, index) => `class:${index + 1}`);
+    const channels = Array.from({ length: CHANNELS }, (_, index) => `channel:${index + 1}`);
+    this.actions = [...classes, ...ACTIONS.map(({ id }) => id), ...channels];
+    this.byKey = new Map();
+    // Keys of one's own first: what is usual yields to them.
+    const taken = this.actions.filter((action) => action in this.own);
+    for (const action of taken) this.give(action, this.own[action]);
+    for (const action of this.actions) if (!(action in this.own)) this.give(action, usualKey(action));
+  }
 
-function digitAction(digit, shift, classCount) {
-  if (digit === 0) return shift ? null : { action: "notSure" };
-  if (shift) return { action: "channel", index: digit - 1 };
-  return digit <= classCount ? { action: "class", index: digit - 1 } : null;
+  give(action, key) {
+    if (key && !this.byKey.has(key)) this.byKey.set(key, action);
+  }
+
+  /** The key of an action; "" where it has none. */
+  keyOf(action) {
+    const key = this.own[action] ?? usualKey(action);
+    return this.byKey.get(key) === action ? key : "";
+  }
+
+  /** {action, index?} for a key's name, or null. */
+  at(key) {
+    const found = this.byKey.get(key);
+    if (!found) return null;
+    const [action, number] = found.split(":");
+    return number ? { action, index: Number(number) - 1 } : { action };
+  }
+
+  /** What a key event asks for, or null when it is not for us. */
+  asked(event) {
+    return this.at(keyName(event));
+  }
+
+  /** The other action that would lose this key; null where it is free. */
+  conflict(action, key) {
+    const other = this.byKey.get(key);
+    return other && other !== action ? other : null;
+  }
+
+  /** One's own keys after `action` has taken `key`; whoever had it keeps none. */
+  with(action, key) {
+    const other = this.conflict(action, key);
+    const own = { ...this.own, [action]: key };
+    if (other) own[other] = "";
+    for (const [name, given] of Object.entries(own)) if (given === usualKey(name)) delete own[name];
+    return own;
+  }
 }
 
 /** Whether the person is typing text, where letters are letters. */

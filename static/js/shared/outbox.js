@@ -10,27 +10,43 @@ export function waitAfter(failures) {
 
 /**
  * send(item) resolves with the reply or throws an ApiError. store: {load(), save(item), remove(id)}.
- * An item is {id, url, body, at}. Events: changed(), saved(item, reply), refused(item, error).
+ * An item is {id, kind, url, body, at, owner, standing?}; `standing` is another answer that stands in its place: a
+ * person has to choose. `owner` is the page that sends it; `living()` resolves with the owners of open pages.
+ * Events: changed(), saved(item, reply), refused(item, error), disputed(item).
  */
 export class Outbox {
-  constructor({ send, store, now = Date.now, setTimer = (job, ms) => setTimeout(job, ms), changed, saved, refused }) {
-    Object.assign(this, { send, store, now, setTimer, changed, saved, refused });
-    this.items = store.load().sort((a, b) => a.at - b.at);
-    this.touched = new Set(this.items.map(({ id }) => id)); // An earlier page may have sent these already.
+  constructor(options) {
+    const usual = { now: Date.now, setTimer: (job, ms) => setTimeout(job, ms), owner: "", living: async () => new Set() };
+    Object.assign(this, usual, { disputed: () => {} }, options);
+    this.items = [];
+    this.touched = new Set(); // May have reached the server.
     this.failures = 0;
     this.trouble = null;
     this.savedAt = null;
     this.sending = false;
     this.retryAt = null;
+    this.ready = this.adopt();
   }
 
   get waiting() {
     return this.items.length;
   }
 
+  /** Takes over what pages kept that are no longer open; they may have sent it already. */
+  async adopt() {
+    const [kept, living] = [await this.store.load(), await this.living().catch(() => new Set())];
+    const known = new Set(this.items.map(({ id }) => id));
+    const orphans = kept.filter(({ id, owner }) => !known.has(id) && !(owner && owner !== this.owner && living.has(owner)));
+    for (const { id } of orphans) this.touched.add(id);
+    this.items = [...orphans, ...this.items].sort((a, b) => a.at - b.at);
+    if (orphans.length) this.changed();
+    for (const item of orphans) if (item.standing) this.disputed(item);
+    return orphans.length;
+  }
+
   add(item) {
     const last = this.items.at(-1)?.at ?? 0;
-    const kept = { ...item, at: Math.max(this.now(), last + 1) };
+    const kept = { ...item, owner: this.owner, at: Math.max(this.now(), last + 1) };
     this.items.push(kept);
     this.store.save(kept);
     this.changed();
@@ -39,27 +55,41 @@ export class Outbox {
 
   /** Takes an item back; false when it may have reached the server, so that it must be undone there. */
   cancel(id) {
-    if (this.touched.has(id) || !this.items.some((item) => item.id === id)) return false;
+    if (!this.isOnlyHere(id)) return false;
     this.drop(id);
     this.changed();
     return true;
   }
 
+  /** Writes another body into an item; false when it may have reached the server. */
+  change(id, body) {
+    if (!this.isOnlyHere(id)) return false;
+    const item = this.items.find((one) => one.id === id);
+    item.body = body;
+    this.store.save(item);
+    return true;
+  }
+
+  isOnlyHere(id) {
+    return !this.touched.has(id) && this.items.some((item) => item.id === id);
+  }
+
   /** Sends what waits, one after another; called again at any time without harm. */
   async flush({ force = false } = {}) {
+    await this.ready;
     if (this.sending || (!force && this.retryAt !== null)) return;
     this.sending = true;
     this.retryAt = null;
     try {
-      while (this.items.length && (await this.sendFirst()));
+      let item;
+      while ((item = this.items.find(({ standing }) => !standing)) && (await this.sendOne(item)));
     } finally {
       this.sending = false;
       this.changed();
     }
   }
 
-  async sendFirst() {
-    const [item] = this.items;
+  async sendOne(item) {
     this.touched.add(item.id);
     let reply;
     try {
@@ -75,6 +105,12 @@ export class Outbox {
   }
 
   failed(item, error) {
+    if (error.kind === "conflict") {
+      item.standing = error.body.standing;
+      this.store.save(item);
+      this.disputed(item);
+      return true;
+    }
     if (error.kind === "refused") {
       this.drop(item.id);
       this.refused(item, error);

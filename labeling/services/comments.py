@@ -1,0 +1,39 @@
+"""What people write about a crop, for each other to read."""
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from audit import services as audit
+from imaging.models import Crop
+from labeling.models import Comment, Study
+from labeling.services.access import is_lead
+
+LONGEST = 2000
+
+
+class CommentRefused(ValueError):
+    """The comment cannot be kept; the message says why."""
+
+
+def add_comment(study: Study, user: Any, crop: Crop, text: str) -> Comment:
+    """Keep the comment, with its event; CommentRefused for an empty one and for one that is too long."""
+    words = text.strip()
+    if not words:
+        raise CommentRefused("An empty comment says nothing: write a word or close the sheet.")
+    if len(words) > LONGEST:
+        raise CommentRefused(f"A comment has at most {LONGEST} characters, this one has {len(words)}.")
+    with transaction.atomic():
+        comment = Comment.objects.create(study=study, crop=crop, author=user, text=words)
+        detail = {"study": study.pk, "crop": crop.key, "comment": comment.pk}
+        audit.record("crop.commented", comment, actor=audit.actor_of(user), detail=detail)
+    return comment
+
+
+def comments_on(study: Study, user: Any, crop: Crop) -> QuerySet[Comment]:
+    """Comments on the crop that the user may read, oldest first: in a blind study annotators read their own only."""
+    rows = Comment.objects.filter(study=study, crop=crop).select_related("author").order_by("id")
+    if study.is_blind and not is_lead(user, study):
+        rows = rows.filter(author=user)
+    return rows

@@ -1,0 +1,111 @@
+/* What is read next: the newest offer of the server, and a stock for when no reply comes. Knows no page. */
+import { History } from "./history.js";
+import { mergeQueue, provisions, wantedImages } from "./queue.js";
+
+export const REFILL_BELOW = 6;
+// Two minutes without a line, at an answer every two seconds.
+const STOCK = 60;
+export const RESTOCK_BELOW = 50;
+const BATCH = 12;
+const STOCK_BYTES = 64 * 2 ** 20;
+
+export class Supply {
+  /**
+   * api: {next(count), undo(body), ranking()}; outbox, pool, pantry and attention as in ../shared, the pantry a pool
+   * of raw pixels; events: shown(crop, before), changed(), told(text), answered(crop).
+   */
+  constructor({ config, api, outbox, pool, pantry, attention, events, now = () => new Date(), newId = () => crypto.randomUUID() }) {
+    Object.assign(this, { config, api, outbox, pool, pantry, attention, events, now, newId });
+    this.current = null;
+    this.queue = []; // What the newest reply offered.
+    this.stock = []; // What comes after that.
+    this.isStocked = false;
+    this.history = new History();
+    this.answered = []; // Ids in the order of answering; a slow reply may still offer them.
+    this.progress = config.progress;
+    this.guideline = config.guideline ?? null;
+    this.ranking = null;
+    this.ended = false;
+    this.problem = null;
+    this.refilling = null;
+  }
+
+  /** Ids of crops whose answers the server may not know yet. */
+  unsent() {
+    const crops = this.outbox.items.filter(({ kind }) => kind !== "undo").map(({ body }) => body.crop);
+    return new Set(crops);
+  }
+
+  /** Every crop in reach: on screen, next, and answered in this sitting. */
+  known() {
+    return [this.current, ...this.queue, ...this.stock, ...this.history.entries.map(({ crop }) => crop)].filter(Boolean);
+  }
+
+  /** Takes over a reply: order of crops, ranking, progress. `before`: ids answered around the time of asking. */
+  absorb(reply, before = new Set()) {
+    const state = reply.next ?? reply;
+    if (state.crops) this.take(state.crops, new Set([...before, ...this.unsent(), ...(this.current ? [this.current.id] : [])]));
+    if (state.progress) this.progress = state.progress;
+    if (state.ranking !== undefined) this.ranking = state.ranking;
+    if (state.guideline !== undefined) this.follow(state.guideline);
+    if (!this.current && this.queue.length) this.advance();
+    else this.prefetch();
+    this.events.changed();
+  }
+
+  take(crops, exclude) {
+    this.queue = mergeQueue(this.queue, crops.slice(0, BATCH), { exclude });
+    if (crops.length > BATCH) this.stock = crops.slice(BATCH).filter(({ id }) => !exclude.has(id));
+    // All that is open was offered: what is in stock is read by somebody else.
+    if (crops.length < BATCH) this.stock = [];
+    const here = new Set(this.queue.map(({ id }) => id));
+    this.stock = this.stock.filter(({ id }) => !here.has(id) && !exclude.has(id));
+  }
+
+  follow(guideline) {
+    if (guideline === this.guideline) return;
+    this.guideline = guideline;
+    this.events.told("The guidelines have changed: press g to see what is new.");
+  }
+
+  refill() {
+    this.refilling ??= this.fetchNext().finally(() => {
+      this.refilling = null;
+    });
+    return this.refilling;
+  }
+
+  async fetchNext() {
+    const before = this.unsent();
+    const asked = this.answered.length;
+    const count = this.stock.length < RESTOCK_BELOW - BATCH ? STOCK : BATCH;
+    try {
+      const reply = await this.api.next(count);
+      this.problem = null;
+      this.isStocked = reply.crops.length < count;
+      this.absorb(reply, new Set([...before, ...this.answered.slice(asked)]));
+      this.ended = !this.current && !this.queue.length && !this.outbox.waiting;
+    } catch (error) {
+      this.problem = error;
+    }
+    this.events.changed();
+  }
+
+  /** What the ranking says of itself now, without asking for crops; a failure leaves what is known. */
+  async lookAtRanking() {
+    const answered = this.answered.length;
+    try {
+      const ranking = await this.api.ranking();
+      // An answer that was given meanwhile brings its own news.
+      if (answered === this.answered.length) this.ranking = ranking;
+      this.events.changed();
+    } catch {
+      // The next answer tells whether the server can be reached.
+    }
+  }
+
+  prefetch() {
+    this.pool.want(wantedImages(this.current, [...this.queue, ...this.stock], this.history.entries));
+    this.pantry.want(provisions([...(this.current ? [this.current] : []), ...this.queue, ...this.stock], STOCK_BYTES));
+  }
+}

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { matches } from "../../static/js/labeling/classes.js";
+import { reasonAt } from "../../static/js/labeling/reasons.js";
+import { unreachable, unsentAnswers } from "../../static/js/labeling/status.js";
+import { suggestionDetail } from "../../static/js/labeling/suggestion.js";
+import { Attention } from "../../static/js/shared/attention.js";
+import { newId } from "../../static/js/shared/ids.js";
+import { isStill, onPress } from "../../static/js/shared/press.js";
+
+function watched(capMs = 1000) {
+  const clock = { at: 0 };
+  return { clock, attention: new Attention({ capMs, now: () => clock.at }) };
+}
+
+test("the time on a crop leaves out what is longer than the cap", () => {
+  const { clock, attention } = watched();
+  attention.start();
+  clock.at = 400;
+  attention.sign();
+  clock.at = 60_000;
+  assert.equal(attention.ms(), 1400);
+});
+
+test("no time passes while the page is hidden, and a new crop begins at nothing", () => {
+  const { clock, attention } = watched();
+  attention.start();
+  clock.at = 300;
+  attention.see(false);
+  clock.at = 900;
+  attention.sign();
+  attention.see(true);
+  clock.at = 1000;
+  assert.equal(attention.ms(), 400);
+  attention.start();
+  assert.equal(attention.ms(), 0);
+});
+
+test("identities are unique UUIDs with and without the browser's own", () => {
+  const old = { getRandomValues: (bytes) => crypto.getRandomValues(bytes) };
+  const ids = Array.from({ length: 200 }, (_, index) => newId(index % 2 ? old : crypto));
+  assert.equal(new Set(ids).size, 200);
+  for (const id of ids) assert.match(id, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+});
+
+class FakeButton extends EventTarget {
+  contains(other) {
+    return other === this;
+  }
+}
+
+function pointer(kind, x, more = {}) {
+  return Object.assign(new Event(kind), { clientX: x, clientY: 0, isPrimary: true, button: 0, ...more });
+}
+
+test("one press is one answer: a double click, and a slip of less than 4 px over the edge", () => {
+  globalThis.document = new EventTarget();
+  const clock = { at: 0 };
+  let presses = 0;
+  const button = new FakeButton();
+  onPress(button, () => (presses += 1), () => clock.at);
+  const click = () => button.dispatchEvent(Object.assign(new Event("click"), { detail: 1 }));
+  click();
+  clock.at = 120;
+  click();
+  assert.equal(presses, 1);
+  clock.at = 1000;
+  button.dispatchEvent(pointer("pointerdown", 10));
+  document.dispatchEvent(pointer("pointerup", 13));
+  assert.equal(presses, 2);
+  clock.at = 2000;
+  button.dispatchEvent(pointer("pointerdown", 10));
+  document.dispatchEvent(pointer("pointerup", 14.5));
+  assert.equal(presses, 2);
+  assert.equal(isStill({ x: 0, y: 0 }, { x: 2, y: 3 }), true);
+  delete globalThis.document;
+});
+
+test("classes are found by parts of their names, those that begin so first", () => {
+  const classes = ["late prophase", "prophase", "metaphase, plate", "<script>"].map((name) => ({ name }));
+  assert.deepEqual(matches(classes, "PRO"), [1, 0]);
+  assert.deepEqual(matches(classes, "plate meta"), [2]);
+  assert.deepEqual(matches(classes, "<scr"), [3]);
+  assert.deepEqual(matches(classes, ""), [0, 1, 2, 3]);
+  assert.deepEqual(matches(classes, "g2"), []);
+});
+
+test("a plain digit names a reason, as far as there are reasons", () => {
+  assert.equal(reasonAt({ code: "Digit2" }, 4), 1);
+  assert.equal(reasonAt({ code: "Numpad4" }, 3), null);
+  assert.equal(reasonAt({ code: "Digit1", shiftKey: true }, 4), null);
+  assert.equal(reasonAt({ code: "KeyQ" }, 4), null);
+});
+
+test("only new answers on their way add to what is read", () => {
+  const sent = (kind, replaces = null) => ({ kind, body: { replaces } });
+  const items = [sent("answer"), sent("answer"), sent("answer", "x"), sent("edit"), sent("skip"), sent("undo")];
+  assert.equal(unsentAnswers(items), 1);
+});
+
+test("a broken line says what is kept, and a suggestion who says so", () => {
+  assert.match(unreachable(12), /Your 12 answers are kept/);
+  assert.doesNotMatch(unreachable(0), /kept/);
+  assert.equal(suggestionDetail({ probability: 0.617, model: "0f3ab2" }), "62 % · model 0f3a");
+});
