@@ -137,7 +137,11 @@ class StudyViewSet(ReadOnlyModelViewSet[Study]):
             ) from error
 
     def _list_answers(self, request: Request, study: Study) -> Response:
-        rows = Annotation.objects.filter(study=study).select_related("crop", "guideline").prefetch_related("labels__label_class")
+        rows = (
+            Annotation.objects.filter(study=study)
+            .select_related("crop", "guideline")
+            .prefetch_related("labels__label_class")
+        )
         if not access.is_lead(request.user, study):
             rows = rows.filter(annotator=request.user)
         page = self.paginate_queryset(rows.order_by("id"))

@@ -136,7 +136,14 @@ def standing_answer(study: Study, user: Any, crop_id: int) -> Annotation | None:
 def _same(seen: Annotation, study: Study, user: Any, submission: Submission) -> Annotation:
     classes = sorted(seen.labels.values_list("label_class__key", flat=True))
     stored = (seen.study_id, seen.annotator_id, seen.crop_id, seen.answer, seen.reason, seen.reason_code, classes)
-    given = (study.pk, user.pk, submission.crop_id, submission.answer, submission.reason[:200], submission.reason_code)
+    given = (
+        study.pk,
+        user.pk,
+        submission.crop_id,
+        submission.answer,
+        submission.reason[:200],
+        submission.reason_code,
+    )
     if stored != (*given, sorted(submission.classes)):
         raise AnswerConflict("This client_id was used for another answer: make a new one for each answer.")
     return seen

@@ -8,19 +8,31 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import Page
 
-from imaging.models import Experiment
+from imaging.models import Crop, Experiment
 from inference.models import InferenceRun
 from labeling.models import Study
 from tests.browser.rows import make_model, make_run
+from tests.factories import answer
 from training.models import ModelVersion, Promotion
 
 SERIOUS = ("serious", "critical")
+
+
+def _answered(study: Study) -> bool:
+    """Some answers of the reader's, one of them changed."""
+    reader = study.members.get(username="reader")
+    for crop in (*Crop.objects.order_by("id")[:5], Crop.objects.first()):
+        answer(study, reader, crop, "long" if crop.pk % 2 else "round")
+    return True
+
+
 PAGES: dict[str, Callable[[Study], str]] = {
     "home": lambda study: reverse("home"),
     "overview": lambda study: reverse("labeling:overview", args=[study.pk]),
     "new study": lambda study: reverse("labeling:new"),
     "settings": lambda study: reverse("labeling:settings", args=[study.pk]),
     "ambiguous": lambda study: reverse("labeling:ambiguous", args=[study.pk]),
+    "mine": lambda study: _answered(study) and reverse("labeling:mine", args=[study.pk]),
     "room": lambda study: reverse("labeling:room", args=[study.pk]),
     "models": lambda study: reverse("training:runs", args=[study.pk]),
     "experiments": lambda study: reverse("imaging:experiments"),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -135,7 +135,7 @@ boxes = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(boxes, boxes)
 def test_partners_are_one_to_one_near_and_everybody_is_accounted_for(
     before: list[tuple[float, ...]], after: list[tuple[float, ...]]
@@ -152,7 +152,7 @@ def test_partners_are_one_to_one_near_and_everybody_is_accounted_for(
     assert {row.index for row in found.fresh_relatives} <= set(found.fresh)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(boxes)
 def test_matching_with_itself_pairs_each_object_with_one_of_its_own_place(before: list[tuple[float, ...]]) -> None:
     objects = boxed(*before)  # type: ignore[arg-type]
@@ -162,7 +162,7 @@ def test_matching_with_itself_pairs_each_object_with_one_of_its_own_place(before
     assert all(pair.distance_px < np.sqrt(2) or pair.overlap > SAME_ABOVE for pair in found.pairs)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(boxes, boxes)
 def test_it_does_not_matter_which_segmentation_came_first(
     before: list[tuple[float, ...]], after: list[tuple[float, ...]]
