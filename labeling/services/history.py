@@ -50,11 +50,6 @@ class ReaderDays:
     today: Day
     days: Day
 
-    @property
-    def hours(self) -> float:
-        """Time read in those days, in hours."""
-        return self.days.read_s / 3600
-
 
 def hides_old_answers(study: Study, viewer: Any) -> bool:
     """Whether the viewer is not shown answers that may be asked again."""

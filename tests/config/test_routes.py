@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import URLPattern, get_resolver, reverse
 from django.utils import timezone
 
-from imaging.models import Crop, Experiment, Image
+from imaging.models import Crop, Experiment, Image, Revision
 from inference.models import InferenceRun
 from labeling.models import LabelClass, Membership, Study
 from tests.factories import (
@@ -70,6 +70,7 @@ def world(db: None, data_folder: Path, tmp_path: Path) -> World:
     make_run(experiment, model, alice)
     request_training(study, alice, {})
     fill_queue(study, crops_of(experiment))
+    Revision.objects.create(experiment=experiment, number=1, source=str(tmp_path), report={"total": {}, "images": []})
     return World(study, alice, bob, make_user("charlie"), list(routes()))
 
 
@@ -112,6 +113,7 @@ OTHERS: dict[str, Callable[[], object]] = {
     "class_pk": lambda: LabelClass.objects.order_by("id")[1].pk,
     "member_pk": lambda: Membership.objects.get(user__username="bob").pk,
     "name": lambda: "objects.csv",
+    "number": lambda: Revision.objects.get().number,
 }
 
 
