@@ -8,7 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import Page
 
-from imaging.models import Crop, Experiment
+from imaging.models import Crop, CropMove, Experiment, Revision
 from inference.models import InferenceRun
 from labeling.models import Study
 from tests.browser.rows import make_model, make_run
@@ -26,6 +26,31 @@ def _answered(study: Study) -> bool:
     return True
 
 
+def _revised() -> Revision:
+    """A revision of the experiment, with a crop of each kind."""
+    columns = ("kept", "outline", "moved", "new", "gone", "back", "held", "unclear")
+    total = {name: place for place, name in enumerate(columns)}
+    image = {"name": "field_0.tif", "is_added": False} | total
+    revision = Revision.objects.create(
+        experiment=Experiment.objects.get(),
+        number=1,
+        source="masks",
+        report={"total": total, "images": [image], "untouched": 1, "moved_px": {"median": 2.0, "largest": 4.5}},
+    )
+    for crop, kind in zip(Crop.objects.order_by("id"), CropMove.Kind.values):
+        CropMove.objects.create(
+            revision=revision,
+            crop=crop,
+            kind=kind,
+            distance_px=2.0,
+            overlap=0.8,
+            is_held=True,
+            relation="split",
+            other=crop,
+        )
+    return revision
+
+
 PAGES: dict[str, Callable[[Study], str]] = {
     "home": lambda study: reverse("home"),
     "overview": lambda study: reverse("labeling:overview", args=[study.pk]),
@@ -37,6 +62,7 @@ PAGES: dict[str, Callable[[Study], str]] = {
     "models": lambda study: reverse("training:runs", args=[study.pk]),
     "experiments": lambda study: reverse("imaging:experiments"),
     "experiment": lambda study: reverse("imaging:experiment", args=[Experiment.objects.get().pk]),
+    "revision": lambda study: reverse("imaging:revision", args=[_revised().experiment_id, 1]),
     "report": lambda study: reverse("training:report", args=[make_model(study).pk]),
     "runs": lambda study: reverse("inference:runs"),
     "running": lambda study: reverse("inference:run", args=[make_run(make_model(study), "running").pk]),

@@ -246,7 +246,8 @@ def test_what_only_leads_may_do_is_refused_to_annotators(world: World) -> None:
     numbers = {
         "study": world.study.pk, "training": TrainingRun.objects.first().pk,
         "model": ModelVersion.objects.get().pk, "run": InferenceRun.objects.get().pk,
-        "reader": world.alice.pk, "label_class": OTHERS["class_pk"](), "member": OTHERS["member_pk"](), "crop": OTHERS["crop_pk"](),
+        "reader": world.alice.pk,
+        "label_class": OTHERS["class_pk"](), "member": OTHERS["member_pk"](), "crop": OTHERS["crop_pk"](),
     }  # fmt: skip
     wanted = [(method, Route("", path.format(**numbers))) for method, path in LEADS_ONLY]
     bob, alice, before = client_of(world.bob), client_of(world.alice), state()
