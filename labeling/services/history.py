@@ -64,9 +64,12 @@ def answers_of(study: Study, reader: Any, viewer: Any, wanted: Filter | None = N
     wanted = wanted or Filter()
     rows = Annotation.objects.filter(study=study, annotator=reader, superseded_by__isnull=True)
     rows = rows.filter(answer="withdrawn") if wanted.kind == "withdrawn" else rows.exclude(answer="withdrawn")
-    if hides_old_answers(study, viewer):
-        rows = rows.exclude(_of_age(study, reader))
-    return _narrowed(rows, wanted).order_by("-id")
+    return _narrowed(without_old(rows, study, viewer), wanted).order_by("-id")
+
+
+def without_old(rows: AnnotationQuerySet, study: Study, viewer: Any) -> AnnotationQuerySet:
+    """The viewer's own answers without those that they are not shown because they may be asked again."""
+    return rows.exclude(_of_age(study, viewer)) if hides_old_answers(study, viewer) else rows
 
 
 def _of_age(study: Study, reader: Any) -> Q:

@@ -259,6 +259,8 @@ def test_what_may_be_read_again_is_neither_shown_nor_changed_in_a_blind_study(
     assert shown(page(client, study)) == [row.crop_id for row in reversed(given[3:])]
     age(given[3:5], study.reread_after_days)
     assert shown(page(client, study)) == [given[5].crop_id]
+    listed = client.get(reverse("labeling-api:study-answers", args=[study.pk])).json()["results"]
+    assert [row["crop"] for row in listed] == [given[5].crop_id]
     assert change(client, study, crops[0], "label:ring", given[0].client_id).status_code == 400
     with pytest.raises(AnswerRefused):
         history.change_answer(study, bob, submission(crops[0], "ring"))
