@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from audit.admin import ReadOnlyAdmin
-from imaging.models import Crop, Experiment, Image, QualityReport, Sample
+from imaging.models import Crop, CropMove, Experiment, Image, QualityReport, Revision, Sample
 
 
 @admin.register(Experiment)
@@ -25,4 +25,4 @@ class SampleAdmin(admin.ModelAdmin):
     readonly_fields = ("experiment", "name")
 
 
-admin.site.register([Image, QualityReport, Crop], ReadOnlyAdmin)
+admin.site.register([Image, QualityReport, Crop, Revision, CropMove], ReadOnlyAdmin)

@@ -13,7 +13,9 @@ class ExperimentQuerySet(models.QuerySet["Experiment"]):
         """Adds `image_count`, `crop_count` and `rejected_count`."""
         return self.annotate(
             image_count=Count("samples__images", distinct=True),
-            crop_count=Count("samples__images__crops", distinct=True),
+            crop_count=Count(
+                "samples__images__crops", distinct=True, filter=Q(samples__images__crops__gone_at__isnull=True)
+            ),
             rejected_count=Count("samples__images", distinct=True, filter=Q(samples__images__verdict=Verdict.REJECT)),
         )
 
@@ -29,8 +31,9 @@ class Verdict(models.TextChoices):
 class Experiment(models.Model):
     """The unit that is held out: one batch, run, plate set or slide series.
 
-    Identified by its name. Written by `imaging.worker.ingest`, in one transaction with all that belongs to it.
-    `channels` is a list of {name, color, low, high}: the display window is the same for the whole experiment.
+    Identified by its name. Written by `imaging.worker.ingest`, in one transaction with all that belongs to it; images
+    and objects that come later are a `Revision`, whose number `revision` counts. `channels` is a list of
+    {name, color, low, high}: the display window is the same for the whole experiment.
     `pixel_size_um` is empty where it is unknown or differs between images.
     """
 
@@ -45,6 +48,7 @@ class Experiment(models.Model):
     bit_depth = models.PositiveSmallIntegerField(null=True, blank=True, help_text="significant bits of the camera")
     source = models.CharField(max_length=1000, help_text="the folder or manifest that it was read from")
     content_digest = models.CharField(max_length=64)
+    revision = models.PositiveIntegerField(default=0, help_text="how often its images or objects changed since")
     is_simulated = models.BooleanField(default=False)
     viewers = models.ManyToManyField(settings.AUTH_USER_MODEL, blank=True, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
@@ -96,7 +100,7 @@ class Image(models.Model):
 
     Identified within its sample by its digest. `files` lists {name, uri, sha256, channel, z}; `name` is relative
     to the folder or manifest it came from and never shows where it is stored. Written with its experiment; only
-    `verdict` follows the newest quality report.
+    `verdict` follows the newest quality report, `object_source` and `objects_digest` the newest segmentation.
     """
 
     sample = models.ForeignKey(Sample, on_delete=models.CASCADE, related_name="images")
@@ -111,6 +115,7 @@ class Image(models.Model):
     crop_field_px = models.FloatField(help_text="side of a crop's field in full-resolution pixels")
     site = models.CharField(max_length=200, blank=True)
     object_source = models.CharField(max_length=20)
+    objects_digest = models.CharField(max_length=64, blank=True, help_text="of the centres of its objects")
     verdict = models.CharField(max_length=10, choices=Verdict, default=Verdict.USE)
 
     class Meta:
@@ -157,9 +162,13 @@ class QualityReport(models.Model):
 class CropQuerySet(models.QuerySet["Crop"]):
     """Filters that pages and commands share."""
 
+    def standing(self) -> "CropQuerySet":
+        """Crops whose object is still there."""
+        return self.filter(gone_at__isnull=True)
+
     def usable(self) -> "CropQuerySet":
-        """Crops of images that quality control did not reject."""
-        return self.exclude(image__verdict=Verdict.REJECT)
+        """Standing crops of images that quality control did not reject."""
+        return self.standing().exclude(image__verdict=Verdict.REJECT)
 
     def of_experiments(self, experiments: QuerySet[Experiment]) -> "CropQuerySet":
         """Crops of these experiments."""
@@ -169,8 +178,10 @@ class CropQuerySet(models.QuerySet["Crop"]):
 class Crop(models.Model):
     """A small picture around one object.
 
-    Identified by `key` = image digest + position, which survives re-segmentation. Its pixels are row `row` of
-    the shard named by digest. Boxes and centroids are in full-resolution pixels. Written with its experiment.
+    Identified by `key` = image digest + position, which survives re-segmentation: number, key, centre and pixels
+    never change. Its pixels are row `row` of the shard named by digest. Boxes and centroids are in full-resolution
+    pixels. Written with its experiment or a `Revision` of it, which also renews the outline of crops that nobody has
+    answered, and sets `gone_at` where the object is no longer found: such a crop keeps its answers and is in no pool.
     """
 
     image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="crops")
@@ -184,6 +195,7 @@ class Crop(models.Model):
     contour = models.JSONField(null=True, blank=True)
     shard = models.CharField(max_length=64)
     row = models.PositiveIntegerField()
+    gone_at = models.DateTimeField(null=True, blank=True)
 
     objects = CropQuerySet.as_manager()
 
@@ -202,3 +214,65 @@ class Crop(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Revision(models.Model):
+    """One change of an experiment's images or objects after it was taken in; append-only.
+
+    Identified by experiment and number. Written by `imaging.worker.resegment` in the transaction of the change.
+    `report` counts, for each image and in all, what was kept, moved, new, gone and unclear.
+    """
+
+    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="revisions")
+    number = models.PositiveIntegerField()
+    source = models.CharField(max_length=1000, help_text="the folder or manifest that it was read from")
+    content_before = models.CharField(max_length=64)
+    content_after = models.CharField(max_length=64)
+    report = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["experiment", "-number"]
+        constraints = [
+            # A number names one change.
+            models.UniqueConstraint(fields=["experiment", "number"], name="revision_number_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.experiment}, revision {self.number}"
+
+
+class CropMove(models.Model):
+    """What a revision did to a crop; crops that it left as they were have none. Identified by revision and crop.
+
+    `distance_px` and `overlap` compare the crop with the object that was found. `outline` ({box, contour}) is the one
+    that the crop does not show: the new one where people's answers hold the old one (`is_held`), else the old one.
+    `relation` says what an object without a partner has to do with crop `other`.
+    """
+
+    class Kind(models.TextChoices):
+        OUTLINE = "outline", "another outline"
+        MOVED = "moved", "moved"
+        NEW = "new", "new"
+        GONE = "gone", "gone"
+        BACK = "back", "found again"
+
+    revision = models.ForeignKey(Revision, on_delete=models.CASCADE, related_name="moves")
+    crop = models.ForeignKey(Crop, on_delete=models.CASCADE, related_name="moves")
+    kind = models.CharField(max_length=10, choices=Kind)
+    distance_px = models.FloatField(null=True, blank=True)
+    overlap = models.FloatField(null=True, blank=True)
+    is_held = models.BooleanField(default=False, help_text="somebody spoke about it: it is shown as it was")
+    outline = models.JSONField(null=True, blank=True)
+    relation = models.CharField(max_length=10, blank=True)
+    other = models.ForeignKey(Crop, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            # A revision does one thing to a crop.
+            models.UniqueConstraint(fields=["revision", "crop"], name="move_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.crop}: {self.kind}"

@@ -8,5 +8,6 @@ app_name = "imaging"
 urlpatterns = [
     path("experiments/", views.experiments, name="experiments"),
     path("experiments/<int:pk>/", views.experiment, name="experiment"),
+    path("experiments/<int:pk>/revisions/<int:number>/", views.revision, name="revision"),
     path("images/<int:pk>/thumbnail.png", views.thumbnail, name="thumbnail"),
 ]

@@ -4,14 +4,14 @@ from io import BytesIO
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 from PIL import Image as Picture
 
-from imaging.models import Image, Verdict
+from imaging.models import CropMove, Image, Verdict
 from imaging.pixels import display
 from imaging.pixels.errors import ImageError
 from imaging.pixels.geometry import Box
@@ -20,6 +20,7 @@ from imaging.services.pixels import reader_of, shown_channels
 from imaging.services.quality import reason_text
 
 PAGE = 60
+MOVES = 200
 THUMBNAIL_PX = 240
 
 
@@ -46,8 +47,30 @@ def experiment(request: HttpRequest, pk: int) -> HttpResponse:
         "verdict": wanted,
         "page": page,
         "images": _image_rows(list(page.object_list)),
+        "revisions": row.revisions.all(),
     }
     return render(request, "imaging/experiment.html", context)
+
+
+@require_safe
+def revision(request: HttpRequest, pk: int, number: int) -> HttpResponse:
+    """What one change of an experiment's objects or images did to its crops; `?kind=gone` lists one kind of move."""
+    row = access.experiment_for(request.user, pk)
+    change = get_object_or_404(row.revisions, number=number)
+    moves = change.moves.select_related("crop__image", "other").order_by("id")
+    counts = dict(change.moves.order_by().values_list("kind").annotate(number=Count("id")))
+    wanted = request.GET.get("kind", "")
+    if wanted in CropMove.Kind.values:
+        moves = moves.filter(kind=wanted)
+    context = {
+        "experiment": row,
+        "revision": change,
+        "report": change.report,
+        "kinds": [(kind, CropMove.Kind(kind).label, counts[kind]) for kind in CropMove.Kind.values if kind in counts],
+        "kind": wanted,
+        "page": Paginator(moves, MOVES).get_page(request.GET.get("page")),
+    }
+    return render(request, "imaging/revision.html", context)
 
 
 @require_safe
@@ -66,7 +89,9 @@ def thumbnail(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _image_rows(images: list[Image]) -> list[dict[str, Any]]:
-    rows = Image.objects.filter(pk__in=[image.pk for image in images]).annotate(number=Count("crops"))
+    rows = Image.objects.filter(pk__in=[image.pk for image in images]).annotate(
+        number=Count("crops", filter=Q(crops__gone_at__isnull=True))
+    )
     crops = dict(rows.values_list("pk", "number"))
     return [
         {

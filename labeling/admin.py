@@ -3,8 +3,11 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
+from django.contrib.auth.admin import UserAdmin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from audit.admin import ReadOnlyAdmin
 from labeling.forms import EncoderField, StrategyField
@@ -30,6 +33,7 @@ from labeling.models import (
     Suggestion,
 )
 from labeling.services.access import withdraw_sight
+from labeling.services.people import ForgetRefused, forget_person, pseudonym_of
 from labeling.services.studies import study_saved
 
 
@@ -94,3 +98,35 @@ class AnnotationAdmin(ReadOnlyAdmin):
 admin.site.register([QueueEntry, Lease, Ranked, RequestedCrop, Reopening, Suggestion, Consensus], ReadOnlyAdmin)
 admin.site.register([GuidelineVersion, ClassExample, LabelImport, Invitation, Comment], ReadOnlyAdmin)
 admin.site.register([Sitting, SkippedCrop, Preferences], ReadOnlyAdmin)
+
+admin.site.unregister(get_user_model())
+
+
+@admin.register(get_user_model())
+class PersonAdmin(UserAdmin):
+    """People; instead of deleting one, Admin forgets them: their answers stay under a pseudonym."""
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """The list's actions; people are forgotten one at a time, after a look at what that means."""
+        return {name: act for name, act in super().get_actions(request).items() if name != "delete_selected"}
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list[Any], Any, set[str], list[Any]]:
+        """What the confirmation lists: nothing is deleted, so nothing stands in the way."""
+        told = [f"{user} becomes “{pseudonym_of(user)}”; {user.annotations.count()} answers stay" for user in objs]
+        return told, {}, set(), []
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> None:
+        """Nothing: Admin's log would keep the name, and the audit trail has the event."""
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Forget the person, and say so or why not."""
+        name = str(obj)
+        try:
+            forget_person(obj, request.user)
+            self.message_user(request, f"{name} is “{pseudonym_of(obj)}” now; the answers stay.", messages.SUCCESS)
+        except ForgetRefused as error:
+            self.message_user(request, f"{name} is as before. {error}", messages.ERROR)
+
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> HttpResponse:
+        """Back to the list; what happened is said there."""
+        return redirect("admin:auth_user_changelist")

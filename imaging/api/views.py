@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from imaging.models import Crop, Experiment, Image
+from imaging.models import Crop, Experiment, Image, Revision
 from imaging.services import access
 from imaging.services.quality import file_reports
 
@@ -57,6 +57,16 @@ class CropSerializer(serializers.ModelSerializer[Crop]):
         fields = ["id", "key", "image", "x", "y", "x0", "y0", "x1", "y1"]
 
 
+class RevisionSerializer(serializers.ModelSerializer[Revision]):
+    """A change of an experiment's objects or images: what became of its crops, image by image and in all."""
+
+    report = serializers.DictField()
+
+    class Meta:
+        model = Revision
+        fields = ["number", "created_at", "content_before", "content_after", "report"]
+
+
 class ExperimentViewSet(ReadOnlyModelViewSet[Experiment]):
     """Experiments that the user may see."""
 
@@ -81,10 +91,17 @@ class ExperimentViewSet(ReadOnlyModelViewSet[Experiment]):
         page = self.paginate_queryset(rows.select_related("sample").order_by("id"))
         return self.get_paginated_response(ImageSerializer(page, many=True).data)
 
+    @extend_schema(responses=RevisionSerializer(many=True))
+    @action(detail=True)
+    def revisions(self, request: Request, pk: int) -> Response:
+        """Changes of its objects and images since it was taken in, the newest first."""
+        page = self.paginate_queryset(access.experiment_for(request.user, pk).revisions.order_by("-number"))
+        return self.get_paginated_response(RevisionSerializer(page, many=True).data)
+
     @extend_schema(responses=CropSerializer(many=True))
     @action(detail=True)
     def crops(self, request: Request, pk: int) -> Response:
-        """Crops of the experiment."""
-        rows = Crop.objects.filter(image__sample__experiment=access.experiment_for(request.user, pk))
+        """Crops of the experiment whose objects are there; those that a newer segmentation lost are left out."""
+        rows = Crop.objects.standing().filter(image__sample__experiment=access.experiment_for(request.user, pk))
         page = self.paginate_queryset(rows.order_by("id"))
         return self.get_paginated_response(CropSerializer(page, many=True).data)

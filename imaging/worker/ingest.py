@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imaging.models import Crop, Experiment
-from imaging.pixels.digest import array_digest, mapping_digest
 from imaging.pixels.errors import ImageError
 from imaging.pixels.info import ImageInfo
 from imaging.pixels.listing import FieldEntry, Listing
 from imaging.pixels.manifest import read_manifest
 from imaging.pixels.scanning import scan_folder
-from imaging.worker.measuring import FieldFacts, read_field, with_common_plan
+from imaging.worker.measuring import FieldFacts, content_digest, objects_digest, read_field, with_common_plan
 from imaging.worker.storing import StoreOptions, store
 
 Progress = Callable[[str], None]
@@ -106,11 +105,11 @@ def _ingest_experiment(
     name: str, entries: Sequence[FieldEntry], options: Options, report: Report, progress: Progress
 ) -> set[str]:
     """Names of the files that are in the experiment, also as duplicates; the rest goes to the report."""
-    facts, alike = _read_all(entries, options, report, progress)
+    facts, alike = read_all(entries, options, report, progress)
     if not facts:
         return set()
     names = [file["name"] for item in facts for file in item.files] + alike
-    content = mapping_digest({"fields": sorted([item.digest, _objects_digest(item)] for item in facts)})
+    content = content_digest((item.digest, objects_digest(item)) for item in facts)
     standing = Experiment.objects.filter(name=name).first()
     if standing is not None and standing.content_digest != content and options.rename_on_conflict:
         name = f"{name} [{content[:6]}]"
@@ -118,19 +117,25 @@ def _ingest_experiment(
     if standing is None:
         standing = store(name, with_common_plan(facts), content, options.store)
     elif standing.content_digest != content:
-        reason = f"experiment '{name}' exists with other images or objects: give another name with --experiment"
+        reason = (
+            f"experiment '{name}' exists with other images or objects: give another name with --experiment, or bring "
+            "them in with manage.py resegment"
+        )
         report.refused += [{"path": path, "reason": reason} for path in names]
         return set()
     report.experiments.append(name)
-    report.crops += Crop.objects.filter(image__sample__experiment=standing).count()
-    report.warnings += [text for item in facts for text in _left_out(item)]
+    report.crops += Crop.objects.standing().filter(image__sample__experiment=standing).count()
+    report.warnings += [text for item in facts for text in left_out(item)]
     return set(names)
 
 
-def _read_all(
+def read_all(
     entries: Sequence[FieldEntry], options: Options, report: Report, progress: Progress
 ) -> tuple[list[FieldFacts], list[str]]:
-    """The fields that can be read, and the names of the files of those that repeat one of them."""
+    """The fields that can be read, and the names of the files of those that repeat one of them.
+
+    What cannot be read stands in the report with its reason.
+    """
     facts: list[FieldFacts] = []
     alike: list[str] = []
     seen: dict[str, str] = {}
@@ -153,7 +158,7 @@ def _read_all(
     return facts, alike
 
 
-def _left_out(item: FieldFacts) -> list[str]:
+def left_out(item: FieldFacts) -> list[str]:
     """Objects of the field that make no crop, in words."""
     return _boxes_outside(item.entry, item.info) + ([_dropped(item)] if item.dropped else [])
 
@@ -173,11 +178,6 @@ def _boxes_outside(entry: FieldEntry, info: ImageInfo) -> list[str]:
         f" {box.y1:g}) lies outside the image of {size}; coordinates are pixels from the top left corner"
         for box in outside
     ]
-
-
-def _objects_digest(item: FieldFacts) -> str:
-    """Digest of where the field's crops lie: the same images with other objects are another experiment."""
-    return array_digest(item.objects.centroids.round(2))
 
 
 def _reason(error: Exception, name: str) -> str:

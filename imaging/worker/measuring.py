@@ -1,6 +1,6 @@
 """Reads one listed field: its objects, its crops, and its quality metrics."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from imaging.pixels import objects as sources
 from imaging.pixels.crops import CropPlan, cut_crops, plan_for, plan_without_scale
-from imaging.pixels.digest import file_digest, mapping_digest
+from imaging.pixels.digest import array_digest, file_digest, mapping_digest
 from imaging.pixels.errors import UnreadableImage
 from imaging.pixels.geometry import Box
 from imaging.pixels.info import ImageInfo, ImageReader
@@ -126,6 +126,21 @@ def image_digest(files: list[dict[str, Any]]) -> str:
     if len(files) == 1:
         return str(files[0]["sha256"])
     return mapping_digest({"planes": sorted([f["sha256"], f["channel"], f["z"] or 0] for f in files)})
+
+
+def objects_digest(item: FieldFacts) -> str:
+    """Digest of where the field's crops lie."""
+    return centres_digest(item.objects.centroids)
+
+
+def centres_digest(centres: NDArray[np.float64]) -> str:
+    """Digest of the centres (n, 2) of objects, to a hundredth of a pixel."""
+    return array_digest(centres.round(2))
+
+
+def content_digest(fields: Iterable[tuple[str, str]]) -> str:
+    """Digest of an experiment's images with their objects, from (digest, objects_digest) of each field."""
+    return mapping_digest({"fields": sorted([digest, objects] for digest, objects in fields)})
 
 
 def overview_of(reader: ImageReader, info: ImageInfo) -> NDArray[Any]:

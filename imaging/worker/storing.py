@@ -14,9 +14,10 @@ from imaging.pixels import display
 from imaging.pixels.crops_store import write_shard
 from imaging.pixels.digest import crop_key
 from imaging.pixels.listing import FieldEntry
+from imaging.pixels.objects import ObjectSet
 from imaging.pixels.quality import QualityRules, Verdict, judge
 from imaging.services.storage import CROPS, keep, local_folder
-from imaging.worker.measuring import FieldFacts
+from imaging.worker.measuring import FieldFacts, objects_digest
 
 SHARD_ROWS = 4096
 
@@ -34,14 +35,14 @@ def store(name: str, facts: Sequence[FieldFacts], content: str, options: StoreOp
     """The experiment with its samples, images, verdicts and crops, all or nothing."""
     rules = QualityRules()
     verdicts = judge([item.metrics for item in facts], rules)
-    rows = _write_shards(facts)
+    rows = write_shards(facts)
     with transaction.atomic():
         experiment = _create_experiment(name, (facts, verdicts), content, options)
         samples = _create_samples(experiment, facts)
         for item, verdict, places in zip(facts, verdicts, rows):
-            image = _create_image(samples[_sample_name(experiment, item.entry)], item, verdict)
-            _create_report(image, item, verdict, rules)
-            _create_crops(image, item, places)
+            image = create_image(samples[sample_name(experiment, item.entry)], item, verdict)
+            create_report(image, item, verdict, rules)
+            create_crops(image, item, places)
         audit.record(
             "experiment.ingested",
             experiment,
@@ -51,7 +52,7 @@ def store(name: str, facts: Sequence[FieldFacts], content: str, options: StoreOp
     return experiment
 
 
-def _write_shards(facts: Sequence[FieldFacts]) -> list[list[tuple[str, int]]]:
+def write_shards(facts: Sequence[FieldFacts]) -> list[list[tuple[str, int]]]:
     """For each field the (shard, row) of its crops; crops of one layout share shards."""
     places: list[list[tuple[str, int]]] = [[] for _ in facts]
     groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
@@ -143,14 +144,15 @@ def _is_faulted(name: str, facts: Sequence[FieldFacts], verdicts: Sequence[Verdi
     return bool(having) and sum(having) * 2 > len(having)
 
 
-def _sample_name(experiment: Experiment, entry: FieldEntry) -> str:
+def sample_name(experiment: Experiment, entry: FieldEntry) -> str:
+    """The well or slide that a field belongs to; one that is not named is called like its experiment."""
     return entry.well or entry.subject or experiment.name
 
 
 def _create_samples(experiment: Experiment, facts: Sequence[FieldFacts]) -> dict[str, Sample]:
     samples: dict[str, Sample] = {}
     for item in facts:
-        name = _sample_name(experiment, item.entry)
+        name = sample_name(experiment, item.entry)
         if name not in samples:
             samples[name] = Sample.objects.create(
                 experiment=experiment,
@@ -163,7 +165,8 @@ def _create_samples(experiment: Experiment, facts: Sequence[FieldFacts]) -> dict
     return samples
 
 
-def _create_image(sample: Sample, item: FieldFacts, verdict: Verdict) -> Image:
+def create_image(sample: Sample, item: FieldFacts, verdict: Verdict) -> Image:
+    """The row of a field."""
     return Image.objects.create(
         sample=sample,
         name=item.entry.name,
@@ -177,11 +180,13 @@ def _create_image(sample: Sample, item: FieldFacts, verdict: Verdict) -> Image:
         crop_field_px=item.plan.field_px,
         site=item.entry.site,
         object_source=item.source,
+        objects_digest=objects_digest(item),
         verdict=verdict.verdict,
     )
 
 
-def _create_report(image: Image, item: FieldFacts, verdict: Verdict, rules: QualityRules) -> None:
+def create_report(image: Image, item: FieldFacts, verdict: Verdict, rules: QualityRules) -> None:
+    """What the rules said of a field."""
     QualityReport.objects.create(
         image=image,
         verdict=verdict.verdict,
@@ -202,19 +207,28 @@ def _create_report(image: Image, item: FieldFacts, verdict: Verdict, rules: Qual
     )
 
 
-def _create_crops(image: Image, item: FieldFacts, places: Sequence[tuple[str, int]]) -> None:
+def create_crops(image: Image, item: FieldFacts, places: Sequence[tuple[str, int]]) -> list[Crop]:
+    """A crop for each object of the field; of two on one pixel, which no place tells apart, the first stands."""
     rows: dict[str, Crop] = {}
     for index, (shard, row) in enumerate(places):
         x, y = (float(value) for value in item.objects.centroids[index])
-        x0, y0, x1, y1 = (float(value) for value in item.objects.boxes[index])
-        contour = item.objects.contours[index]
         key = crop_key(image.sha256, x, y)
-        # Two objects on one pixel cannot be told apart by place: the first stands.
+        outline = outline_of(item.objects, index)
+        x0, y0, x1, y1 = outline["box"]
         rows.setdefault(
             key,
             Crop(
                 image=image, key=key, x=x, y=y, x0=x0, y0=y0, x1=x1, y1=y1, shard=shard, row=row,
-                contour=None if contour is None else np.round(contour, 1).tolist(),
+                contour=outline["contour"],
             ),
         )  # fmt: skip
-    Crop.objects.bulk_create(rows.values(), batch_size=500)
+    return Crop.objects.bulk_create(rows.values(), batch_size=500)
+
+
+def outline_of(objects: ObjectSet, index: int) -> dict[str, Any]:
+    """Box (x0, y0, x1, y1) and contour (a list of x, y, or None) of an object as a crop's row holds them."""
+    contour = objects.contours[index]
+    return {
+        "box": [float(value) for value in objects.boxes[index]],
+        "contour": None if contour is None else np.round(contour, 1).tolist(),
+    }

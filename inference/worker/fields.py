@@ -62,7 +62,7 @@ def _given_objects(image: Image) -> ObjectSet | None:
     """Objects that people marked, where they did; None lets the pipeline find them."""
     if image.object_source == "segmentation":
         return None
-    rows = list(Crop.objects.filter(image=image).order_by("id"))
+    rows = list(Crop.objects.standing().filter(image=image).order_by("id"))
     boxes = np.array([(row.x0, row.y0, row.x1, row.y1) for row in rows], dtype=float).reshape(-1, 4)
     centroids = np.array([(row.x, row.y) for row in rows], dtype=float).reshape(-1, 2)
     contours = tuple(np.array(row.contour, dtype=float) if row.contour else None for row in rows)

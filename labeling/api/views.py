@@ -26,6 +26,7 @@ from labeling.api.payloads import PREFETCH, crop_payload, ranking_payload, room_
 from labeling.api.sitting import SittingActions
 from labeling.models import Annotation, Study
 from labeling.services import access, answers
+from labeling.services.history import without_old
 from labeling.services.progress import daily_goal, own_progress
 from labeling.services.queue import release
 from labeling.services.summary import agreement_of
@@ -150,7 +151,7 @@ class StudyViewSet(SittingActions, ReadOnlyModelViewSet[Study]):
             .prefetch_related("labels__label_class")
         )
         if not access.is_lead(request.user, study):
-            rows = rows.filter(annotator=request.user)
+            rows = without_old(rows.filter(annotator=request.user), study, request.user)
         page = self.paginate_queryset(rows.order_by("id"))
         hides = study.is_blind and not access.is_lead(request.user, study)
         kind = serializers.BlindAnnotationSerializer if hides else serializers.AnnotationSerializer

@@ -8,23 +8,61 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import Page
 
-from imaging.models import Experiment
+from imaging.models import Crop, CropMove, Experiment, Revision
 from inference.models import InferenceRun
 from labeling.models import Study
 from tests.browser.rows import make_model, make_run
+from tests.factories import answer
 from training.models import ModelVersion, Promotion
 
 SERIOUS = ("serious", "critical")
+
+
+def _answered(study: Study) -> bool:
+    """Some answers of the reader's, one of them changed."""
+    reader = study.members.get(username="reader")
+    for crop in (*Crop.objects.order_by("id")[:5], Crop.objects.first()):
+        answer(study, reader, crop, "long" if crop.pk % 2 else "round")
+    return True
+
+
+def _revised() -> Revision:
+    """A revision of the experiment, with a crop of each kind."""
+    columns = ("kept", "outline", "moved", "new", "gone", "back", "held", "unclear")
+    total = {name: place for place, name in enumerate(columns)}
+    image = {"name": "field_0.tif", "is_added": False} | total
+    revision = Revision.objects.create(
+        experiment=Experiment.objects.get(),
+        number=1,
+        source="masks",
+        report={"total": total, "images": [image], "untouched": 1, "moved_px": {"median": 2.0, "largest": 4.5}},
+    )
+    for crop, kind in zip(Crop.objects.order_by("id"), CropMove.Kind.values):
+        CropMove.objects.create(
+            revision=revision,
+            crop=crop,
+            kind=kind,
+            distance_px=2.0,
+            overlap=0.8,
+            is_held=True,
+            relation="split",
+            other=crop,
+        )
+    return revision
+
+
 PAGES: dict[str, Callable[[Study], str]] = {
     "home": lambda study: reverse("home"),
     "overview": lambda study: reverse("labeling:overview", args=[study.pk]),
     "new study": lambda study: reverse("labeling:new"),
     "settings": lambda study: reverse("labeling:settings", args=[study.pk]),
     "ambiguous": lambda study: reverse("labeling:ambiguous", args=[study.pk]),
+    "mine": lambda study: _answered(study) and reverse("labeling:mine", args=[study.pk]),
     "room": lambda study: reverse("labeling:room", args=[study.pk]),
     "models": lambda study: reverse("training:runs", args=[study.pk]),
     "experiments": lambda study: reverse("imaging:experiments"),
     "experiment": lambda study: reverse("imaging:experiment", args=[Experiment.objects.get().pk]),
+    "revision": lambda study: reverse("imaging:revision", args=[_revised().experiment_id, 1]),
     "report": lambda study: reverse("training:report", args=[make_model(study).pk]),
     "runs": lambda study: reverse("inference:runs"),
     "running": lambda study: reverse("inference:run", args=[make_run(make_model(study), "running").pk]),

@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import URLPattern, get_resolver, reverse
 from django.utils import timezone
 
-from imaging.models import Crop, Experiment, Image
+from imaging.models import Crop, Experiment, Image, Revision
 from inference.models import InferenceRun
 from labeling.models import LabelClass, Membership, Study
 from tests.factories import (
@@ -70,6 +70,7 @@ def world(db: None, data_folder: Path, tmp_path: Path) -> World:
     make_run(experiment, model, alice)
     request_training(study, alice, {})
     fill_queue(study, crops_of(experiment))
+    Revision.objects.create(experiment=experiment, number=1, source=str(tmp_path), report={"total": {}, "images": []})
     return World(study, alice, bob, make_user("charlie"), list(routes()))
 
 
@@ -112,6 +113,7 @@ OTHERS: dict[str, Callable[[], object]] = {
     "class_pk": lambda: LabelClass.objects.order_by("id")[1].pk,
     "member_pk": lambda: Membership.objects.get(user__username="bob").pk,
     "name": lambda: "objects.csv",
+    "number": lambda: Revision.objects.get().number,
 }
 
 
@@ -214,6 +216,7 @@ def test_a_viewer_of_an_experiment_neither_learns_of_nor_uses_models_of_others(w
 
 
 LEADS_ONLY = (
+    ("get", "/studies/{study}/mine/?reader={reader}"),
     ("get", "/studies/{study}/answers.csv"),
     ("get", "/studies/{study}/settings/"),
     ("get", "/studies/{study}/stream/"),
@@ -243,6 +246,7 @@ def test_what_only_leads_may_do_is_refused_to_annotators(world: World) -> None:
     numbers = {
         "study": world.study.pk, "training": TrainingRun.objects.first().pk,
         "model": ModelVersion.objects.get().pk, "run": InferenceRun.objects.get().pk,
+        "reader": world.alice.pk,
         "label_class": OTHERS["class_pk"](), "member": OTHERS["member_pk"](), "crop": OTHERS["crop_pk"](),
     }  # fmt: skip
     wanted = [(method, Route("", path.format(**numbers))) for method, path in LEADS_ONLY]

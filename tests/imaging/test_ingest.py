@@ -171,7 +171,7 @@ def test_a_taken_name_with_other_images_is_refused_and_the_old_ones_stay(db: Non
     assert rows_of_everything() == before
 
 
-@pytest.mark.parametrize("step", ["_create_samples", "_create_image", "_create_report", "_create_crops", "audit"])
+@pytest.mark.parametrize("step", ["_create_samples", "create_image", "create_report", "create_crops", "audit"])
 def test_a_failure_in_the_middle_of_storing_leaves_no_row(
     db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -103,9 +103,13 @@ def _total(jobs: Mapping[int, EmbeddingJob]) -> int:
 
 
 def source_of(experiment: Experiment) -> str:
-    """Digest of what embeddings of an experiment are made from: its images, channels and windows."""
+    """Digest of what embeddings of an experiment are made from: its images, channels and windows.
+
+    Objects that come and go leave crops behind: the revision tells two states of equal objects apart.
+    """
     channels = [[row["name"], row["low"], row["high"]] for row in experiment.channels]
-    return mapping_digest({"content": experiment.content_digest, "channels": channels})
+    revised = {"revision": experiment.revision} if experiment.revision else {}
+    return mapping_digest({"content": experiment.content_digest, "channels": channels} | revised)
 
 
 def standing_sets(experiments: Sequence[Experiment], encoder_name: str) -> dict[int, EmbeddingSet]:

@@ -65,7 +65,11 @@ class Lookout:
         )
         self._experiments = _statement(
             Study.experiments.through.objects.order_by("experiment__name").values_list(
-                "study_id", "experiment_id", "experiment__content_digest", "experiment__channels"
+                "study_id",
+                "experiment_id",
+                "experiment__content_digest",
+                "experiment__revision",
+                "experiment__channels",
             )
         )
         classes = LabelClass.objects.order_by("position", "pk")

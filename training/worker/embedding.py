@@ -101,11 +101,9 @@ def pool_embeddings(experiments: Sequence[Experiment], encoder_name: str) -> Sha
     """
     blocks = []
     for experiment in experiments:
-        verdicts = Crop.objects.filter(image__sample__experiment=experiment).order_by("id")
-        kept = np.fromiter(
-            (verdict != Verdict.REJECT for verdict in verdicts.values_list("image__verdict", flat=True).iterator()),
-            dtype=bool,
-        )
+        crops = Crop.objects.filter(image__sample__experiment=experiment).order_by("id")
+        facts = crops.values_list("image__verdict", "gone_at").iterator()
+        kept = np.fromiter((verdict != Verdict.REJECT and gone is None for verdict, gone in facts), dtype=bool)
         rows = embeddings(experiment, encoder_name)
         blocks.append(rows if kept.all() else rows.subset(kept))
     encoders = {found.encoder for found in standing_sets(experiments, encoder_name).values()}

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from django.db.models import Count
+from django.db.models import Count, Q
 from numpy.typing import NDArray
 
 from imaging.models import Crop, Experiment, Image, Verdict
@@ -32,18 +32,21 @@ Ids = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class CropTable:
-    """Crops of an experiment by rising number: `crop_ids` (crops,) and the number of the `image` of each (crops,)."""
+    """Crops of an experiment by rising number, each (crops,): `crop_ids`, the number of the `image`, and whether the
+    object is still there (`stands`)."""
 
     crop_ids: Ids
     image: Ids
+    stands: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class RankingPool:
     """What ranking needs to know of a study's pool, experiment after experiment, crops by rising number.
 
-    Crops of rejected images are left out, and so are copies: crops that show the same place of the same image again,
-    in another experiment say. A reader who has read one of them has read them all. `crop_ids` (crops,);
+    Crops of rejected images and of objects that are gone are left out, and so are copies: crops that show the same
+    place of the same image again, in another experiment say. A reader who has read one of them has read them all.
+    `crop_ids` (crops,);
     `features` (crops, dimension) stay in their files; `experiment_index` (crops,) numbers the experiments in order
     of name. `copies` (n,), rising, are the crops that were left out for the crops `shown_as` (n,). `encoder` is the
     digest of the encoder and `digest` that of all that ranking depends on here.
@@ -69,7 +72,7 @@ class RankingPool:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Crops of a study in a fixed order (experiment, then id), without those of rejected images.
+    """Crops of a study in a fixed order (experiment, then id), without those of rejected images and gone objects.
 
     `features` (crops, dimension); `experiment_index` (crops,) numbers the experiments in order of name; `places`
     tells where each crop was cut.
@@ -104,11 +107,11 @@ def load_ranking_pool(study: Study, encoder_name: str, tell: Tell | None = None)
     """
     experiments = _experiments(study)
     _common_channels(experiments)
-    tables = [crop_table(row.pk, row.content_digest, row.created_at) for row in experiments]
+    tables = [crop_table(row.pk, row.content_digest, row.revision, row.created_at) for row in experiments]
     rejected = _rejected(experiments)
     copies = _copies(experiments)
     out = np.fromiter(copies, np.int64)
-    kept = [~np.isin(table.image, rejected) & ~np.isin(table.crop_ids, out) for table in tables]
+    kept = [table.stands & ~np.isin(table.image, rejected) & ~np.isin(table.crop_ids, out) for table in tables]
     if encoder_name == AT_ONCE:
         for experiment in experiments:
             compute(experiment, encoder_name, tell)
@@ -143,15 +146,17 @@ def _sets(experiments: list[Experiment], encoder_name: str) -> list[EmbeddingSet
 
 
 @lru_cache(maxsize=TABLES_KEPT)
-def crop_table(experiment: int, content_digest: str, created_at: datetime) -> CropTable:
+def crop_table(experiment: int, content_digest: str, revision: int, created_at: datetime) -> CropTable:
     """The crops of an experiment; kept, so that studies over the same experiment share them.
 
-    Digest and time are there to tell apart experiments that had the same number one after the other.
+    Digest and time are there to tell apart experiments that had the same number one after the other, the revision to
+    tell apart what one held.
     """
     crops = Crop.objects.filter(image__sample__experiment=experiment).order_by("id")
-    rows = crops.values_list("id", "image_id").iterator(chunk_size=AT_A_TIME)
-    found = np.fromiter(rows, dtype=[("id", np.int64), ("image", np.int64)])
-    return CropTable(np.ascontiguousarray(found["id"]), np.ascontiguousarray(found["image"]))
+    stands = Q(gone_at__isnull=True)
+    rows = crops.annotate(stands=stands).values_list("id", "image_id", "stands").iterator(chunk_size=AT_A_TIME)
+    found = np.fromiter(rows, dtype=[("id", np.int64), ("image", np.int64), ("stands", np.bool_)])
+    return CropTable(*(np.ascontiguousarray(found[name]) for name in ("id", "image", "stands")))
 
 
 def _rejected(experiments: list[Experiment]) -> Ids:
@@ -165,7 +170,7 @@ def _copies(experiments: list[Experiment]) -> dict[int, int]:
     twice = usable.order_by().values("sha256").annotate(times=Count("id")).filter(times__gt=1).values("sha256")
     if not twice.exists():
         return {}
-    crops = Crop.objects.filter(image__in=usable.filter(sha256__in=twice))
+    crops = Crop.objects.standing().filter(image__in=usable.filter(sha256__in=twice))
     first: dict[str, int] = {}
     copies = {}
     for crop, key in crops.order_by("image__sample__experiment__name", "id").values_list("id", "key").iterator():
@@ -243,10 +248,10 @@ def _rows(experiment: Experiment) -> dict[str, Any]:
         .order_by("id")
         .values_list(
             "id", "key", "image__verdict", "image__sample__name", "image__sample__subject", "image__site",
-            "image__sha256", "x", "y", "image__crop_field_px",
+            "image__sha256", "x", "y", "image__crop_field_px", "gone_at",
         )
     )  # fmt: skip
-    kept = np.array([row[2] != Verdict.REJECT for row in rows], dtype=bool)
+    kept = np.array([row[2] != Verdict.REJECT and row[10] is None for row in rows], dtype=bool)
     rows = [row for row, keep in zip(rows, kept) if keep]
     return {
         "kept": kept,

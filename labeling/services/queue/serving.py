@@ -22,6 +22,8 @@ from labeling.services.reads import EASY, MORE_LIKE_THIS, RE_READ, SECOND_READ, 
 # A fresh queue has few blocked crops at its head: one chunk fills a page of twelve. Each further one is twice as
 # long: who has read most of a queue waits for six looks at it, not for thirty.
 CHUNK = 32
+# A crop that is gone since the queue was made is not asked any more.
+STANDS = {"crop__gone_at__isnull": True}
 # Looks at the whole queue, by their length.
 _WHOLE_QUEUE: dict[int, Statement] = {}
 
@@ -104,7 +106,7 @@ def _asked_for(reader: Reader, count: int) -> list[Candidate]:
         wishes.append((Reopening.objects.filter(study=reader.study), SECOND_READ))
     offers: dict[int, Offer] = {}
     for rows, why in wishes:
-        for crop, key in rows.order_by("id").values_list("crop_id", "crop__key"):
+        for crop, key in rows.filter(**STANDS).order_by("id").values_list("crop_id", "crop__key"):
             offers.setdefault(crop, Offer(crop, key, why))
     drawn = readable(reader, _as_drawn(reader.study, list(offers.values())))
     return [row for turn, row in drawn if turn != Turn.SKIPPED][:count]
@@ -236,4 +238,4 @@ def _from_rank(reader: Reader, rows: QuerySet[QueueEntry] | None, start: int, si
 
 def _ranked(rows: QuerySet[QueueEntry], start: int) -> QuerySet[QueueEntry, Any]:
     columns = ("rank", "crop_id", "crop__key", "why", "probability", "ranking")
-    return rows.filter(rank__gte=start).order_by("rank").values_list(*columns)
+    return rows.filter(**STANDS, rank__gte=start).order_by("rank").values_list(*columns)

@@ -1,7 +1,7 @@
 /* The page of one crop: the crop with outline and scale bar, its surroundings, and the labelled crops beside it. */
 import { outlinePath, tickPath } from "../labeling/view.js";
 import { scaleBar } from "../shared/scalebar.js";
-import { draw, drawInView, readPictures } from "./pictures.js";
+import { draw, drawInView, readPictures } from "../shared/pictures.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 

@@ -1,6 +1,6 @@
 /* The page of crops like one: pictures, marks by keyboard and click, and how many are marked. */
 import { isTyping } from "../shared/keys.js";
-import { drawInView, readPictures } from "./pictures.js";
+import { drawInView, readPictures } from "../shared/pictures.js";
 
 const STEPS = { ArrowRight: 1, ArrowLeft: -1 };
 

@@ -1,7 +1,7 @@
 /* Draws every canvas that names a crop, in the reading room's colours, once it comes into view. */
-import { getBytes } from "../shared/api.js";
-import { Painter } from "../shared/painter.js";
-import { decodePixels, parseShape } from "../shared/pixels.js";
+import { getBytes } from "./api.js";
+import { Painter } from "./painter.js";
+import { decodePixels, parseShape } from "./pixels.js";
 
 let painter = null;
 const loaded = new Map();
@@ -39,7 +39,7 @@ export async function draw(canvas, crop, url = crop.pixels) {
 }
 
 /** Watches the canvases of the page: those that nobody scrolls to cost nothing. */
-export function drawInView(crops, selector = "canvas[data-crop]:not([data-context])") {
+export function drawInView(crops, selector = "canvas[data-crop]:not([data-context])", root = document) {
   const watcher = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries) {
       if (!isIntersecting) continue;
@@ -48,5 +48,5 @@ export function drawInView(crops, selector = "canvas[data-crop]:not([data-contex
       if (crop) draw(target, crop);
     }
   }, { rootMargin: "200px" });
-  for (const canvas of document.querySelectorAll(selector)) watcher.observe(canvas);
+  for (const canvas of root.querySelectorAll(selector)) watcher.observe(canvas);
 }
