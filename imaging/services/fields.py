@@ -1,0 +1,110 @@
+"""Whole fields and slides: read once from the originals, then from halved copies that are kept in the data folder."""
+
+import threading
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imaging.models import Image
+from imaging.pixels import pyramid
+from imaging.pixels.digest import file_digest
+from imaging.pixels.errors import UnreadableImage
+from imaging.pixels.geometry import Box
+from imaging.pixels.info import ImageInfo, ImageReader, PlaneFile, resize
+from imaging.pixels.reading import open_planes, slide_in
+from imaging.services.storage import local_folder
+
+PYRAMIDS = "pyramids"
+# The copies can be made anew at any time: what nobody has looked at for longest goes first.
+MOST_KEPT_BYTES = 8 * 1024**3
+# A slide's own levels are rarely finer than every fourth: coarser tiles cost the decoding of much more than is shown.
+KEEP_TILES_FROM_LEVEL = 2
+# One field is decoded at a time: several at once would need the memory of all of them.
+_making = threading.Lock()
+
+
+def field_reader(image: Image) -> ImageReader:
+    """A reader over the image that holds no decoded field in memory.
+
+    Raises ImageError or OSError where the original is needed and is missing, or is no longer the one taken in.
+    """
+    kept = _kept(image)
+    if kept is not None:
+        return kept
+    if len(image.files) == 1:
+        slide = _slide(image.files[0]["uri"], image.files[0]["name"])
+        if slide is not None:
+            return slide
+    with _making:
+        return _kept(image) or _make(image)
+
+
+def tile(image: Image, level: int, column: int, row: int) -> NDArray[Any] | None:
+    """Pixels (channel, h, w) of one tile, at most 256 px a side; level 0 is full size. None where there is no tile.
+
+    Raises like `field_reader`.
+    """
+    height, width = image.shape[2:]
+    corners = pyramid.tile_box(width, height, level, column, row)
+    if corners is None:
+        return None
+    reader = field_reader(image)
+    if isinstance(reader, pyramid.Pyramid):
+        x0, y0, x1, y1 = corners
+        return np.ascontiguousarray(reader.levels[level][:, y0:y1, x0:x1])
+    name = f"tile-{level}-{column}-{row}.npy"
+    if level < KEEP_TILES_FROM_LEVEL:
+        return _slide_tile(reader, level, corners)
+    return _kept_tile(_folder(image) / name, reader, level, corners)
+
+
+def _slide_tile(reader: ImageReader, level: int, corners: tuple[int, int, int, int]) -> NDArray[Any]:
+    x0, y0, x1, y1 = corners
+    box = Box(*(float(edge << level) for edge in corners)).clipped(reader.info.width, reader.info.height)
+    return resize(reader.region(box, downsample=2.0**level), y1 - y0, x1 - x0)
+
+
+def _kept_tile(path: Path, reader: ImageReader, level: int, corners: tuple[int, int, int, int]) -> NDArray[Any]:
+    try:
+        found: NDArray[Any] = np.load(path)
+    except (OSError, ValueError):
+        found = _slide_tile(reader, level, corners)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(f".{threading.get_ident()}.part")
+        with partial.open("wb") as stream:
+            np.save(stream, found)
+        partial.replace(path)
+    return found
+
+
+def _folder(image: Image) -> Path:
+    # The shape tells how the same bytes were understood: as channels or as planes.
+    return local_folder(PYRAMIDS) / f"{image.sha256}-{'x'.join(map(str, image.shape))}"
+
+
+def _kept(image: Image) -> pyramid.Pyramid | None:
+    info = ImageInfo(tuple(image.shape), image.axes, image.dtype, tuple(image.channels), image.pixel_size_um)
+    return pyramid.open_pyramid(_folder(image), info)
+
+
+def _make(image: Image) -> ImageReader:
+    for file in image.files:
+        if file_digest(file["uri"]) != file["sha256"]:
+            rule = "it is not the file that was taken in: its bytes have changed"
+            raise UnreadableImage(file["name"], rule, "Put the original back")
+    files = [PlaneFile(Path(file["uri"]), file["name"], file["channel"], file["z"]) for file in image.files]
+    folder = _folder(image)
+    pyramid.write_pyramid(folder, open_planes(files))
+    pyramid.prune(folder.parent, MOST_KEPT_BYTES, keep=folder.name)
+    kept = _kept(image)
+    if kept is None:
+        raise FileNotFoundError(folder.name)
+    return kept
+
+
+@lru_cache(maxsize=8)
+def _slide(uri: str, name: str) -> ImageReader | None:
+    return slide_in(Path(uri), name)
