@@ -40,6 +40,7 @@ def crop_frames(study: Study, crop: Crop) -> dict[str, Any]:
         "contour": _outline(crop, box, side),
         "dot": _place(crop.x, crop.y, box, side),
         "depth": crop.image.shape[0],
+        "field": reverse("labeling-api:study-crop-field", args=[study.pk, crop.pk]),
         "detail": _detail_url(study, crop, box.width, side),
     }
 

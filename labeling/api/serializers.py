@@ -191,6 +191,7 @@ class CropOut(serializers.Serializer[Any]):
     inside = serializers.ListField(child=serializers.FloatField(), allow_null=True)
     contexts = ContextOut(many=True)
     depth = serializers.IntegerField()
+    field = serializers.CharField()
     detail = serializers.CharField(allow_null=True)
 
 

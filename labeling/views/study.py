@@ -108,6 +108,7 @@ def _room_config(request: HttpRequest, study: Study, classes: list[dict[str, Any
         | {"login": reverse("login"), "overview": reverse("labeling:overview", args=[study.pk])},
         "classes": classes,
         "blind": study.is_blind,
+        "locked": study.locks_view,
         "channels": first.channels if first else [],
         "progress": {"answered": own.answered, "total": own.total, "today": own.today},
     }

@@ -5,11 +5,11 @@ import { Outbox } from "../shared/outbox.js";
 import { decodePixels, parseShape } from "../shared/pixels.js";
 import { Prefetch } from "../shared/prefetch.js";
 import { createStore } from "../shared/store.js";
-import { ChannelPanel, Windows } from "./channels.js";
+import { Eye } from "./eye.js";
 import { Session } from "./session.js";
 import { StatusBar } from "./statusbar.js";
 import { bindTabs } from "./tabs.js";
-import { View } from "./view.js";
+import { windowLog } from "./windows.js";
 
 const find = (id) => document.getElementById(id);
 const main = find("main");
@@ -56,9 +56,11 @@ const session = new Session({
     told: (text) => status.tell(text),
   },
 });
-const windows = new Windows();
-const view = new View(find);
-const panel = new ChannelPanel({ holder: find("channels"), note: find("window-note"), windows, redraw: () => draw() });
+const eye = new Eye({
+  find, config, token, user: main.dataset.user,
+  current: () => session.current, told: (text) => status.tell(text), redraw: () => draw(),
+});
+const { windows, view, panel } = eye;
 const status = new StatusBar({ find, main, session, outbox, pool, classNames, blind: config.blind });
 
 function imageOf(crop, url) {
@@ -75,9 +77,13 @@ function draw() {
   const channels = windows.shown(crop.channels);
   view.drawCrop(crop, image, channels);
   requestAnimationFrame(() => {
-    if (session.current === crop) view.drawContext(crop, imageOf(crop, crop.context), windows.shown(crop.channels));
+    if (session.current === crop) drawContext(crop);
   });
   return true;
+}
+
+function drawContext(crop) {
+  view.drawContext(crop, imageOf(crop, crop.context), windows.shown(crop.channels), session.queue[0]);
 }
 
 function onShown(crop, before) {
@@ -110,7 +116,7 @@ function onArrived(url) {
   const crop = session.current;
   if (!crop) return;
   if (url === crop.pixels && main.dataset.state !== "ready") showImage(crop);
-  else if (url === crop.context) view.drawContext(crop, imageOf(crop, url), windows.shown(crop.channels));
+  else if (url === crop.context) drawContext(crop);
   status.refresh();
 }
 
@@ -123,7 +129,7 @@ function flash(button) {
 function answer(kind, classes, button) {
   performance.mark("answer-key");
   const crop = session.current;
-  const window = crop ? windows.shown(crop.channels).map(({ low, high, on }) => ({ low, high, on })) : [];
+  const window = crop ? windowLog(windows.shown(crop.channels)) : [];
   session.note = find("note").value.trim();
   if (!session.answer(kind, classes, window)) {
     performance.clearMarks("answer-key");
@@ -152,13 +158,7 @@ const actions = {
     flash(find("undo"));
     session.undo();
   },
-  channel: (index) => panel.toggle(index),
-  invert: () => {
-    view.invert = !view.invert;
-    find("invert").setAttribute("aria-pressed", String(view.invert));
-    draw();
-  },
-  outline: () => view.toggleOutline(),
+  ...eye.actions,
   guidelines: () => find("guidelines-dialog").showModal(),
   keys: () => find("keys-dialog").showModal(),
   note: openNote,
@@ -183,12 +183,10 @@ function bind() {
     button.addEventListener("click", () => actions.class(index));
   });
   const clicks = {
-    "not-sure": "notSure", "bad-crop": "bad", "wrong-object": "wrong", undo: "undo", invert: "invert",
+    "not-sure": "notSure", "bad-crop": "bad", "wrong-object": "wrong", undo: "undo",
     "open-keys": "keys", "open-guidelines": "guidelines", "open-note": "note",
   };
   for (const [id, action] of Object.entries(clicks)) find(id).addEventListener("click", () => actions[action]());
-  find("window-auto").addEventListener("click", () => panel.auto());
-  find("window-fit").addEventListener("click", () => panel.fit());
   find("look-again").addEventListener("click", () => session.refill());
   document.addEventListener("keydown", onKey);
   bindTabs();

@@ -1,7 +1,8 @@
 /* One table from keys to actions. The digit row is read by its place, so that shift and other layouts work. */
 
-const LETTERS = [..."qwertyuopasdfhjklcvbm"];
-const FIXED = { z: "undo", x: "bad", "-": "wrong", g: "guidelines", i: "invert", n: "note", "?": "keys", " ": "outline" };
+const VIEW = { f: "field", r: "peek", m: "cycle", "+": "zoomIn", "=": "zoomIn", "-": "zoomOut", "[": "planeDown", "]": "planeUp" };
+const LETTERS = [..."qetyuopasdhjklcvb"];
+const FIXED = { ...VIEW, z: "undo", x: "bad", w: "wrong", g: "guidelines", i: "invert", n: "note", "?": "keys", " ": "outline" };
 
 /** The key of the class at this place: 1-9, then the letters that nothing else needs; "" when they run out. */
 export function classKey(index) {

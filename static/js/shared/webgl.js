@@ -79,7 +79,7 @@ function setUniforms(gl, places, table, height, invert) {
 
 /** Textures of the images drawn last, so that moving a slider uploads nothing. */
 class Textures {
-  constructor(gl, most = 6) {
+  constructor(gl, most = 10) {
     Object.assign(this, { gl, most });
     this.kept = new Map();
   }
