@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.views import ambiguous, settings, study
+from labeling.views import ambiguous, field, settings, study
 
 app_name = "labeling"
 urlpatterns = [
@@ -10,6 +10,7 @@ urlpatterns = [
     path("studies/new/", settings.create, name="new"),
     path("studies/<int:pk>/", study.overview, name="overview"),
     path("studies/<int:pk>/read/", study.room, name="room"),
+    path("studies/<int:pk>/crops/<int:crop_pk>/field/", field.field, name="field"),
     path("studies/<int:pk>/answers.csv", study.export, name="export"),
     path("studies/<int:pk>/settings/", settings.change, name="settings"),
     path("studies/<int:pk>/settings/classes/", settings.add_class, name="add-class"),

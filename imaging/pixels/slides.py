@@ -80,6 +80,8 @@ class SlideReader:
             rgba = np.asarray(self._slide.read_region(origin, level, size))
         except Exception as error:
             raise UnreadableImage(self._name, "a part of the slide is damaged", "Copy it again") from error
+        if (rgba[..., 3] == 255).all():
+            return np.ascontiguousarray(np.moveaxis(rgba[..., :3], 2, 0))
         alpha = rgba[..., 3:].astype(np.uint16)
         composed = (rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
         return np.ascontiguousarray(np.moveaxis(composed, 2, 0), dtype=np.uint8)

@@ -112,6 +112,9 @@ OTHERS: dict[str, Callable[[], object]] = {
     "class_pk": lambda: LabelClass.objects.order_by("id")[1].pk,
     "member_pk": lambda: Membership.objects.get(user__username="bob").pk,
     "name": lambda: "objects.csv",
+    "level": lambda: 0,
+    "column": lambda: 0,
+    "row": lambda: 0,
 }
 
 
@@ -215,6 +218,7 @@ def test_a_viewer_of_an_experiment_neither_learns_of_nor_uses_models_of_others(w
 LEADS_ONLY = (
     ("get", "/studies/{study}/answers.csv"),
     ("get", "/studies/{study}/settings/"),
+    ("get", "/studies/{study}/crops/{crop}/field/"),
     ("get", "/studies/{study}/stream/"),
     ("post", "/studies/{study}/settings/classes/"),
     ("post", "/studies/{study}/settings/classes/merge/"),

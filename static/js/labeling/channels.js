@@ -39,6 +39,7 @@ export class ChannelPanel {
 
   build(signature) {
     this.signature = signature;
+    this.holder.parentElement.dataset.rgb = String(this.crop.is_rgb);
     this.rows = this.crop.is_rgb ? [] : this.crop.channels.map((channel, index) => this.row(channel, index));
     this.holder.replaceChildren(...this.rows.map(({ root }) => root));
   }

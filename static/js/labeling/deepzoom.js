@@ -6,7 +6,17 @@ import { loadRaw } from "./contexts.js";
 const MOST_TILES = 96;
 const RING_PX = 26;
 
+const STYLE_MARK = "data-openseadragon-mobile-css";
+
 let library = null;
+
+/** The library adds a style sheet unless one is there, which the page's policy forbids: an inert element stands in. */
+function standInForStyle() {
+  if (document.querySelector(`style[${STYLE_MARK}]`)) return;
+  const inert = document.createElementNS("urn:parfocal:inert", "style");
+  inert.setAttribute(STYLE_MARK, "");
+  document.head.append(inert);
+}
 
 /** The OpenSeadragon library, asked for once and only when somebody looks at a field. */
 export function loadLibrary(src) {
@@ -46,9 +56,10 @@ export class DeepZoom {
   open(field, style) {
     this.close();
     Object.assign(this, { field, style });
+    standInForStyle();
     this.viewer = this.library({
       element: this.parts.holder, drawer: "canvas", showNavigationControl: false, prefixUrl: "",
-      animationTime: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 0.25, blendTime: 0, immediateRender: true,
+      animationTime: matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 0.25, blendTime: 0, immediateRender: false,
       maxImageCacheCount: MOST_TILES, minZoomImageRatio: 0.8, maxZoomPixelRatio: 16, visibilityRatio: 0.6,
       gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true }, tileSources: [this.source()],
       imageLoaderLimit: 4, timeout: 60000,

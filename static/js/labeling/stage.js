@@ -51,7 +51,7 @@ export class Stage {
     const zoom = this.view.zoom > 1 ? `zoom ${Number(this.view.zoom.toPrecision(2))}` : "";
     this.power.textContent = [objectiveText(onScreen), zoom].filter(Boolean).join(" · ");
     if (!bar) return;
-    this.line.style.width = `${100 * bar.fraction}%`;
+    this.line.style.width = `${(bar.fraction * this.frame.clientWidth).toFixed(1)}px`;
     this.barText.textContent = bar.label;
   }
 
