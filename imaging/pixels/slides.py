@@ -58,6 +58,10 @@ class SlideReader:
         # One small region proves that the first level decodes at all.
         self.region(Box(0, 0, min(width, 16), min(height, 16)))
 
+    def level_below(self, downsample: float) -> float:
+        """How much smaller the slide's own level is that serves this reduction best; 1 without a smaller one."""
+        return float(self._slide.level_downsamples[self._slide.get_best_level_for_downsample(downsample)])
+
     def field(self) -> NDArray[Any]:
         """Never returns: a slide is too large to hold; raises ImageError."""
         raise ImageError(self._name, "a slide is not read as a whole", "Read regions of it")

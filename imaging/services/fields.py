@@ -13,8 +13,10 @@ from imaging.pixels import pyramid
 from imaging.pixels.digest import file_digest
 from imaging.pixels.errors import UnreadableImage
 from imaging.pixels.geometry import Box
-from imaging.pixels.info import ImageInfo, ImageReader, PlaneFile, resize
+from imaging.pixels.info import ImageInfo, PlaneFile, resize
+from imaging.pixels.pyramid import Pyramid, downsampled
 from imaging.pixels.reading import open_planes, slide_in
+from imaging.pixels.slides import SlideReader
 from imaging.services.storage import local_folder
 
 PYRAMIDS = "pyramids"
@@ -26,7 +28,7 @@ KEEP_TILES_FROM_LEVEL = 2
 _making = threading.Lock()
 
 
-def field_reader(image: Image) -> ImageReader:
+def field_reader(image: Image) -> Pyramid | SlideReader:
     """A reader over the image that holds no decoded field in memory.
 
     Raises ImageError or OSError where the original is needed and is missing, or is no longer the one taken in.
@@ -52,22 +54,24 @@ def tile(image: Image, level: int, column: int, row: int) -> NDArray[Any] | None
     if corners is None:
         return None
     reader = field_reader(image)
-    if isinstance(reader, pyramid.Pyramid):
-        x0, y0, x1, y1 = corners
-        return np.ascontiguousarray(reader.levels[level][:, y0:y1, x0:x1])
-    name = f"tile-{level}-{column}-{row}.npy"
-    if level < KEEP_TILES_FROM_LEVEL:
-        return _slide_tile(reader, level, corners)
-    return _kept_tile(_folder(image) / name, reader, level, corners)
+    if isinstance(reader, SlideReader):
+        if level < KEEP_TILES_FROM_LEVEL:
+            return _slide_tile(reader, level, corners)
+        return _kept_tile(_folder(image) / f"tile-{level}-{column}-{row}.npy", reader, level, corners)
+    x0, y0, x1, y1 = corners
+    return np.ascontiguousarray(reader.levels[level][:, y0:y1, x0:x1])
 
 
-def _slide_tile(reader: ImageReader, level: int, corners: tuple[int, int, int, int]) -> NDArray[Any]:
+def _slide_tile(reader: SlideReader, level: int, corners: tuple[int, int, int, int]) -> NDArray[Any]:
     x0, y0, x1, y1 = corners
     box = Box(*(float(edge << level) for edge in corners)).clipped(reader.info.width, reader.info.height)
-    return resize(reader.region(box, downsample=2.0**level), y1 - y0, x1 - x0)
+    own = reader.level_below(2.0**level + 0.5)
+    # Means of the slide's own pixels, as for any other field; its levels are reduced by about a power of two.
+    factor = max(1, round(2**level / own))
+    return resize(downsampled(reader.region(box, downsample=own), factor), y1 - y0, x1 - x0)
 
 
-def _kept_tile(path: Path, reader: ImageReader, level: int, corners: tuple[int, int, int, int]) -> NDArray[Any]:
+def _kept_tile(path: Path, reader: SlideReader, level: int, corners: tuple[int, int, int, int]) -> NDArray[Any]:
     try:
         found: NDArray[Any] = np.load(path)
     except (OSError, ValueError):
@@ -85,12 +89,12 @@ def _folder(image: Image) -> Path:
     return local_folder(PYRAMIDS) / f"{image.sha256}-{'x'.join(map(str, image.shape))}"
 
 
-def _kept(image: Image) -> pyramid.Pyramid | None:
+def _kept(image: Image) -> Pyramid | None:
     info = ImageInfo(tuple(image.shape), image.axes, image.dtype, tuple(image.channels), image.pixel_size_um)
     return pyramid.open_pyramid(_folder(image), info)
 
 
-def _make(image: Image) -> ImageReader:
+def _make(image: Image) -> Pyramid:
     for file in image.files:
         if file_digest(file["uri"]) != file["sha256"]:
             rule = "it is not the file that was taken in: its bytes have changed"
@@ -106,5 +110,5 @@ def _make(image: Image) -> ImageReader:
 
 
 @lru_cache(maxsize=8)
-def _slide(uri: str, name: str) -> ImageReader | None:
+def _slide(uri: str, name: str) -> SlideReader | None:
     return slide_in(Path(uri), name)

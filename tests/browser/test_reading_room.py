@@ -93,7 +93,7 @@ def test_the_server_learns_the_window_and_the_times_of_an_answer(room: Page, stu
     room.wait_for_selector('main[data-saved="1"]')
     answer = Annotation.objects.get(study=study)
     assert answer.shown_at is not None and answer.shown_at <= answer.answered_at
-    assert [set(window) for window in answer.window] == [{"low", "high", "on"}]
+    assert [set(window) for window in answer.window] == [{"low", "high", "gamma", "on", "color"}]
     assert answer.why_asked == "uncertain"
 
 
@@ -217,7 +217,7 @@ def test_the_lag_grows_with_every_answer_and_ends_with_the_next_ranking(room: Pa
 
 
 def test_a_wrong_object_has_its_key_and_the_last_crop_leads_to_more_like_it(room: Page, study: Study) -> None:
-    crop = _press(room, "-")
+    crop = _press(room, "w")
     room.wait_for_selector('main[data-saved="1"]')
     assert _standing(study) == [(crop, "wrong_object")]
     assert room.get_attribute("#more-like", "href") == f"/studies/{study.pk}/crops/{crop}/similar/"
