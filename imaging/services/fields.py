@@ -1,6 +1,8 @@
 """Whole fields and slides: read once from the originals, then from halved copies that are kept in the data folder."""
 
+import os
 import threading
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -57,7 +59,10 @@ def tile(image: Image, level: int, column: int, row: int) -> NDArray[Any] | None
     if isinstance(reader, SlideReader):
         if level < KEEP_TILES_FROM_LEVEL:
             return _slide_tile(reader, level, corners)
-        return _kept_tile(_folder(image) / f"tile-{level}-{column}-{row}.npy", reader, level, corners)
+        path = _folder(image) / f"tile-{level}-{column}-{row}.npy"
+        if level > KEEP_TILES_FROM_LEVEL and reader.level_below(2.0**level + 0.5) < 2 ** (level - 1):
+            return _kept_tile(path, lambda: _from_finer(image, level, column, row))
+        return _kept_tile(path, lambda: _slide_tile(reader, level, corners))
     x0, y0, x1, y1 = corners
     return np.ascontiguousarray(reader.levels[level][:, y0:y1, x0:x1])
 
@@ -71,13 +76,23 @@ def _slide_tile(reader: SlideReader, level: int, corners: tuple[int, int, int, i
     return resize(downsampled(reader.region(box, downsample=own), factor), y1 - y0, x1 - x0)
 
 
-def _kept_tile(path: Path, reader: SlideReader, level: int, corners: tuple[int, int, int, int]) -> NDArray[Any]:
+def _from_finer(image: Image, level: int, column: int, row: int) -> NDArray[Any]:
+    """A tile made of the four below it, which are kept: a slide without small levels is decoded only once."""
+    lines = []
+    for y in (2 * row, 2 * row + 1):
+        parts = [tile(image, level - 1, x, y) for x in (2 * column, 2 * column + 1)]
+        lines.append([part for part in parts if part is not None])
+    whole = np.concatenate([np.concatenate(line, axis=2) for line in lines if line], axis=1)
+    return downsampled(whole, 2)
+
+
+def _kept_tile(path: Path, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
     try:
         found: NDArray[Any] = np.load(path)
     except (OSError, ValueError):
-        found = _slide_tile(reader, level, corners)
+        found = make()
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{threading.get_ident()}.part")
+        partial = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
         with partial.open("wb") as stream:
             np.save(stream, found)
         partial.replace(path)

@@ -87,7 +87,7 @@ class PictureActions:
         study = access.study_for(request.user, pk)
         return Response(field_payload(study, crop_for(study, crop)))
 
-    @extend_schema(responses=RAW, filters=False)
+    @extend_schema(operation_id="studies_crops_tile_retrieve", responses=RAW, filters=False)
     @action(
         detail=True,
         url_path="crops/<int:crop>/field/<int:level>/<int:column>/<int:row>",

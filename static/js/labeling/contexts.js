@@ -4,6 +4,9 @@ import { decodePixels, parseShape } from "../shared/pixels.js";
 import { Prefetch } from "../shared/prefetch.js";
 import { beyondPath, boxPath, dotPath, drawOverlay } from "../shared/overlay.js";
 
+// Four pictures a frame are more than a machine without a graphics card paints: the crop goes first.
+const SETTLE_MS = 120;
+
 /** {pixels, shape, dtype} of raw pixels at an address. */
 export async function loadRaw(url) {
   const { buffer, headers } = await getBytes(url);
@@ -33,6 +36,7 @@ export class Contexts {
     this.painter = painter;
     this.pool = new Prefetch(load, { parallel: 2, arrived: (url) => this.crop && this.isShown(url) && arrived() });
     this.crop = null;
+    this.drawnAt = -Infinity;
   }
 
   isShown(url) {
@@ -46,7 +50,17 @@ export class Contexts {
     return image;
   }
 
-  draw(crop, middle, channels, { invert, next }) {
+  /** Another crop is drawn at once; while a slider moves over the same one, the surroundings follow a little later. */
+  draw(crop, middle, channels, more) {
+    clearTimeout(this.timer);
+    const wait = crop === this.crop ? SETTLE_MS - (performance.now() - this.drawnAt) : 0;
+    if (wait <= 0) return this.drawNow(crop, middle, channels, more);
+    this.timer = setTimeout(() => this.crop === crop && this.drawNow(crop, middle, channels, more), wait);
+    return undefined;
+  }
+
+  drawNow(crop, middle, channels, { invert, next }) {
+    this.drawnAt = performance.now();
     this.crop = crop;
     this.pool.want(wantedContexts(crop, next));
     this.frames.forEach((frame, index) => {

@@ -45,9 +45,9 @@ export function ringPath([x, y], radius) {
 }
 
 export class DeepZoom {
-  /** parts: {holder, overlay, bar, line, text, power}; painter as for the crop; failed(text) when a tile is missing. */
-  constructor(library, parts, { painter, failed = () => {} }) {
-    Object.assign(this, { library, parts, painter, failed });
+  /** parts: {holder, overlay, bar, line, text, power}; painter as for the crop; arrived() and failed(error) tell of tiles. */
+  constructor(library, parts, { painter, arrived = () => {}, failed = () => {} }) {
+    Object.assign(this, { library, parts, painter, arrived, failed });
     this.tiles = new Map();
     this.viewer = null;
   }
@@ -86,6 +86,7 @@ export class DeepZoom {
       this.paint(canvas, image);
       this.tiles.set(canvas, image);
       job.finish(canvas.getContext("2d"), null, "context2d");
+      this.arrived();
     } catch (error) {
       this.failed(error);
       job.fail(error.message, null);

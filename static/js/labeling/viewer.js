@@ -64,8 +64,8 @@ export class Viewer {
     this.painter ??= new Painter();
     const names = { holder: "holder", overlay: "marks", bar: "bar", line: "line", text: "text", power: "power" };
     const parts = Object.fromEntries(Object.entries(names).map(([key, name]) => [key, this.part(name)]));
-    this.zoom ??= new DeepZoom(library, parts, { painter: this.painter, failed: (error) => this.say(failure(error)) });
-    this.say("");
+    const tell = { arrived: () => this.say(""), failed: (error) => this.say(failure(error)) };
+    this.zoom ??= new DeepZoom(library, parts, { painter: this.painter, ...tell });
     this.zoom.open(field, () => style(field));
     this.part("facts").textContent = `${field.width} × ${field.height} px`;
   }
