@@ -23,6 +23,7 @@ BENCHMARKS = (
     "cold_start",
     "explanations",
     "key_to_paint",
+    "contrast_drag",
     "submit_and_next",
     "load",
     "answer_to_queue",

@@ -45,13 +45,10 @@ def measure() -> list[Row]:
 
 
 def _sit(site: Site) -> Sitting:
-    found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
-    if found is None:
-        raise FileNotFoundError("no Chromium on the path: `make browser` installs it")
     with sync_playwright() as tools:
-        browser = tools.chromium.launch(executable_path=found, args=ARGUMENTS)
+        browser = tools.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
         page = browser.new_page()
-        _log_in(page, site)
+        log_in(page, site)
         waits = sum(_answer(page, KEYS[number % len(KEYS)]) for number in range(ANSWERS))
         page.wait_for_selector(f"main[data-saved='{ANSWERS}']")
         paints = [float(value) for value in page.evaluate(PAINTS)]
@@ -59,7 +56,16 @@ def _sit(site: Site) -> Sitting:
     return Sitting(paints, waits)
 
 
-def _log_in(page: Page, site: Site) -> None:
+def chromium() -> str:
+    """Path of the installed browser; FileNotFoundError where there is none."""
+    found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
+    if found is None:
+        raise FileNotFoundError("no Chromium on the path: `make browser` installs it")
+    return found
+
+
+def log_in(page: Page, site: Site) -> None:
+    """Open the reading room as the site's reader; returns with the first crop on screen."""
     page.goto(f"{site.address}/accounts/login/?next=/studies/{site.study}/read/")
     page.fill("#id_username", site.user)
     page.fill("#id_password", site.password)

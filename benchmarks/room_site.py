@@ -14,13 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tifffile
 
 from benchmarks.fields import nuclei_crops, nuclei_field
 
 PROJECT = Path(__file__).resolve().parent.parent
 FIELDS, PER_FIELD = 50, 200
-CHANNELS = ("nuclei", "actin")
+CHANNELS = ("nuclei", "actin", "tubulin", "mitochondria")
+COLORS = ("#00ffff", "#ff00ff", "#f2e85c", "#50e050")
+FEWEST = 2
 CLASSES = ("interphase", "mitosis", "debris")
 FILES = 4
 ANSWERS_WITHIN_S, RANKED_WITHIN_S = 60.0, 180.0
@@ -38,14 +41,14 @@ class Site:
 
 
 @contextmanager
-def running_site() -> Iterator[Site]:
+def running_site(channels: int = FEWEST) -> Iterator[Site]:
     """The site with its ranking worker, ready to be read in; all of it is gone afterwards.
 
     Sets Django up on the temporary folder, so that the caller may use the tables: once per process.
     """
     with tempfile.TemporaryDirectory(prefix="parfocal-bench-") as folder:
         set_up_django(folder)
-        study, password = _make_study(Path(folder)), secrets.token_urlsafe(9)
+        study, password = _make_study(Path(folder), CHANNELS[:channels]), secrets.token_urlsafe(9)
         user = make_reader(password)
         join_study(study, user)
         with processes(folder) as (address, web_process, _):
@@ -65,7 +68,7 @@ def set_up_django(folder: str) -> None:
     call_command("collectstatic", verbosity=0, interactive=False)
 
 
-def _make_study(folder: Path) -> Any:
+def _make_study(folder: Path, channels: tuple[str, ...]) -> Any:
     """A study over one experiment that says in its name that it was computed."""
     from imaging.models import Experiment, Image, Sample
     from imaging.pixels.crops_store import write_shard
@@ -75,10 +78,7 @@ def _make_study(folder: Path) -> Any:
     experiment = Experiment.objects.create(
         name="computed crops (no cells were photographed)",
         modality=Experiment.Modality.MULTICHANNEL,
-        channels=[
-            {"name": name, "color": color, "low": 150, "high": 2500}
-            for name, color in zip(CHANNELS, ("#00ffff", "#ff00ff"))
-        ],
+        channels=[{"name": name, "color": color, "low": 150, "high": 2500} for name, color in zip(channels, COLORS)],
         pixel_size_um=0.5,
         bit_depth=12,
         source="computed",
@@ -86,10 +86,10 @@ def _make_study(folder: Path) -> Any:
         is_simulated=True,
     )
     sample = Sample.objects.create(experiment=experiment, name="A01")
-    paths = _write_fields(folder)
-    digest = write_shard(local_folder(CROPS), nuclei_crops(0, FIELDS * PER_FIELD, len(CHANNELS)))
+    paths = _write_fields(folder, len(channels))
+    digest = write_shard(local_folder(CROPS), nuclei_crops(0, FIELDS * PER_FIELD, len(channels)))
     for number in range(FIELDS):
-        image = Image.objects.create(**_image(number, paths[number % FILES]), sample=sample)
+        image = Image.objects.create(**_image(number, paths[number % FILES], channels), sample=sample)
         _make_crops(image, number * PER_FIELD, digest)
     study = Study.objects.create(name="speed", question="Which phase?", is_blind=False, is_simulated=True)
     study.experiments.add(experiment)
@@ -98,23 +98,27 @@ def _make_study(folder: Path) -> Any:
     return study
 
 
-def _write_fields(folder: Path) -> list[Path]:
+def _write_fields(folder: Path, channels: int) -> list[Path]:
     paths = [folder / f"field_{number}.tif" for number in range(FILES)]
     for number, path in enumerate(paths):
-        tifffile.imwrite(path, nuclei_field(number), metadata={"axes": "CYX"})
+        field = np.concatenate([nuclei_field(number)] * (channels // FEWEST))
+        tifffile.imwrite(path, field, metadata={"axes": "CYX"})
     return paths
 
 
-def _image(number: int, path: Path) -> dict[str, Any]:
+def _image(number: int, path: Path, channels: tuple[str, ...]) -> dict[str, Any]:
+    from imaging.pixels.digest import file_digest
+
+    file = {"uri": str(path), "sha256": file_digest(path), "channel": "", "z": None}
     name = f"field {number}"
     return {
         "name": name,
-        "files": [{"name": name, "uri": str(path), "sha256": f"{number:064x}", "channel": "", "z": None}],
+        "files": [{"name": name} | file],
         "sha256": f"{number:064x}",
         "axes": "CYX",
-        "shape": [1, len(CHANNELS), 1080, 1080],
+        "shape": [1, len(channels), 1080, 1080],
         "dtype": "uint16",
-        "channels": list(CHANNELS),
+        "channels": list(channels),
         "pixel_size_um": 0.5,
         "crop_field_px": 64.0,
         "object_source": "segmentation",

@@ -16,7 +16,8 @@ from imaging.pixels import display
 from imaging.pixels.errors import ImageError
 from imaging.pixels.geometry import Box
 from imaging.services import access
-from imaging.services.pixels import reader_of, shown_channels
+from imaging.services.fields import field_reader
+from imaging.services.pixels import shown_channels
 from imaging.services.quality import reason_text
 
 PAGE = 60
@@ -117,7 +118,7 @@ def _png(image: Image) -> bytes:
     channels = shown_channels(image)
     height, width = image.shape[2:]
     whole = Box(0, 0, width, height)
-    pixels = reader_of(image).region(whole, downsample=max(1.0, max(width, height) / THUMBNAIL_PX))
+    pixels = field_reader(image).region(whole, downsample=max(1.0, max(width, height) / THUMBNAIL_PX))
     # All switched off would be a black picture: then all are shown.
     on = [index for index, row in enumerate(channels) if row["on"]] or list(range(len(channels)))
     windows = [(channels[index]["low"], channels[index]["high"]) for index in on]

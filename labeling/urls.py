@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.views import ambiguous, mine, settings, study
+from labeling.views import ambiguous, field, mine, settings, study
 
 app_name = "labeling"
 urlpatterns = [
@@ -14,6 +14,7 @@ urlpatterns = [
     path("studies/<int:pk>/mine/<int:crop_pk>/change/", mine.change, name="mine-change"),
     path("studies/<int:pk>/mine/<int:crop_pk>/back/", mine.take_back, name="mine-back"),
     path("studies/<int:pk>/mine/<int:crop_pk>/comment/", mine.comment, name="mine-comment"),
+    path("studies/<int:pk>/crops/<int:crop_pk>/field/", field.field, name="field"),
     path("studies/<int:pk>/answers.csv", study.export, name="export"),
     path("studies/<int:pk>/settings/", settings.change, name="settings"),
     path("studies/<int:pk>/settings/classes/", settings.add_class, name="add-class"),

@@ -76,14 +76,20 @@ def cut_crops(reader: ImageReader, centroids: NDArray[Any], plan: CropPlan) -> N
     shape = (len(centroids), reader.info.shape[1], plan.size_px, plan.size_px)
     crops = np.empty(shape, dtype=np.dtype(reader.info.dtype))
     for i, (x, y) in enumerate(np.asarray(centroids, dtype=np.float64).reshape(-1, 2)):
-        crops[i] = _cut(reader, float(x), float(y), plan)
+        crops[i] = cut_crop(reader, float(x), float(y), plan)
     return crops
 
 
-def _cut(reader: ImageReader, x: float, y: float, plan: CropPlan) -> NDArray[Any]:
-    side = max(1, round(plan.field_px))
+def cut_box(x: float, y: float, field_px: float) -> Box:
+    """The whole pixels that a crop around (x, y) covers, in full-resolution pixels."""
+    side = max(1, round(field_px))
     left, top = math.floor(x - side / 2 + 0.5), math.floor(y - side / 2 + 0.5)
-    reduction = side / plan.size_px
+    return Box(left, top, left + side, top + side)
+
+
+def cut_crop(reader: ImageReader, x: float, y: float, plan: CropPlan, z: int | None = None) -> NDArray[Any]:
+    """One crop (channel, size, size) around (x, y); z=None is the maximum over z."""
+    box = cut_box(x, y, plan.field_px)
+    reduction = box.width / plan.size_px
     coarser = 2.0 ** math.floor(math.log2(reduction / 2)) if reduction > MAX_FULL_READ else 1.0
-    window = reader.region(Box(left, top, left + side, top + side), downsample=coarser)
-    return resize(window, plan.size_px, plan.size_px)
+    return resize(reader.region(box, z, coarser), plan.size_px, plan.size_px)

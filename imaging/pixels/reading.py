@@ -14,7 +14,7 @@ from imaging.pixels.pictures import read_picture
 from imaging.pixels.slides import SlideReader, is_slide
 from imaging.pixels.tiff import read_tiff
 
-__all__ = ["ArrayReader", "ImageInfo", "ImageReader", "PlaneFile", "open_image", "open_planes"]
+__all__ = ["ArrayReader", "ImageInfo", "ImageReader", "PlaneFile", "open_image", "open_planes", "slide_in"]
 
 PICTURE_MAGIC = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -41,6 +41,17 @@ def open_image(path: Path | str, name: str = "") -> ImageReader:
     except for slides, which are read region by region.
     """
     return _open(Path(path), name or Path(path).name, expected_channels=0)
+
+
+def slide_in(path: Path, name: str) -> SlideReader | None:
+    """Reader of the slide in this file, or None where the file holds something else."""
+    try:
+        is_one = _head(path, name).startswith(TIFF_MAGIC) and is_slide(path, name)
+        return SlideReader(path, name) if is_one else None
+    except ImageError:
+        raise
+    except Exception as error:
+        raise UnreadableImage(name, f"it is damaged ({type(error).__name__})", "Copy the file again") from error
 
 
 def _open(path: Path, name: str, expected_channels: int) -> ImageReader:

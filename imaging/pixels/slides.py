@@ -58,6 +58,10 @@ class SlideReader:
         # One small region proves that the first level decodes at all.
         self.region(Box(0, 0, min(width, 16), min(height, 16)))
 
+    def level_below(self, downsample: float) -> float:
+        """How much smaller the slide's own level is that serves this reduction best; 1 without a smaller one."""
+        return float(self._slide.level_downsamples[self._slide.get_best_level_for_downsample(downsample)])
+
     def field(self) -> NDArray[Any]:
         """Never returns: a slide is too large to hold; raises ImageError."""
         raise ImageError(self._name, "a slide is not read as a whole", "Read regions of it")
@@ -80,6 +84,8 @@ class SlideReader:
             rgba = np.asarray(self._slide.read_region(origin, level, size))
         except Exception as error:
             raise UnreadableImage(self._name, "a part of the slide is damaged", "Copy it again") from error
+        if (rgba[..., 3] == 255).all():
+            return np.ascontiguousarray(np.moveaxis(rgba[..., :3], 2, 0))
         alpha = rgba[..., 3:].astype(np.uint16)
         composed = (rgba[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
         return np.ascontiguousarray(np.moveaxis(composed, 2, 0), dtype=np.uint8)

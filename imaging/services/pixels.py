@@ -9,12 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imaging.models import Crop, Image
+from imaging.pixels.crops import CropPlan, cut_box, cut_crop
 from imaging.pixels.geometry import Box
 from imaging.pixels.info import ImageInfo, ImageReader, PlaneFile
 from imaging.pixels.reading import open_planes
+from imaging.services.fields import field_reader
 from imaging.services.storage import shard
 
 CONTEXT_PX = 192
+LARGEST_SCALE = 16
+LARGEST_SIDE_PX = 512
 
 
 def crop_pixels(crop: Crop) -> NDArray[Any]:
@@ -22,11 +26,27 @@ def crop_pixels(crop: Crop) -> NDArray[Any]:
     return np.ascontiguousarray(shard(crop.shard)[crop.row])
 
 
-def context_pixels(crop: Crop, scale: float) -> NDArray[Any]:
-    """The surroundings of the crop, (channel, CONTEXT_PX, CONTEXT_PX); 0 outside of the image."""
-    box = Box.around(crop.x, crop.y, crop.image.crop_field_px * scale)
-    side = max(1, round(box.width))
-    pixels = reader_of(crop.image).region(box, downsample=side / CONTEXT_PX)
+def crop_plane(crop: Crop, z: int) -> NDArray[Any]:
+    """The crop cut from plane `z` of the original instead of the maximum over z; raises ImageError or OSError."""
+    size = shard(crop.shard).shape[-1]
+    plan = CropPlan(size, crop.image.crop_field_px)
+    return np.ascontiguousarray(cut_crop(field_reader(crop.image), crop.x, crop.y, plan, z))
+
+
+def crop_box(crop: Crop) -> Box:
+    """What the crop covers, in full-resolution pixels; may reach beyond the image."""
+    return cut_box(crop.x, crop.y, crop.image.crop_field_px)
+
+
+def context_box(crop: Crop, scale: float) -> Box:
+    """What the surroundings at this scale cover, in full-resolution pixels; may reach beyond the image."""
+    return cut_box(crop.x, crop.y, crop.image.crop_field_px * scale)
+
+
+def context_pixels(crop: Crop, scale: float, side: int = CONTEXT_PX) -> NDArray[Any]:
+    """The surroundings of the crop, (channel, side, side); 0 outside of the image."""
+    box = context_box(crop, scale)
+    pixels = field_reader(crop.image).region(box, downsample=box.width / side)
     return np.ascontiguousarray(pixels)
 
 

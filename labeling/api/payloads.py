@@ -1,18 +1,15 @@
 """Crops and rankings as the reading room wants them."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from django.urls import reverse
 from django.utils import timezone
 
 from audit.statements import Statement, columns, records
-from imaging.models import Crop, Experiment
+from imaging.models import Crop
 from imaging.services.crops import crops_to_show
-from imaging.services.pixels import CONTEXT_PX, shown_channels
-from imaging.services.storage import shard
+from labeling.api.drawn import drawn
 from labeling.models import Ranked, Study, Suggestion
 from labeling.services.access import is_lead
 from labeling.services.guidelines_shown import newest_number
@@ -21,7 +18,6 @@ from labeling.services.queue import Candidate, Served, newer_answers, serve
 from labeling.services.reads import ADJUDICATION, MORE_LIKE_THIS
 from labeling.services.suggestions import shows, suggestions_for
 
-CONTEXT_SCALE = 4
 PREFETCH = 12
 # What a browser may keep for the time of a broken line.
 MOST_AT_ONCE = 60
@@ -84,28 +80,8 @@ def suggestion_payload(suggestion: Suggestion | None) -> dict[str, Any] | None:
 
 def crop_payload(study: Study, crop: Crop, candidate: Candidate | None = None) -> dict[str, Any]:
     """One crop: where its pixels are, how to show them, and, unless the study is blind, why it is asked."""
-    experiment = crop.image.sample.experiment
-    shape = shard(crop.shard).shape[1:]
-    to_crop_px = shape[1] / crop.image.crop_field_px
-    shown = not study.is_blind
-    return {
-        "id": crop.pk,
-        # The key tells image and place apart, which a blind reader must not see.
-        "key": None if study.is_blind else crop.key,
-        # The pixels' own name is part of the address: a browser may keep them, and never shows them for others.
-        "pixels": f"{reverse('labeling-api:study-crop-pixels', args=[study.pk, crop.pk])}?v={_version(crop)}",
-        "context": _context_url(study, crop),
-        "box_in_context": _box_in_context(),
-        "dtype": str(shard(crop.shard).dtype),
-        "shape": list(shape),
-        "channels": shown_channels(crop.image),
-        "um_per_px": crop.image.pixel_size_um / to_crop_px if crop.image.pixel_size_um else None,
-        "is_rgb": experiment.modality == Experiment.Modality.BRIGHTFIELD,
-        "why": candidate.why if candidate and (shown or candidate.why in TOLD_TO_ALL) else None,
-        "experiment": experiment.name if not study.is_blind else None,
-        "contour": _contour(crop, to_crop_px),
-        "suggestion": None,
-    }
+    may_know = candidate is not None and (not study.is_blind or candidate.why in TOLD_TO_ALL)
+    return drawn(study, crop) | {"why": candidate.why if may_know else None, "suggestion": None}
 
 
 def ranking_payload(study: Study, user: Any) -> dict[str, Any] | None:
@@ -133,31 +109,3 @@ def ranking_payload(study: Study, user: Any) -> dict[str, Any] | None:
 
 def _may_hear(study: Study, user: Any, ranked: Ranked) -> bool:
     return ranked.expected_not_sure is not None and (not study.is_blind or is_lead(user, study))
-
-
-def _version(crop: Crop) -> str:
-    # Hashed: the name of a shard would tell which crops are of one experiment.
-    return hashlib.sha256(f"{crop.shard}-{crop.row}".encode()).hexdigest()[:16]
-
-
-def _context_url(study: Study, crop: Crop) -> str | None:
-    if crop.image.object_source == "whole":
-        return None
-    return (
-        reverse("labeling-api:study-crop-context", args=[study.pk, crop.pk])
-        + f"?scale={CONTEXT_SCALE}&v={_version(crop)}"
-    )
-
-
-def _box_in_context() -> list[float]:
-    side = CONTEXT_PX / CONTEXT_SCALE
-    start = (CONTEXT_PX - side) / 2
-    return [start, start, start + side, start + side]
-
-
-def _contour(crop: Crop, to_crop_px: float) -> list[list[float]] | None:
-    if not crop.contour:
-        return None
-    field_px = crop.image.crop_field_px
-    left, top = crop.x - field_px / 2, crop.y - field_px / 2
-    return [[round((x - left) * to_crop_px, 2), round((y - top) * to_crop_px, 2)] for x, y in crop.contour]

@@ -161,8 +161,47 @@ class SuggestionOut(serializers.Serializer[Any]):
         return super().get_fields() | {"class": serializers.CharField()}
 
 
+class ContextOut(serializers.Serializer[Any]):
+    """The surroundings of a crop at one scale: corners of the crop and the object's place in this picture's pixels.
+
+    `inside` are the corners of what is image, where some of the picture lies beyond the border.
+    """
+
+    scale = serializers.IntegerField()
+    url = serializers.CharField()
+    box = serializers.ListField(child=serializers.FloatField())
+    dot = serializers.ListField(child=serializers.FloatField())
+    inside = serializers.ListField(child=serializers.FloatField(), allow_null=True)
+
+
+class FieldOut(serializers.Serializer[Any]):
+    """The whole field or slide around a crop, without a name; all places are in full-resolution pixels.
+
+    A tile lies at `tiles` + "level/column/row/"; level 0 is full size, each of the `levels` half the one before.
+    """
+
+    width = serializers.IntegerField()
+    height = serializers.IntegerField()
+    tile_px = serializers.IntegerField()
+    levels = serializers.IntegerField()
+    tiles = serializers.CharField()
+    version = serializers.CharField()
+    channels = serializers.ListField(child=serializers.DictField())
+    dtype = serializers.CharField()
+    um_per_px = serializers.FloatField(allow_null=True)
+    is_rgb = serializers.BooleanField()
+    dot = serializers.ListField(child=serializers.FloatField())
+    box = serializers.ListField(child=serializers.FloatField())
+    contour = serializers.ListField(child=serializers.ListField(child=serializers.FloatField()), allow_null=True)
+
+
 class CropOut(serializers.Serializer[Any]):
-    """A crop with all that a page needs to draw it; `suggestion` only where readers may see one."""
+    """A crop with all that a page needs to draw it.
+
+    `dot` is the object's place and `inside` the part that is image, both in the crop's pixels; `detail` is the same
+    crop in more pixels, where the original has them; `depth` counts the planes that `pixels` is the maximum of.
+    `suggestion` is there only where readers may see one.
+    """
 
     id = serializers.IntegerField()
     key = serializers.CharField(allow_null=True)
@@ -178,6 +217,12 @@ class CropOut(serializers.Serializer[Any]):
     experiment = serializers.CharField(allow_null=True)
     contour = serializers.ListField(child=serializers.ListField(child=serializers.FloatField()), allow_null=True)
     suggestion = SuggestionOut(allow_null=True)
+    dot = serializers.ListField(child=serializers.FloatField())
+    inside = serializers.ListField(child=serializers.FloatField(), allow_null=True)
+    contexts = ContextOut(many=True)
+    depth = serializers.IntegerField()
+    field = serializers.CharField()
+    detail = serializers.CharField(allow_null=True)
 
 
 class ProgressOut(serializers.Serializer[Any]):

@@ -3,26 +3,20 @@
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 from django.db.models import QuerySet
-from django.http import HttpResponse
-from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from numpy.typing import NDArray
 from rest_framework import status
 from rest_framework.decorators import action
-from rest_framework.exceptions import NotFound, PermissionDenied, ValidationError
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from imaging.models import Crop
-from imaging.pixels.errors import ImageError
-from imaging.services.pixels import context_pixels, crop_pixels
 from labeling.api import serializers
 from labeling.api.conflicts import Conflict, standing_payload
 from labeling.api.payloads import PREFETCH, crop_payload, ranking_payload, room_state
+from labeling.api.pictures import PictureActions, whole_number
 from labeling.api.sitting import SittingActions
 from labeling.models import Annotation, Study
 from labeling.services import access, answers
@@ -31,12 +25,11 @@ from labeling.services.progress import daily_goal, own_progress
 from labeling.services.queue import release
 from labeling.services.summary import agreement_of
 
-LARGEST_SCALE = 16
 # It keeps nothing of what it has checked; making one for each answer takes longer than the check.
 _ANSWER = serializers.AnswerIn()
 
 
-class StudyViewSet(SittingActions, ReadOnlyModelViewSet[Study]):
+class StudyViewSet(SittingActions, PictureActions, ReadOnlyModelViewSet[Study]):
     """Studies that the user takes part in, and their reading room."""
 
     serializer_class = serializers.StudySerializer
@@ -55,7 +48,7 @@ class StudyViewSet(SittingActions, ReadOnlyModelViewSet[Study]):
     def next(self, request: Request, pk: int) -> Response:
         """The next crops for the user, best first; the first few are leased to them for five minutes."""
         study = access.study_for(request.user, pk)
-        return Response(room_state(study, request.user, _whole_number(request, "count", PREFETCH)))
+        return Response(room_state(study, request.user, whole_number(request, "count", PREFETCH)))
 
     @extend_schema(methods=["GET"], responses=serializers.AnnotationSerializer(many=True))
     @extend_schema(
@@ -76,7 +69,7 @@ class StudyViewSet(SittingActions, ReadOnlyModelViewSet[Study]):
             if error.standing is None:
                 raise Conflict(str(error)) from error
             return Response(standing_payload(str(error), error.standing), status=status.HTTP_409_CONFLICT)
-        state = room_state(study, request.user, _whole_number(request, "count", PREFETCH))
+        state = room_state(study, request.user, whole_number(request, "count", PREFETCH))
         body = {
             "annotation": annotation.pk,
             "saved_at": annotation.received_at.isoformat(),
@@ -121,29 +114,6 @@ class StudyViewSet(SittingActions, ReadOnlyModelViewSet[Study]):
         """How far the annotators agree, with intervals; for leads."""
         return Response(agreement_of(access.led_study_for(request.user, pk)))
 
-    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY}, filters=False)
-    @action(detail=True, url_path="crops/<int:crop>/pixels", url_name="crop-pixels", pagination_class=None)
-    def crop_pixels(self, request: Request, pk: int, crop: int) -> HttpResponse:
-        """Raw little-endian pixels of a crop, channel by channel; X-Shape and X-Dtype tell their layout."""
-        return _raw(crop_pixels(_crop(access.study_for(request.user, pk), crop)))
-
-    @extend_schema(
-        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
-        parameters=[OpenApiParameter("scale", int, description="1 to 16 times as wide as the crop")],
-        filters=False,
-    )
-    @action(detail=True, url_path="crops/<int:crop>/context", url_name="crop-context", pagination_class=None)
-    def crop_context(self, request: Request, pk: int, crop: int) -> HttpResponse:
-        """Raw pixels of the surroundings of a crop, in the same form."""
-        row = _crop(access.study_for(request.user, pk), crop)
-        scale = min(LARGEST_SCALE, max(1, _whole_number(request, "scale", 4)))
-        try:
-            return _raw(context_pixels(row, scale))
-        except (ImageError, OSError) as error:
-            raise NotFound(
-                "The original image is not where it was taken in from; the crop itself is kept."
-            ) from error
-
     def _list_answers(self, request: Request, study: Study) -> Response:
         rows = (
             Annotation.objects.filter(study=study)
@@ -176,25 +146,3 @@ def _of_this_person(user: Any, given: dict[str, Any]) -> dict[str, Any]:
     if fields.pop("annotator") not in (None, user.pk):
         raise PermissionDenied("Somebody else gave these answers: log in as that person to send them.")
     return fields
-
-
-def _crop(study: Study, pk: int) -> Crop:
-    pool = Crop.objects.filter(image__sample__experiment__studies=study)
-    return get_object_or_404(pool.select_related("image__sample__experiment"), pk=pk)
-
-
-def _whole_number(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name, str(default))
-    if not text.isascii() or not text.isdigit() or len(text) > 6:
-        raise ValidationError({name: f"'{text}' is not a whole number."})
-    return int(text)
-
-
-def _raw(pixels: NDArray[Any]) -> HttpResponse:
-    little = pixels.astype(pixels.dtype.newbyteorder("<"), copy=False)
-    response = HttpResponse(np.ascontiguousarray(little).tobytes(), content_type="application/octet-stream")
-    response["X-Shape"] = ",".join(map(str, pixels.shape))
-    response["X-Dtype"] = str(pixels.dtype)
-    # A crop's pixels never change under its number; other people's browsers must not share them.
-    response["Cache-Control"] = "private, max-age=86400, immutable"
-    return response

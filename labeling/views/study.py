@@ -136,6 +136,7 @@ def _room_config(request: HttpRequest, study: Study, classes: list[dict[str, Any
         "guideline": newest_number(study),
         "idle_cap_s": study.idle_cap_s,
         "blind": study.is_blind,
+        "locked": study.locks_view,
         "channels": first.channels if first else [],
         "progress": {"answered": own.answered, "total": own.total, "today": own.today, "goal": own.goal},
     }

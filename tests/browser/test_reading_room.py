@@ -93,7 +93,7 @@ def test_the_server_learns_the_window_and_the_times_of_an_answer(room: Page, stu
     room.wait_for_selector('main[data-saved="1"]')
     answer = Annotation.objects.get(study=study)
     assert answer.shown_at is not None and answer.shown_at <= answer.answered_at
-    assert [set(window) for window in answer.window] == [{"low", "high", "on"}]
+    assert [set(window) for window in answer.window] == [{"low", "high", "gamma", "on", "color"}]
     assert answer.why_asked == "uncertain"
 
 

@@ -114,6 +114,9 @@ OTHERS: dict[str, Callable[[], object]] = {
     "member_pk": lambda: Membership.objects.get(user__username="bob").pk,
     "name": lambda: "objects.csv",
     "number": lambda: Revision.objects.get().number,
+    "level": lambda: 0,
+    "column": lambda: 0,
+    "row": lambda: 0,
 }
 
 
@@ -219,6 +222,7 @@ LEADS_ONLY = (
     ("get", "/studies/{study}/mine/?reader={reader}"),
     ("get", "/studies/{study}/answers.csv"),
     ("get", "/studies/{study}/settings/"),
+    ("get", "/studies/{study}/crops/{crop}/field/"),
     ("get", "/studies/{study}/stream/"),
     ("post", "/studies/{study}/settings/classes/"),
     ("post", "/studies/{study}/settings/classes/merge/"),

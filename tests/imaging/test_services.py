@@ -95,7 +95,9 @@ def test_whether_a_reason_fails_the_channel_is_kept(db: None, tmp_path: Path) ->
     assert [reason["fails"] for reason in Image.objects.get().quality_reports.get().reasons] == [True]
 
 
-def test_a_thumbnail_of_a_moved_original_is_not_found(db: None, tmp_path: Path, client: Client) -> None:
+def test_a_thumbnail_of_a_moved_original_is_not_found(
+    db: None, data_folder: Path, tmp_path: Path, client: Client
+) -> None:
     make_experiment(tmp_path)
     client.force_login(make_user("root", is_superuser=True))
     url = reverse("imaging:thumbnail", args=[Image.objects.get().pk])

@@ -41,6 +41,23 @@ test("every class that has a key is reached by it; the others are found by name"
   assert.deepEqual(map.asked(press("/", "Slash")), { action: "find" });
 });
 
+test("no class takes a letter that looks at the picture", () => {
+  const map = new KeyMap({}, CLASS_KEYS);
+  const looks = { f: "field", r: "peek", m: "cycle", i: "invert", "+": "zoomIn", "-": "zoomOut", "[": "planeDown", "]": "planeUp" };
+  for (const [key, action] of Object.entries(looks)) assert.deepEqual(map.asked(press(key)), { action });
+});
+
+test("plus needs no shift, and a key of one's own in its place comes first", () => {
+  assert.deepEqual(asked(press("=", "Equal")), { action: "zoomIn" });
+  assert.deepEqual(asked(press("=", "Equal"), 7, { skip: "=" }), { action: "skip" });
+  assert.equal(asked(press("=", "Equal"), 7, { zoomIn: "u" }), null);
+});
+
+test("the keys that look at the picture can be others", () => {
+  const map = new KeyMap(new KeyMap({}, 7).with("peek", "k"), 7);
+  assert.deepEqual([map.at("k"), map.at("r")], [{ action: "peek" }, null]);
+});
+
 test("letters beyond the classes and the browser's own shortcuts are left alone", () => {
   assert.equal(asked(press("q", "KeyQ")), null);
   assert.equal(asked(press("z", "KeyZ", { ctrlKey: true })), null);
@@ -86,9 +103,9 @@ test("keys are printed as people read them, and every action has one", () => {
   for (const { id, label } of ACTIONS) assert.ok(usualKey(id) && label);
 });
 
-test("typing is typing, a slider is not", () => {
+test("typing is typing, a slider or a colour is not", () => {
   const inside = (type) => ({ closest: () => ({ type }) });
   assert.equal(isTyping(inside("text")), true);
-  assert.equal(isTyping(inside("range")), false);
+  for (const type of ["range", "color"]) assert.equal(isTyping(inside(type)), false);
   assert.equal(isTyping({ closest: () => null }), false);
 });

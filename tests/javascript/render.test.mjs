@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { fittedWindow, histogram } from "../../static/js/shared/pixels.js";
 import { channelTable, parseColor, renderRGBA } from "../../static/js/shared/render.js";
 
 const grey = (low, high, more = {}) => [{ color: "#ffffff", low, high, on: true, ...more }];
@@ -55,4 +56,29 @@ test("channels without settings are white", () => {
   assert.equal(channelTable([], [2, 1, 1]).length, 2);
   assert.deepEqual(parseColor("nonsense"), [1, 1, 1]);
   assert.deepEqual(parseColor("#ff0000"), [1, 0, 0]);
+});
+
+test("gamma leaves both ends alone, brightens below one and darkens above", () => {
+  const pixels = Uint16Array.of(0, 250, 1000);
+  const at = (gamma) => lights(renderRGBA(pixels, [1, 1, 3], grey(0, 1000, { gamma })));
+  assert.deepEqual(at(1), [0, 64, 255]);
+  assert.deepEqual(at(0.5), [0, 128, 255]);
+  assert.deepEqual(at(2), [0, 16, 255]);
+  assert.deepEqual(at(0), at(1));
+});
+
+test("what is no finite number is black and breaks no window", () => {
+  const pixels = Float32Array.of(NaN, Infinity, -Infinity, 0.5, 1);
+  for (const gamma of [1, 0.5]) {
+    assert.deepEqual(lights(renderRGBA(pixels, [1, 1, 5], grey(0, 1, { gamma }))).slice(0, 3), [0, 0, 0]);
+  }
+  assert.deepEqual(fittedWindow(pixels), { low: 0.5, high: 1 });
+  assert.equal(histogram(pixels, 0, 1).reduce((sum, count) => sum + count, 0), 2);
+  assert.deepEqual(fittedWindow(Float32Array.of(NaN)), { low: 0, high: 1 });
+});
+
+test("a dozen channels are all seen, and one pixel is a picture", () => {
+  const colors = ["#ff0000", "#00ff00", "#0000ff"];
+  const channels = Array.from({ length: 12 }, (_, at) => ({ color: colors[at % 3], low: 0, high: 400, on: true }));
+  assert.deepEqual([...renderRGBA(Uint16Array.from({ length: 12 }, () => 50), [12, 1, 1], channels)], [128, 128, 128, 255]);
 });

@@ -76,7 +76,9 @@ def test_an_answer_without_a_lease_keeps_its_place_in_the_random_stream(experime
     assert answer(study, alice, crops[1]).why_asked == "random check"
 
 
-def test_surroundings_of_a_moved_original_are_not_found_and_the_crop_stays(experiment: Experiment) -> None:
+def test_surroundings_of_a_moved_original_are_not_found_and_the_crop_stays(
+    data_folder: Path, experiment: Experiment
+) -> None:
     alice = make_user()
     study = make_study(alice, experiment)
     crop = crops_of(experiment)[0]

@@ -1,20 +1,28 @@
 /* What each key and button of the reading room does. */
 import { isTyping } from "../shared/keys.js";
+import { forgetAnswer, markAnswer } from "../shared/pace.js";
 import { onPress } from "../shared/press.js";
+import { windowLog } from "./windows.js";
 
 const BUTTONS = {
-  "not-sure": "notSure", "bad-crop": "bad", "wrong-object": "wrong", suggestion: "accept", skip: "skip", undo: "undo", invert: "invert",
+  "not-sure": "notSure", "bad-crop": "bad", "wrong-object": "wrong", suggestion: "accept", skip: "skip", undo: "undo",
   pause: "pause", "open-find": "find", "open-keys": "keys", "open-guidelines": "guidelines", "open-note": "note", "open-comments": "comments",
 };
 const ANSWERS = new Set(["notSure", "bad", "wrong", "accept", "skip"]);
-// A focused button or link keeps these keys for itself.
+// What has the focus keeps these keys for itself: buttons and links, and sliders.
 const OWN_TO_BUTTONS = new Set([" ", "Enter"]);
+const OWN_TO_SLIDERS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"]);
 const FLASH_MS = 80;
 
 export function flash(button) {
   if (!button) return;
   button.classList.add("flash");
   setTimeout(() => button.classList.remove("flash"), FLASH_MS);
+}
+
+function isOwnTo(target, key) {
+  if (OWN_TO_SLIDERS.has(key)) return Boolean(target.closest?.("input[type=range]"));
+  return OWN_TO_BUTTONS.has(key) && Boolean(target.closest?.("button, a, summary, input"));
 }
 
 export class Actions {
@@ -36,9 +44,7 @@ export class Actions {
       comments: () => this.session.current && this.sheets.comments.open(this.session.current),
       guidelines: () => this.sheets.guide.open(),
       pause: () => this.pause(),
-      channel: (index) => this.panel.toggle(index),
-      invert: () => this.invert(),
-      outline: () => this.view.toggleOutline(),
+      ...this.eye.actions,
       keys: () => this.keys.open(),
     };
   }
@@ -48,8 +54,6 @@ export class Actions {
       const listen = ANSWERS.has(action) ? onPress : (element, job) => element.addEventListener("click", job);
       listen(this.find(id), () => this.perform(action));
     }
-    this.find("window-auto").addEventListener("click", () => this.panel.auto());
-    this.find("window-fit").addEventListener("click", () => this.panel.fit());
     this.find("look-again").addEventListener("click", () => this.session.refill());
     document.addEventListener("keydown", (event) => this.onKey(event));
     document.addEventListener("pointerdown", () => this.session.markKey());
@@ -70,7 +74,7 @@ export class Actions {
     if (!event.repeat) this.session.markKey();
     if (this.reasons.takes(event)) return;
     const asked = this.keys.map.asked(event);
-    if (!asked || (OWN_TO_BUTTONS.has(event.key) && event.target.closest?.("button, a, summary, input"))) return;
+    if (!asked || isOwnTo(event.target, event.key)) return;
     event.preventDefault();
     // A key that is held down must not answer crop after crop.
     if (!event.repeat) this.perform(asked.action, asked.index);
@@ -82,12 +86,12 @@ export class Actions {
   }
 
   answer(kind, classes, button, suggestedBy = "") {
-    performance.mark("answer-key");
+    markAnswer();
     const crop = this.session.current;
-    const window = crop ? this.windows.shown(crop.channels).map(({ low, high, on }) => ({ low, high, on })) : [];
+    const window = crop ? windowLog(this.eye.windows.shown(crop.channels)) : [];
     this.session.note = this.find("note").value.trim();
     if (!this.session.answer(kind, classes, window, suggestedBy)) {
-      performance.clearMarks("answer-key");
+      forgetAnswer();
       return;
     }
     flash(button);
@@ -115,12 +119,6 @@ export class Actions {
       await this.session.resume();
     }
     this.status.refresh();
-  }
-
-  invert() {
-    this.view.invert = !this.view.invert;
-    this.find("invert").setAttribute("aria-pressed", String(this.view.invert));
-    this.draw();
   }
 
   openNote() {

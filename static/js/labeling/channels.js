@@ -1,52 +1,17 @@
-/* The channel panel: which channels are on, in which window. A window holds for a whole experiment. */
+/* The channel panel: which channels are on, in which colour, window and gamma. */
 import { fittedWindow, histogram, histogramPath, plane, sliderRange } from "../shared/pixels.js";
 import { short } from "../shared/text.js";
+import { Windows } from "./windows.js";
+
+export { Windows } from "./windows.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 240;
 const HEIGHT = 28;
-
-/** Windows that differ from the server's, kept per experiment: crops of one experiment come with one window. */
-export class Windows {
-  constructor() {
-    this.changes = new Map();
-    this.chosen = new Map();
-  }
-
-  static key(channels) {
-    return channels.map(({ name, low, high }) => `${name}|${low}|${high}`).join("/");
-  }
-
-  /** The channels as they are to be drawn: [{name, color, low, high, on}]. */
-  shown(channels) {
-    const changed = this.changes.get(Windows.key(channels)) ?? [];
-    return channels.map((channel, index) => ({ ...channel, ...changed[index], on: this.isOn(channel) }));
-  }
-
-  change(channels, index, ends) {
-    const key = Windows.key(channels);
-    const changed = [...(this.changes.get(key) ?? [])];
-    changed[index] = { ...changed[index], ...ends };
-    this.changes.set(key, changed);
-  }
-
-  isChanged(channels) {
-    return this.changes.has(Windows.key(channels));
-  }
-
-  reset(channels) {
-    this.changes.delete(Windows.key(channels));
-  }
-
-  /** The reader's choice, else the server's: a channel that quality control faults starts switched off. */
-  isOn({ name, on = true }) {
-    return this.chosen.get(name) ?? on;
-  }
-
-  toggle(channel) {
-    this.chosen.set(channel.name, !this.isOn(channel));
-  }
-}
+const GAMMA = { min: 0.2, max: 3, step: 0.05 };
+// With more channels the sliders wait behind a click, so that all names are in sight.
+const MOST_OPEN = 3;
+const LOCKED = "This study locks the view: everybody sees the same picture, without zoom and in the same window.";
 
 function element(tag, attributes = {}, children = []) {
   const made = tag in { svg: 1, path: 1, line: 1, rect: 1 } ? document.createElementNS(SVG, tag) : document.createElement(tag);
@@ -56,8 +21,8 @@ function element(tag, attributes = {}, children = []) {
 }
 
 export class ChannelPanel {
-  constructor({ holder, note, windows, redraw }) {
-    Object.assign(this, { holder, note, windows, redraw });
+  constructor({ holder, note, windows, redraw, told = () => {} }) {
+    Object.assign(this, { holder, note, windows, redraw, told });
     this.signature = null;
     this.rows = [];
   }
@@ -74,87 +39,118 @@ export class ChannelPanel {
 
   build(signature) {
     this.signature = signature;
+    this.holder.parentElement.dataset.rgb = String(this.crop.is_rgb);
     this.rows = this.crop.is_rgb ? [] : this.crop.channels.map((channel, index) => this.row(channel, index));
     this.holder.replaceChildren(...this.rows.map(({ root }) => root));
   }
 
   row(channel, index) {
     const range = sliderRange(channel, this.crop.dtype);
-    const swatch = element("svg", { class: "swatch", viewBox: "0 0 12 12", "aria-hidden": "true" }, [
-      element("rect", { width: 12, height: 12, rx: 3, fill: channel.color }),
-    ]);
+    const color = element("input", { type: "color", class: "channel-color", "aria-label": `${channel.name}: colour`, title: "Colour" });
+    color.addEventListener("input", () => this.act(() => this.windows.recolor(this.crop.channels[index], color.value)));
     const name = element("span", { class: "name" }, [channel.name]);
     const keys = index < 9 ? [element("kbd", {}, [`⇧${index + 1}`])] : [];
-    const toggle = element("button", { type: "button", class: "channel-toggle" }, [swatch, name, ...keys]);
+    const toggle = element("button", { type: "button", class: "channel-toggle", title: channel.name }, [name, ...keys]);
     toggle.addEventListener("click", () => this.toggle(index));
     const path = element("path");
     const marks = [element("line", { y1: 0, y2: HEIGHT }), element("line", { y1: 0, y2: HEIGHT })];
     const box = { class: "shape", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", "aria-hidden": "true" };
-    const ends = ["low", "high"].map((end) => this.slider(channel.name, index, end, range));
-    const shape = element("svg", box, [path, ...marks]);
-    const root = element("div", { class: "channel" }, [toggle, shape, ...ends.map((end) => end.root)]);
-    return { root, toggle, path, marks, ends, range };
+    const ends = Object.fromEntries([["low", range], ["high", range], ["gamma", GAMMA]].map(([end, sides]) => [end, this.slider(channel.name, index, end, sides)]));
+    const more = element("details", { class: "adjust" }, [
+      element("summary", { "aria-label": `${channel.name}: window and gamma` }, [element("svg", box, [path, ...marks])]),
+      ...Object.values(ends).map((end) => end.root),
+    ]);
+    more.open = this.crop.channels.length <= MOST_OPEN;
+    const root = element("div", { class: "channel" }, [color, toggle, more]);
+    return { root, color, toggle, path, marks, ends, range };
   }
 
-  slider(channelName, index, end, range) {
-    const input = element("input", { type: "range", ...range, "aria-label": `${channelName}: ${end} end of the window` });
+  slider(channelName, index, end, { min, max, step }) {
+    const label = end === "gamma" ? `${channelName}: gamma` : `${channelName}: ${end} end of the window`;
+    const input = element("input", { type: "range", min, max, step, "aria-label": label, "data-end": end });
     const output = element("output");
     input.addEventListener("input", () => this.slide(index, end, Number(input.value)));
     return { root: element("div", { class: "ends" }, [element("span", {}, [end]), input, output]), input, output };
   }
 
   slide(index, end, value) {
-    const now = this.windows.shown(this.crop.channels)[index];
+    const now = this.windows.settings(this.crop.channels)[index];
     const step = this.rows[index].range.step;
     const low = end === "low" ? value : Math.min(now.low, value - step);
     const high = end === "high" ? value : Math.max(now.high, value + step);
-    const ends = { low, high };
-    this.windows.change(this.crop.channels, index, ends);
-    this.changed();
+    this.act(() => this.windows.change(this.crop.channels, index, end === "gamma" ? { gamma: value } : { low, high }));
+  }
+
+  /** Every change goes through here: a locked view says so and stays. */
+  act(change) {
+    if (this.windows.locked) this.told(LOCKED);
+    else if (this.crop) change();
+    this.refresh();
+    this.redraw();
   }
 
   toggle(index) {
     const channel = this.crop && !this.crop.is_rgb && this.crop.channels[index];
     if (!channel) return;
-    this.windows.toggle(channel);
-    this.changed();
+    const alone = this.windows.alone(this.crop.channels) !== null;
+    this.act(() => (alone ? this.windows.showAlone(this.crop.channels, index) : this.windows.toggle(channel)));
+  }
+
+  /** Composite, then each channel alone in grey. */
+  cycle() {
+    if (this.crop && !this.crop.is_rgb) this.act(() => this.windows.cycle(this.crop.channels));
+  }
+
+  grey(on) {
+    if (this.crop && !this.crop.is_rgb) this.act(() => this.windows.showAlone(this.crop.channels, on ? 0 : null));
+  }
+
+  invert() {
+    this.act(() => this.windows.toggleInvert());
   }
 
   auto() {
-    if (!this.crop) return;
-    this.windows.reset(this.crop.channels);
-    this.changed();
+    this.act(() => this.windows.reset(this.crop.channels));
   }
 
   /** Fits every window to this crop alone. */
   fit() {
     if (!this.crop || this.crop.is_rgb) return;
-    this.crop.channels.forEach((_, index) => {
-      this.windows.change(this.crop.channels, index, fittedWindow(plane(this.image.pixels, this.image.shape, index)));
+    this.act(() => {
+      this.crop.channels.forEach((_, index) => {
+        this.windows.change(this.crop.channels, index, fittedWindow(plane(this.image.pixels, this.image.shape, index)));
+      });
     });
-    this.changed();
-  }
-
-  changed() {
-    this.refresh();
-    this.redraw();
   }
 
   refresh() {
     const { crop, windows } = this;
-    const same = windows.isChanged(crop.channels) ? "yours, for this experiment" : "the same across the experiment";
-    this.note.textContent = crop.is_rgb ? "A colour image, shown as it is." : `window: ${same}`;
-    windows.shown(crop.channels).forEach((channel, index) => {
-      if (this.rows[index]) this.refreshRow(this.rows[index], channel);
+    if (!crop) return;
+    const alone = windows.alone(crop.channels);
+    this.note.textContent = crop.is_rgb ? "A colour image, shown as it is." : this.noteText(alone);
+    const shown = windows.shown(crop.channels);
+    windows.settings(crop.channels).forEach((channel, index) => {
+      if (this.rows[index]) this.refreshRow(this.rows[index], channel, shown[index].on);
     });
   }
 
-  refreshRow({ toggle, marks, ends, range }, channel) {
-    toggle.setAttribute("aria-pressed", String(channel.on));
+  noteText(alone) {
+    const { crop, windows } = this;
+    if (windows.locked) return "window: locked, the same for everybody";
+    if (windows.peeking) return "window: as the experiment has it, as long as the key is held";
+    const window = windows.isChanged(crop.channels) ? "window: yours, for this experiment" : "window: the same across the experiment";
+    return alone === null ? window : `${crop.channels[alone].name} alone, in grey · ${window}`;
+  }
+
+  refreshRow({ color, toggle, marks, ends, range }, channel, on) {
+    toggle.setAttribute("aria-pressed", String(on));
+    color.value = channel.color;
+    for (const end of ["low", "high", "gamma"]) {
+      ends[end].input.value = String(channel[end]);
+      ends[end].output.textContent = short(channel[end]);
+    }
     ["low", "high"].forEach((end, at) => {
-      ends[at].input.value = String(channel[end]);
-      ends[at].output.textContent = short(channel[end]);
-      const x = (WIDTH * (channel[end] - range.min)) / (range.max - range.min);
+      const x = Math.min(WIDTH, Math.max(0, (WIDTH * (channel[end] - range.min)) / (range.max - range.min)));
       marks[at].setAttribute("x1", x);
       marks[at].setAttribute("x2", x);
     });

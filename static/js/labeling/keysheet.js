@@ -5,7 +5,10 @@ import { ACTIONS, KeyMap, keyName, printed } from "../shared/keys.js";
 const PRINTED = {
   "not-sure": "notSure", "bad-crop": "bad", "wrong-object": "wrong", skip: "skip", undo: "undo", invert: "invert", pause: "pause", suggestion: "accept",
   "open-find": "find", "open-keys": "keys", "open-guidelines": "guidelines", "open-note": "note", "open-comments": "comments", reasons: "reasons",
+  grey: "cycle", "peek-hint": "peek", "open-field": "field", "z-down": "planeDown", "z-up": "planeUp",
 };
+// Where the key is told when the pointer rests there.
+const TITLED = { "zoom-in": "zoomIn", "zoom-out": "zoomOut" };
 
 export class KeySheet {
   /** own: {action: key} of this person; save(own) stores them and resolves once they are. */
@@ -29,6 +32,11 @@ export class KeySheet {
       const key = this.find(id).querySelector("kbd");
       key.textContent = printed(this.map.keyOf(action));
       key.hidden = !this.map.keyOf(action);
+    }
+    for (const [id, action] of Object.entries(TITLED)) {
+      const button = this.find(id);
+      const key = this.map.keyOf(action);
+      button.title = key ? `${button.getAttribute("aria-label")} (${printed(key)})` : button.getAttribute("aria-label");
     }
   }
 

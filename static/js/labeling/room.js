@@ -4,14 +4,15 @@ import { Attention } from "../shared/attention.js";
 import { newId } from "../shared/ids.js";
 import { announce, openChannel } from "../shared/neighbours.js";
 import { Outbox } from "../shared/outbox.js";
+import { measurePaint } from "../shared/pace.js";
 import { decodePixels, parseShape } from "../shared/pixels.js";
 import { Prefetch } from "../shared/prefetch.js";
 import { createStore } from "../shared/store.js";
 import { Actions } from "./actions.js";
-import { ChannelPanel, Windows } from "./channels.js";
 import { ClassButtons } from "./classes.js";
 import { Comments } from "./comments.js";
 import { ConflictSheet } from "./conflicts.js";
+import { Eye } from "./eye.js";
 import { Guide } from "./guide.js";
 import { KeySheet } from "./keysheet.js";
 import { Reasons } from "./reasons.js";
@@ -19,7 +20,6 @@ import { Session } from "./session.js";
 import { StatusBar } from "./statusbar.js";
 import { SuggestionChip } from "./suggestion.js";
 import { bindTabs } from "./tabs.js";
-import { View } from "./view.js";
 
 const ADOPT_MS = 15000;
 const find = (id) => document.getElementById(id);
@@ -94,9 +94,11 @@ const session = new Session({
     answered: (crop) => tabs.tell(crop.id),
   },
 });
-const windows = new Windows();
-const view = new View(find);
-const panel = new ChannelPanel({ holder: find("channels"), note: find("window-note"), windows, redraw: () => draw() });
+const eye = new Eye({
+  find, config, token, user: main.dataset.user,
+  current: () => session.current, told: (text) => status.tell(text), redraw: () => draw(),
+});
+const { windows, view, panel } = eye;
 const classes = new ClassButtons({ find, classes: config.classes, chosen: (place, button) => actions.chooseClass(place, button) });
 const status = new StatusBar({ find, main, session, outbox, pool, classNames: classes.names, blind: config.blind });
 const suggestion = new SuggestionChip({ find, classes });
@@ -107,10 +109,10 @@ const sheets = {
   comments: new Comments({ find, url: config.urls.comments, get: getJson, post }),
   guide: new Guide({ find, url: config.urls.guide, get: getJson, load: loadImage, paint, classes }),
 };
-const actions = new Actions({ find, main, session, view, panel, windows, classes, suggestion, reasons, keys, sheets, status, attention, draw, rest });
+const actions = new Actions({ find, main, session, eye, classes, suggestion, reasons, keys, sheets, status, attention, rest });
 
 function paint(canvas, crop, image) {
-  view.painter.draw(canvas, { ...image, isRgb: crop.is_rgb }, windows.shown(crop.channels));
+  view.painter.draw(canvas, { ...image, isRgb: crop.is_rgb }, windows.shown(crop.channels), { invert: windows.invert });
 }
 
 function imageOf(crop, url) {
@@ -127,9 +129,13 @@ function draw() {
   const channels = windows.shown(crop.channels);
   view.drawCrop(crop, image, channels);
   requestAnimationFrame(() => {
-    if (session.current === crop) view.drawContext(crop, imageOf(crop, crop.context), windows.shown(crop.channels));
+    if (session.current === crop) drawContext(crop);
   });
   return true;
+}
+
+function drawContext(crop) {
+  view.drawContext(crop, imageOf(crop, crop.context), windows.shown(crop.channels), session.queue[0]);
 }
 
 function onShown(crop, before) {
@@ -154,17 +160,11 @@ function showImage(crop) {
   return true;
 }
 
-function measurePaint() {
-  if (!performance.getEntriesByName("answer-key").length) return;
-  performance.measure("key-to-paint", "answer-key");
-  performance.clearMarks("answer-key");
-}
-
 function onArrived(url) {
   const crop = session.current;
   if (!crop) return;
   if (url === crop.pixels && main.dataset.state !== "ready") showImage(crop);
-  else if (url === crop.context) view.drawContext(crop, imageOf(crop, url), windows.shown(crop.channels));
+  else if (url === crop.context) drawContext(crop);
   status.refresh();
 }
 

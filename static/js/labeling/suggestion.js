@@ -1,5 +1,4 @@
 /* What the model would say of the crop, where the study lets readers see it: dashed, with its number, never a label. */
-import { printed } from "../shared/keys.js";
 
 /** "62 % · model 0f3a". */
 export function suggestionDetail({ probability, model }) {
@@ -20,9 +19,5 @@ export class SuggestionChip {
     if (!this.offered) return;
     this.find("suggestion-name").textContent = this.classes.names.get(this.offered.class);
     this.find("suggestion-detail").textContent = suggestionDetail(this.offered);
-  }
-
-  printKey(map) {
-    this.chip.querySelector("kbd").textContent = printed(map.keyOf("accept"));
   }
 }

@@ -17,17 +17,25 @@ export const ACTIONS = [
   ["guidelines", "g", "guidelines", "and examples of the classes"],
   ["pause", "p", "pause", "gives your crops back"],
   ["invert", "i", "invert", "light and dark"],
-  ["outline", " ", "outline", "shows or hides it"],
+  ["cycle", "m", "grey", "each channel alone, then all in colour again"],
+  ["peek", "r", "as it came", "the experiment's own window, as long as the key is held"],
+  ["outline", " ", "outline", "shows or hides outline and dot"],
+  ["zoomIn", "+", "zoom in", "the wheel too; drag to move, double click for the whole crop"],
+  ["zoomOut", "-", "zoom out", "until the whole crop is there"],
+  ["field", "f", "whole field", "or slide, the object marked"],
+  ["planeDown", "[", "plane down", "in a stack; Alt and the wheel too"],
+  ["planeUp", "]", "plane up", "in a stack"],
   ["keys", "?", "keys", "this sheet"],
 ].map(([id, key, name, label]) => ({ id, key, name, label }));
 
-/** Letters that name classes after the nine digits, row by row; those that do something else are not among them,
- *  nor f, m and r, which look at the picture. */
+/** Letters that name classes after the nine digits, row by row; those that do something else are not among them. */
 export const LETTERS = [..."qetyuoadhjklvb"];
 export const CLASS_KEYS = 9 + LETTERS.length;
 const CHANNELS = 9;
 // Escape closes, Tab moves: they are nobody's to give away.
 const KEPT_BACK = new Set(["Escape", "Tab", "Shift", "Control", "Alt", "Meta", "CapsLock", "Dead", "Unidentified", "AltGraph"]);
+// On many keyboards + is written with shift: without it the key means the same, where nobody gave it something else.
+const UNSHIFTED = { "=": "+" };
 const SPOKEN = { " ": "Space", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Enter: "↵" };
 
 /** The key's name: digits by their place (so that other layouts work), letters in lower case; null when not for us. */
@@ -83,7 +91,7 @@ export class KeyMap {
 
   /** {action, index?} for a key's name, or null. */
   at(key) {
-    const found = this.byKey.get(key);
+    const found = this.byKey.get(key) ?? this.byKey.get(UNSHIFTED[key]);
     if (!found) return null;
     const [action, number] = found.split(":");
     return number ? { action, index: Number(number) - 1 } : { action };
@@ -114,5 +122,5 @@ export class KeyMap {
 export function isTyping(target) {
   if (!target?.closest) return false;
   const field = target.closest("input, textarea, select, [contenteditable]");
-  return Boolean(field) && !["range", "checkbox", "radio", "button"].includes(field.type);
+  return Boolean(field) && !["range", "color", "checkbox", "radio", "button"].includes(field.type);
 }

@@ -28,9 +28,9 @@ export function plane(pixels, [, height, width], channel) {
   return pixels.subarray(channel * height * width, (channel + 1) * height * width);
 }
 
-/** Value below which the given share of the pixels lies (nearest rank). */
+/** Value below which the given share of the finite pixels lies (nearest rank); 0 where there is none. */
 export function percentile(values, share) {
-  const sorted = Float64Array.from(values).sort();
+  const sorted = Float64Array.from(values).filter(Number.isFinite).sort();
   if (!sorted.length) return 0;
   return sorted[Math.min(sorted.length - 1, Math.max(0, Math.round(share * (sorted.length - 1))))];
 }
@@ -52,11 +52,12 @@ export function sliderRange({ low, high }, dtype) {
   return { min, max, step };
 }
 
-/** Counts of the values in equal bins from min to max; what lies outside falls into the outermost bin. */
+/** Counts of the values in equal bins from min to max; what lies outside falls into the outermost bin, what is no finite number into none. */
 export function histogram(values, min, max, bins = 48) {
   const counts = new Uint32Array(bins);
   const scale = bins / (max - min || 1);
   for (const value of values) {
+    if (!Number.isFinite(value)) continue;
     const bin = Math.floor((value - min) * scale);
     counts[Math.min(bins - 1, Math.max(0, bin))] += 1;
   }

@@ -9,18 +9,29 @@ export function parseColor(hex) {
 }
 
 /**
- * What every painter needs to know of the channels: colour (black when off), low end and factor to 0..1.
+ * What every painter needs to know of the channels: colour (black when off), low end, factor to 0..1, and gamma: light
+ * between the ends is raised to its power, so that below 1 dim parts get brighter (as in ImageJ and napari).
  * A colour photograph (isRgb) is shown as it is: its three planes are red, green and blue over the full range.
  */
 export function channelTable(channels, shape, { isRgb = false, dtype = "uint16" } = {}) {
   if (isRgb) {
     const full = dtype === "uint8" ? 255 : dtype === "uint16" ? 65535 : 1;
-    return [[1, 0, 0], [0, 1, 0], [0, 0, 1]].map((color) => ({ color, low: 0, factor: 1 / full }));
+    return [[1, 0, 0], [0, 1, 0], [0, 0, 1]].map((color) => ({ color, low: 0, factor: 1 / full, gamma: 1 }));
   }
   return Array.from({ length: shape[0] }, (_, index) => {
-    const { color, low = 0, high = 1, on = true } = channels[index] ?? {};
-    return { color: on ? parseColor(color) : [0, 0, 0], low, factor: 1 / (high > low ? high - low : 1) };
+    const { color, low = 0, high = 1, gamma = 1, on = true } = channels[index] ?? {};
+    const factor = 1 / (high > low ? high - low : 1);
+    return { color: on ? parseColor(color) : [0, 0, 0], low, factor, gamma: gamma > 0 ? gamma : 1 };
   });
+}
+
+/** Light in 0..1 of one pixel value; what is no finite number is black. */
+export function lightOf(value, { low, factor, gamma }) {
+  const light = (value - low) * factor;
+  // Written so that NaN is black too.
+  if (!(light > 0) || value === Infinity) return 0;
+  const clipped = Math.min(1, light);
+  return gamma === 1 ? clipped : clipped ** gamma;
 }
 
 /** RGBA bytes (height, width, 4): each channel stretched from low..high, coloured, and added up. */
@@ -28,12 +39,12 @@ export function renderRGBA(pixels, shape, channels, options = {}) {
   const [, height, width] = shape;
   const size = height * width;
   const sum = new Float32Array(size * 3);
-  channelTable(channels, shape, options).forEach(({ color, low, factor }, index) => {
-    const [red, green, blue] = color;
+  channelTable(channels, shape, options).forEach((row, index) => {
+    const [red, green, blue] = row.color;
     if (red + green + blue === 0) return;
     const offset = index * size;
     for (let at = 0; at < size; at += 1) {
-      const light = Math.min(1, Math.max(0, (pixels[offset + at] - low) * factor));
+      const light = lightOf(pixels[offset + at], row);
       sum[at * 3] += light * red;
       sum[at * 3 + 1] += light * green;
       sum[at * 3 + 2] += light * blue;

@@ -9,6 +9,21 @@ export function scaleBar(umPerPx, widthPx, share = 0.3) {
   return { um, fraction: um / (umPerPx * widthPx), label: label(um) };
 }
 
+/**
+ * Magnification of the objective that a slide shown at this scale would be called by: "40x" is 0.25 µm a pixel, as slide
+ * scanners use it (Sellaro et al., J Pathol Inform 2013, 4:21: 20x is 0.5 and 40x 0.25 µm a pixel), so it is 10 µm over
+ * the µm that one CSS pixel covers. Null when the scale is unknown.
+ */
+export function objective(umPerPx) {
+  return umPerPx > 0 && Number.isFinite(umPerPx) ? 10 / umPerPx : null;
+}
+
+/** "≈ 40x at this zoom", with two figures; "" when the scale is unknown. */
+export function objectiveText(umPerPx) {
+  const power = objective(umPerPx);
+  return power === null ? "" : `≈ ${Number(power.toPrecision(2))}x at this zoom`;
+}
+
 function label(um) {
   if (um >= 1000) return `${Number((um / 1000).toPrecision(3))} mm`;
   if (um < 1) return `${Number((um * 1000).toPrecision(3))} nm`;

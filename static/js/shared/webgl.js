@@ -2,6 +2,7 @@
 import { channelTable } from "./render.js";
 
 const MOST_CHANNELS = 16;
+const DARKEST = -3e38;
 
 const VERTEX = `#version 300 es
 void main() {
@@ -16,7 +17,7 @@ uniform sampler2DArray image;
 uniform int count;
 uniform int height;
 uniform vec3 colors[${MOST_CHANNELS}];
-uniform vec2 windows[${MOST_CHANNELS}];
+uniform vec3 windows[${MOST_CHANNELS}];
 uniform bool inverted;
 out vec4 shade;
 void main() {
@@ -24,7 +25,9 @@ void main() {
   vec3 sum = vec3(0.0);
   for (int channel = 0; channel < count; channel++) {
     float light = (texelFetch(image, ivec3(at, channel), 0).r - windows[channel].x) * windows[channel].y;
-    sum += clamp(light, 0.0, 1.0) * colors[channel];
+    light = clamp(light, 0.0, 1.0);
+    if (windows[channel].z != 1.0 && light > 0.0) light = pow(light, windows[channel].z);
+    sum += light * colors[channel];
   }
   sum = min(sum, vec3(1.0));
   shade = vec4(inverted ? vec3(1.0) - sum : sum, 1.0);
@@ -45,29 +48,38 @@ function link(gl) {
   return gl.getProgramParameter(program, gl.LINK_STATUS) ? program : null;
 }
 
+/** The values with black for what is no finite number: what a card makes of those is its own affair. */
+function finite(values) {
+  return values.every(Number.isFinite) ? values : values.map((value) => (Number.isFinite(value) ? value : DARKEST));
+}
+
 function upload(gl, { pixels, shape: [channels, height, width] }) {
   const texture = gl.createTexture();
   gl.bindTexture(gl.TEXTURE_2D_ARRAY, texture);
   for (const side of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) {
     gl.texParameteri(gl.TEXTURE_2D_ARRAY, side, gl.NEAREST);
   }
-  const values = pixels instanceof Float32Array ? pixels : Float32Array.from(pixels);
+  const values = pixels instanceof Float32Array ? finite(pixels) : Float32Array.from(pixels);
   gl.texImage3D(gl.TEXTURE_2D_ARRAY, 0, gl.R32F, width, height, channels, 0, gl.RED, gl.FLOAT, values);
   return texture;
 }
 
-function setUniforms(gl, program, table, height, invert) {
-  const at = (name) => gl.getUniformLocation(program, name);
-  gl.uniform1i(at("count"), table.length);
-  gl.uniform1i(at("height"), height);
-  gl.uniform1i(at("inverted"), invert ? 1 : 0);
-  gl.uniform3fv(at("colors"), table.flatMap(({ color }) => color));
-  gl.uniform2fv(at("windows"), table.flatMap(({ low, factor }) => [low, factor]));
+function uniformPlaces(gl, program) {
+  const names = ["count", "height", "inverted", "colors", "windows"];
+  return Object.fromEntries(names.map((name) => [name, gl.getUniformLocation(program, name)]));
+}
+
+function setUniforms(gl, places, table, height, invert) {
+  gl.uniform1i(places.count, table.length);
+  gl.uniform1i(places.height, height);
+  gl.uniform1i(places.inverted, invert ? 1 : 0);
+  gl.uniform3fv(places.colors, table.flatMap(({ color }) => color));
+  gl.uniform3fv(places.windows, table.flatMap(({ low, factor, gamma }) => [low, factor, gamma]));
 }
 
 /** Textures of the images drawn last, so that moving a slider uploads nothing. */
 class Textures {
-  constructor(gl, most = 6) {
+  constructor(gl, most = 10) {
     Object.assign(this, { gl, most });
     this.kept = new Map();
   }
@@ -95,6 +107,7 @@ export function createGlRenderer(canvas) {
   gl.useProgram(program);
   gl.bindVertexArray(gl.createVertexArray());
   const textures = new Textures(gl);
+  const places = uniformPlaces(gl, program);
   const most = Math.min(4096, gl.getParameter(gl.MAX_TEXTURE_SIZE));
 
   return function draw(image, channels, options) {
@@ -103,7 +116,7 @@ export function createGlRenderer(canvas) {
     textures.bind(image);
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     gl.viewport(0, 0, width, height);
-    setUniforms(gl, program, channelTable(channels, image.shape, options), height, options.invert);
+    setUniforms(gl, places, channelTable(channels, image.shape, options), height, options.invert);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
     return canvas;
   };

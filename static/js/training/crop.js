@@ -1,5 +1,5 @@
 /* The page of one crop: the crop with outline and scale bar, its surroundings, and the labelled crops beside it. */
-import { outlinePath, tickPath } from "../labeling/view.js";
+import { outlinePath, tickPath } from "../shared/overlay.js";
 import { scaleBar } from "../shared/scalebar.js";
 import { draw, drawInView, readPictures } from "../shared/pictures.js";
 
