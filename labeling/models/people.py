@@ -83,8 +83,8 @@ class Sitting(models.Model):
 class SkippedCrop(models.Model):
     """A crop that an annotator put aside without an answer: they get it again only when nothing else is left.
 
-    Identified by study, crop and user; written by `labeling.services.sitting`. The row stays when the crop is answered
-    after all: it tells that the crop was put aside before.
+    Identified by study, crop and user; written by `labeling.services.sitting`. The row stays when the crop is
+    answered after all: it tells that the crop was put aside before.
     """
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="skipped")

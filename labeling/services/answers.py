@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils import timezone
 
 from audit import services as audit
 from imaging.models import Crop
 from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, QueueEntry, RequestedCrop, Study
-from labeling.services.queue import hold_again, lock
+from labeling.services.queue import hold_again, one_at_a_time
 from labeling.services.queue.rereads import takes_the_place_of
 from labeling.services.reads import ADJUDICATION, RE_READ, Read, awaits_adjudication, reads_of
 
@@ -60,8 +60,7 @@ def submit(study: Study, user: Any, submission: Submission) -> tuple[Annotation,
     classes = _classes(study, submission)
     crop = _crop(study, submission.crop_id)
     try:
-        with transaction.atomic():
-            lock(study)
+        with one_at_a_time(study):
             return _store(study, user, crop, submission, classes), True
     except IntegrityError as error:
         again = Annotation.objects.filter(client_id=submission.client_id).first()
@@ -76,8 +75,7 @@ def undo(study: Study, user: Any, client_id: UUID, answer: UUID | None = None) -
 
     Naming the answer keeps two open tabs of one person apart. AnswerConflict when it stands no more.
     """
-    with transaction.atomic():
-        lock(study)
+    with one_at_a_time(study):
         seen = Annotation.objects.filter(client_id=client_id).first()
         if seen is not None:
             return _same_withdrawal(seen, study, user)
