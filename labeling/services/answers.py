@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from audit import services as audit
@@ -14,7 +14,7 @@ from imaging.models import Crop
 from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, QueueEntry, RequestedCrop, Study
 from labeling.services.clock import Times, settled
 from labeling.services.guidelines_shown import guideline_shown
-from labeling.services.queue import hold_again, lock
+from labeling.services.queue import hold_again, one_at_a_time
 from labeling.services.queue.rereads import takes_the_place_of
 from labeling.services.reads import ADJUDICATION, RE_READ, Read, awaits_adjudication, reads_of
 from labeling.services.suggestions import may_show
@@ -113,8 +113,7 @@ def submit(study: Study, user: Any, submission: Submission) -> tuple[Annotation,
     classes = _classes(study, submission)
     crop = _crop(study, submission.crop_id)
     try:
-        with transaction.atomic():
-            lock(study)
+        with one_at_a_time(study):
             return _store(study, user, crop, submission, classes), True
     except IntegrityError as error:
         again = Annotation.objects.filter(client_id=submission.client_id).first()
@@ -129,8 +128,7 @@ def undo(study: Study, user: Any, client_id: UUID, answer: UUID | None = None) -
 
     Naming the answer keeps two open tabs of one person apart. AnswerConflict when it stands no more.
     """
-    with transaction.atomic():
-        lock(study)
+    with one_at_a_time(study):
         seen = Annotation.objects.filter(client_id=client_id).first()
         if seen is not None:
             return _same_withdrawal(seen, study, user)
