@@ -12,7 +12,8 @@ from imaging.models import Experiment
 from imaging.services.access import experiments_of
 from labeling import registry
 from labeling.models import MOST_TEMPERATURE, Membership, Study
-from labeling.services.studies import PALETTE, NewClass
+from labeling.colors.palette import PALETTE
+from labeling.services.studies import NewClass
 
 MOST_NEW_CLASSES = 300
 EMPTY_ROWS = 6

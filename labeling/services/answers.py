@@ -146,9 +146,10 @@ def _crop(study: Study, crop_id: int) -> Crop:
 
 def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes: list[LabelClass]) -> Annotation:
     lease = Lease.objects.filter(study=study, crop=crop, user=user).first()
-    reads = reads_of(study, [crop.pk])[crop.pk]
+    reads = reads_of(study, [crop.pk], with_void=True)[crop.pk]
     asked = _as_handed_out(study, user, crop, lease)
-    why, probability, ranking = _adjudicating(asked, [read for read in reads if read.annotator != user.pk])
+    others = [read for read in reads if read.annotator != user.pk and not read.is_void]
+    why, probability, ranking = _adjudicating(asked, others)
     annotation = Annotation.objects.create(
         study=study,
         crop=crop,

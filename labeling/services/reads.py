@@ -6,14 +6,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Exists, OuterRef
 from django.db.models.functions import Coalesce
 
-from labeling.models import Annotation, Reopening, Study
+from labeling.models import Annotation, LabelClass, Reopening, Study
 
 STREAM = "random check"
 SECOND_READ = "second read"
 ADJUDICATION = "adjudication"
 MORE_LIKE_THIS = "more like this"
+CLASS_SPLIT = "class was split"
 NOT_SURE = Annotation.Answer.NOT_SURE
 BAD = frozenset({Annotation.Answer.BAD_CROP, Annotation.Answer.WRONG_OBJECT})
 # Two readers who cannot tell: a third would only cost time.
@@ -22,13 +24,17 @@ AMBIGUOUS_FROM = 2
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One annotator's standing answer to a crop; `label` is the key of the class that it counts for, or empty."""
+    """One annotator's standing answer to a crop; `label` is the key of the class that it counts for, or empty.
+
+    `is_void`: it names a class that was split since, counts no more, and its crop is open again.
+    """
 
     number: int
     annotator: int
     answer: str
     label: str
     why: str
+    is_void: bool = False
 
     @property
     def said(self) -> tuple[str, str]:
@@ -36,20 +42,28 @@ class Read:
         return self.answer, self.label
 
 
-def reads_of(study: Study, crops: Any = None) -> dict[int, list[Read]]:
+def reads_of(study: Study, crops: Any = None, *, with_void: bool = False) -> dict[int, list[Read]]:
     """Standing reads of each crop in the order of answering; `crops`: numbers or a query of them, None for all.
 
-    An answer that names a merged class counts for the class that it was merged into.
+    An answer that names a merged class counts for the class that it was merged into; one that names a split class
+    is void and left out, unless `with_void`.
     """
     standing = Annotation.objects.current().filter(study=study)
     if crops is not None:
         standing = standing.filter(crop__in=crops)
     label = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
     found: dict[int, list[Read]] = defaultdict(list)
-    rows = standing.order_by("id").values_list("crop_id", "id", "annotator_id", "answer", label, "why_asked")
-    for crop, number, annotator, answer, key, why in rows:
-        found[crop].append(Read(number, annotator, answer, key or "", why))
+    rows = standing.order_by("id").values_list("crop_id", "id", "annotator_id", "answer", label, "why_asked", _void())
+    for crop, number, annotator, answer, key, why, is_void in rows:
+        if with_void or not is_void:
+            found[crop].append(Read(number, annotator, answer, key or "", why, is_void))
     return found
+
+
+def _void() -> Exists:
+    """Whether others were split from the class that an answer counts for."""
+    counted = Coalesce(OuterRef("labels__label_class__merged_into"), OuterRef("labels__label_class"))
+    return Exists(LabelClass.objects.filter(split_from=counted))
 
 
 def reopened_after(study: Study, crops: Collection[int] | None = None) -> dict[int, int]:

@@ -12,10 +12,12 @@ from labeling.services.ambiguous import is_ambiguous
 from labeling.services.reads import (
     ADJUDICATION,
     BAD,
+    CLASS_SPLIT,
     NOT_SURE,
     SECOND_READ,
     STREAM,
     Read,
+    in_stream,
     reads_needed,
     reads_of,
     reopened_after,
@@ -23,7 +25,7 @@ from labeling.services.reads import (
 )
 
 # Why a crop that was read waits for one more reader; the first: it waits for none.
-FURTHER_READS = ("", SECOND_READ, STREAM, ADJUDICATION)
+FURTHER_READS = ("", SECOND_READ, STREAM, ADJUDICATION, CLASS_SPLIT)
 # More crops than this are read together with all others: one long list of numbers is no quicker.
 MOST_TOUCHED = 500
 # Answers are never changed in place; should it happen all the same, it shows after this many readings.
@@ -37,7 +39,7 @@ class Standing:
     `votes` (crops, classes) counts the reads per open class, `reads` (crops,) all reads and `not_sure` (crops,)
     those that could not tell, `bad` (crops,) those of a bad crop or a wrong object. `in_stream` marks crops of the
     random stream and `ambiguous` those that are frozen without a class. `further_read` (crops,) numbers
-    FURTHER_READS. `newest` is the number of the newest answer, also of a withdrawn one.
+    FURTHER_READS. Reads of a class that was split since count in none of them: their crop waits to be read anew. `newest` is the number of the newest answer, also of a withdrawn one.
     """
 
     crop_ids: NDArray[np.int64]
@@ -111,7 +113,8 @@ class AnswerBook:
         return set(crops) if complete else None
 
     def _rows(self, crops: set[int] | None) -> Standing:
-        reads, reopened = reads_of(self._study, crops), reopened_after(self._study, crops)
+        reads = reads_of(self._study, crops, with_void=True)
+        reopened = reopened_after(self._study, crops)
         keys = _keys(self._study, crops)
         numbers = sorted(reads)
         rows = [_Row.of(self._study, keys[crop], reads[crop], reopened.get(crop)) for crop in numbers]
@@ -128,13 +131,15 @@ class _Row:
     further_read: int
 
     @staticmethod
-    def of(study: Study, crop_key: str, reads: Sequence[Read], reopened_at: int | None) -> "_Row":
+    def of(study: Study, crop_key: str, answered: Sequence[Read], reopened_at: int | None) -> "_Row":
+        reads = [read for read in answered if not read.is_void]
         given = {read.number: read for read in reads}
-        at = situation_of(reads, reopened_at)
+        at = situation_of(reads, reopened_at, drawn=in_stream(answered))
         why = ""
         if len(given) < reads_needed(study, crop_key, [read.answer for read in given.values()], at):
             stream = ADJUDICATION if at.differ and len(given) > 1 else STREAM
-            why = stream if at.in_stream else SECOND_READ
+            other = SECOND_READ if len(reads) == len(answered) else CLASS_SPLIT
+            why = stream if at.in_stream else other
         return _Row(reads, at.in_stream, is_ambiguous(list(reads), reopened_at), FURTHER_READS.index(why))
 
     def count(self, kinds: Collection[str] | None = None) -> int:
