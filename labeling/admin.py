@@ -64,8 +64,6 @@ class StudyAdmin(admin.ModelAdmin):
     form = StudyForm
     list_display = ("name", "question", "strategy", "is_blind", "is_simulated")
     filter_horizontal = ("experiments",)
-    # Kept in the table for re-reads to come; nothing follows it yet, so nobody is asked for it.
-    exclude = ("reread_share",)
     inlines = (LabelClassInline, MembershipInline)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:

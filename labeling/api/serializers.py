@@ -151,6 +151,19 @@ class CropOut(serializers.Serializer[Any]):
     contour = serializers.ListField(child=serializers.ListField(child=serializers.FloatField()), allow_null=True)
 
 
+class ExampleOut(serializers.Serializer[Any]):
+    """A crop that shows what a class looks like, with a word on why."""
+
+    crop = CropOut()
+    note = serializers.CharField(allow_blank=True)
+
+
+class ExamplesOut(serializers.DictField):
+    """Key of each open class -> its example crops, in the order of the keyboard."""
+
+    child = ExampleOut(many=True)
+
+
 class ProgressOut(serializers.Serializer[Any]):
     """The user's own progress."""
 

@@ -12,7 +12,7 @@ from labeling import registry
 MOST_TEMPERATURE = 10.0
 MORE_THAN_ALL = "The random stream and the hedge together take more than the whole queue: lower one."
 NO_SUGGESTIONS_WHERE_BLIND = (
-    "A blind study shows no suggestions: they are a machine's opinion before the reader's own. Turn one of the two off."
+    "A blind study shows no suggestions: they are a machine's opinion before the reader's own. Turn one of them off."
 )
 STREAM_IS_FIXED = (
     "Whether answers of the random stream train the model is decided once, when the study is created: make a new one."

@@ -1,4 +1,4 @@
-"""The classes of a study over time: added, changed, moved, retired, merged, split; answers stay as they were given."""
+"""The classes of a study over time: added, changed, moved, retired, merged, split; answers stay as given."""
 
 from collections.abc import Sequence
 from typing import Any

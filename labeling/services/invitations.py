@@ -99,6 +99,15 @@ def revoke(invitation: Invitation, lead: Any) -> None:
         _write_event("invitation.revoked", invitation, lead, {})
 
 
+def withdraw_links_of(study: Study, user: Any) -> int:
+    """Make worthless the unused links that somebody made who leads the study no more; returns how many there were.
+
+    They know the secrets, and could come back with one.
+    """
+    waiting = Invitation.objects.filter(study=study, by=user, accepted_at__isnull=True, revoked_at__isnull=True)
+    return waiting.update(revoked_at=timezone.now())
+
+
 def _digest(secret: str) -> str:
     # 256 random bits cannot be guessed: a slow hash would guard nothing.
     return hashlib.sha256(secret.encode()).hexdigest()

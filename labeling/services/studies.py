@@ -24,7 +24,6 @@ from labeling.services.guidelines import keep_version
 from labeling.services.queue import forget_outside
 from labeling.services.refusals import StudyRefused
 
-
 SHORTEST_CAP_S = 1
 
 

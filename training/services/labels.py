@@ -39,7 +39,8 @@ class Standing:
     `votes` (crops, classes) counts the reads per open class, `reads` (crops,) all reads and `not_sure` (crops,)
     those that could not tell, `bad` (crops,) those of a bad crop or a wrong object. `in_stream` marks crops of the
     random stream and `ambiguous` those that are frozen without a class. `further_read` (crops,) numbers
-    FURTHER_READS. Reads of a class that was split since count in none of them: their crop waits to be read anew. `newest` is the number of the newest answer, also of a withdrawn one.
+    FURTHER_READS. Reads of a class that was split since count in none of them: their crop waits to be read anew.
+    `newest` is the number of the newest answer, also of a withdrawn one.
     """
 
     crop_ids: NDArray[np.int64]
