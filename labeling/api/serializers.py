@@ -151,17 +151,18 @@ class CropOut(serializers.Serializer[Any]):
     contour = serializers.ListField(child=serializers.ListField(child=serializers.FloatField()), allow_null=True)
 
 
-class ExampleOut(serializers.Serializer[Any]):
-    """A crop that shows what a class looks like, with a word on why."""
-
-    crop = CropOut()
-    note = serializers.CharField(allow_blank=True)
-
-
-class ExamplesOut(serializers.DictField):
-    """Key of each open class -> its example crops, in the order of the keyboard."""
-
-    child = ExampleOut(many=True)
+# Key of each class -> its example crops (as in CropOut), each with a word on why: a form that no serializer has.
+EXAMPLES_OUT = {
+    "type": "object",
+    "additionalProperties": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {"crop": {"type": "object"}, "note": {"type": "string"}},
+            "required": ["crop", "note"],
+        },
+    },
+}
 
 
 class ProgressOut(serializers.Serializer[Any]):

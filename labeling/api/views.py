@@ -100,7 +100,7 @@ class StudyViewSet(ReadOnlyModelViewSet[Study]):
         """Which state ranked, when, over how many crops, and how many answers are newer; null before the first."""
         return Response({"ranking": ranking_payload(access.study_for(request.user, pk), request.user)})
 
-    @extend_schema(responses=serializers.ExamplesOut, filters=False)
+    @extend_schema(responses={200: serializers.EXAMPLES_OUT}, filters=False)
     @action(detail=True, pagination_class=None)
     def examples(self, request: Request, pk: int) -> Response:
         """The example crops of each open class, by its key, with a word on why."""

@@ -33,10 +33,13 @@ class ClassForm(forms.Form):
 
 
 class _ClassRows(forms.BaseFormSet):
+    # Place of the first row among the classes that the study has already.
+    first_place = 0
+
     def add_fields(self, form: ClassForm, index: int | None) -> None:
         """Each row starts with the palette's next colour."""
         super().add_fields(form, index)
-        form.fields["color"].initial = color_at(index or 0)
+        form.fields["color"].initial = color_at(self.first_place + (index or 0))
         form.empty_permitted = True
 
     def classes(self) -> tuple[NewClass, ...]:

@@ -89,12 +89,12 @@ def compare(before: str, after: str) -> list[DiffLine]:
     for tag, a, b, c, d in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if tag == "equal":
             found += [DiffLine("same", ((line, False),)) for line in old[a:b]]
-        elif tag == "replace" and b - a == d - c:
-            for pair in zip(old[a:b], new[c:d], strict=True):
-                found += _changed(*pair)
         else:
-            found += [DiffLine("removed", ((line, True),)) for line in old[a:b]]
-            found += [DiffLine("added", ((line, True),)) for line in new[c:d]]
+            for pair in zip(old[a:b], new[c:d]):
+                found += _changed(*pair)
+            both = min(b - a, d - c)
+            found += [DiffLine("removed", ((line, True),)) for line in old[a + both : b]]
+            found += [DiffLine("added", ((line, True),)) for line in new[c + both : d]]
     return found
 
 

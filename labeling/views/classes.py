@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling.api.payloads import crop_payload
 from labeling.colors.palette import color_at
-from labeling.colors.vision import close_pairs
+from labeling.colors.vision import Close, close_pairs
 from labeling.forms import ClassDetailsForm, PartRows
 from labeling.models import ClassExample, LabelClass, Study
 from labeling.services import access, classes
@@ -62,23 +62,23 @@ def _list_page(study: Study) -> dict[str, Any]:
     for row in rows:
         row.answers = counts.get(row.key, 0)
     open_ones = [row for row in rows if row.retired_at is None]
-    close = _close(open_ones)
+    close = close_pairs([row.color for row in open_ones])
     return {
         "study": study,
         "open_classes": open_ones,
         "retired": [row for row in rows if row.retired_at is not None],
-        "close": close[:MOST_PAIRS],
+        "close": _told(open_ones, close[:MOST_PAIRS]),
         "close_count": len(close),
         "next_color": color_at(len(rows)),
         "history": history_of(study),
     }
 
 
-def _close(rows: list[LabelClass]) -> list[dict[str, Any]]:
-    """Pairs of open classes whose colours look nearly the same to somebody."""
+def _told(rows: list[LabelClass], pairs: list[Close]) -> list[dict[str, Any]]:
+    """Pairs of classes whose colours look nearly the same, and to whom."""
     return [
         {"first": rows[pair.first], "second": rows[pair.second], "to_whom": VISION_WORDS[pair.vision]}
-        for pair in close_pairs([row.color for row in rows])
+        for pair in pairs
     ]
 
 
@@ -91,7 +91,9 @@ def class_page(request: HttpRequest, pk: int, class_pk: int) -> HttpResponse:
         said, do = _acts(request, row).get(request.POST.get("do", ""), ("", lambda: _change(request, row)))
         return act(request, study, said or "The class is changed.", do, *_back(request, row))
     context = _class_context(study, row)
-    return render(request, "labeling/class.html", context | {"parts": PartRows(prefix="part")})
+    parts = PartRows(prefix="part")
+    parts.first_place = study.classes.count()
+    return render(request, "labeling/class.html", context | {"parts": parts})
 
 
 def _acts(request: HttpRequest, row: LabelClass) -> dict[str, tuple[str, Callable[[], Any]]]:
@@ -123,15 +125,17 @@ def _change(request: HttpRequest, row: LabelClass) -> None:
 def _class_context(study: Study, row: LabelClass) -> dict[str, Any]:
     examples = list(row.examples.select_related("crop__image__sample__experiment").order_by("id"))
     open_ones = list(study.classes.filter(retired_at__isnull=True).order_by("position"))
+    place = open_ones.index(row) if row in open_ones else None
+    close = [pair for pair in close_pairs([one.color for one in open_ones]) if place in (pair.first, pair.second)]
     return {
         "study": study,
         "row": row,
-        "place": open_ones.index(row) + 1 if row in open_ones else None,
+        "place": None if place is None else place + 1,
         "open_count": len(open_ones),
         "others": [one for one in open_ones if one != row],
         "split_into": list(row.parts.order_by("position")),
         "answers": {one["key"]: one["count"] for one in by_class(study)}.get(row.key),
-        "close": [pair for pair in _close(open_ones) if row in (pair["first"], pair["second"])][:MOST_PAIRS],
+        "close": _told(open_ones, close[:MOST_PAIRS]),
         "examples": examples,
         "pictures": {example.crop_id: crop_payload(study, example.crop) for example in examples},
         "longest_note": LONGEST_NOTE,
