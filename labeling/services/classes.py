@@ -142,9 +142,13 @@ def undo_split(row: LabelClass, lead: Any) -> None:
             raise StudyRefused(f"The class '{row.name}' was not split.")
         _refuse_parts_in_use(row, parts)
         keys = [part.key for part in parts]
+        place = min(part.position for part in parts)
         parts.delete()
         row.retired_at = None
         row.save(update_fields=["retired_at"])
+        others = [one for one in row.study.classes.order_by("position") if one != row]
+        earlier = sum(one.position < place for one in others)
+        _renumber(row.study, [*others[:earlier], row, *others[earlier:]])
         _write_event("class.split_undone", row, lead, {"parts": keys})
 
 
