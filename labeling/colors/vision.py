@@ -17,6 +17,9 @@ HEX = re.compile(r"#[0-9a-fA-F]{6}")
 # Below this distance a reader mixes two swatches up; Okabe and Ito's eight stay above it in every vision.
 TOO_CLOSE = 0.06
 
+# A colour at the rim of what a screen shows may come out this far beyond it.
+ROUNDING = 1e-6
+
 VISIONS: dict[str, Floats] = {
     "everybody": np.eye(3),
     "protan": np.array(
@@ -73,8 +76,9 @@ def oklab(rgb: Floats) -> Floats:
 def hex_of(lab: Floats) -> str | None:
     """The colour at a point (3,) of Oklab; None where no screen shows it."""
     rgb = np.linalg.inv(TO_CONES) @ (np.linalg.inv(TO_LAB) @ lab) ** 3
-    if rgb.min() < 0 or rgb.max() > 1:
+    if rgb.min() < -ROUNDING or rgb.max() > 1 + ROUNDING:
         return None
+    rgb = rgb.clip(0, 1)
     srgb = np.where(rgb <= 0.0031308, rgb * 12.92, 1.055 * rgb ** (1 / 2.4) - 0.055)
     return "#" + "".join(f"{round(255 * float(value)):02x}" for value in srgb)
 

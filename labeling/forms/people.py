@@ -17,8 +17,8 @@ class MemberForm(forms.Form):
 class DutiesForm(forms.Form):
     """What a member does besides reading."""
 
-    is_senior = forms.BooleanField(required=False)
-    daily_goal = forms.IntegerField(required=False, min_value=1, max_value=MOST_A_DAY)
+    is_senior = forms.BooleanField(required=False, label="Senior")
+    daily_goal = forms.IntegerField(required=False, min_value=1, max_value=MOST_A_DAY, label="Daily goal")
 
 
 class InvitationForm(forms.Form):
