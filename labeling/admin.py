@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from audit.admin import ReadOnlyAdmin
-from labeling.forms import EncoderField, StrategyField
+from labeling.forms.fields import EncoderField, StrategyField
 from labeling.models import (
     Annotation,
     ClassExample,

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from labeling.api.payloads import crop_payload
 from labeling.colors.palette import color_at
 from labeling.colors.vision import Close, close_pairs
-from labeling.forms import ClassDetailsForm, PartRows
+from labeling.forms.classes import ClassDetailsForm, PartRows
 from labeling.models import ClassExample, LabelClass, Study
 from labeling.services import access, classes
 from labeling.services.class_history import history_of, history_of_class

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from labeling.forms import GuidelinesForm
+from labeling.forms.study import GuidelinesForm
 from labeling.models import GuidelineVersion, Study
 from labeling.services import access
 from labeling.services.guidelines import answers_by_version, change_guidelines, compare

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from labeling.forms import DutiesForm, InvitationForm, MemberForm
+from labeling.forms.people import DutiesForm, InvitationForm, MemberForm
 from labeling.models import Invitation, Membership, Study
 from labeling.services import access, invitations, members, settings
 from labeling.services.refusals import StudyRefused

@@ -9,7 +9,9 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from imaging.services.access import experiments_of
-from labeling.forms import PRESETS, ClassRows, NewStudyForm, SettingsForm, preset_named
+from labeling.forms.classes import ClassRows
+from labeling.forms.presets import PRESETS, preset_named
+from labeling.forms.study import NewStudyForm, SettingsForm
 from labeling.forms.words import LABELS
 from labeling.services import access, settings
 from labeling.services.guidelines import current_guideline
