@@ -15,6 +15,7 @@ from imaging.services.pixels import CONTEXT_PX, shown_channels
 from imaging.services.storage import shard
 from labeling.models import Ranked, Study, Suggestion
 from labeling.services.access import is_lead
+from labeling.services.examples import examples_of
 from labeling.services.guidelines_shown import newest_number
 from labeling.services.progress import own_progress
 from labeling.services.queue import Candidate, Served, newer_answers, serve
@@ -105,6 +106,14 @@ def crop_payload(study: Study, crop: Crop, candidate: Candidate | None = None) -
         "experiment": experiment.name if not study.is_blind else None,
         "contour": _contour(crop, to_crop_px),
         "suggestion": None,
+    }
+
+
+def example_payloads(study: Study) -> dict[str, list[dict[str, Any]]]:
+    """The example crops of each open class by its key, in the order of the keyboard; classes without any too."""
+    return {
+        key: [{"crop": crop_payload(study, row.crop), "note": row.note} for row in rows]
+        for key, rows in examples_of(study).items()
     }
 
 

@@ -215,13 +215,14 @@ def _crop(study: Study, crop_id: int) -> Crop:
 
 def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes: list[LabelClass]) -> Annotation:
     lease = next(iter(records(Lease, _LEASE.ask(study=study.pk, crop=crop.pk, user=user.pk))), None)
-    reads = reads_of(study, [crop.pk])[crop.pk]
+    reads = reads_of(study, [crop.pk], with_void=True)[crop.pk]
     mine = next((read for read in reads if read.annotator == user.pk), None)
     supersedes, is_reread = takes_the_place_of(study, user, crop.pk, lease, mine)
     _check_replaced(supersedes, submission)
     asked = _as_handed_out(study, user, crop, lease)
     annotation = Annotation(study=study, crop=crop, annotator=user, supersedes_id=supersedes, is_reread=is_reread)
-    asked = _adjudicating(study, asked, [read for read in reads if read.annotator != user.pk])
+    others = [read for read in reads if read.annotator != user.pk and not read.is_void]
+    asked = _adjudicating(study, asked, others)
     _fill_asked(annotation, asked, submission)
     offset_s = _fill_given(annotation, submission)
     _ANNOTATIONS.add(annotation)

@@ -69,16 +69,17 @@ def own_progress(study: Study, user: Any, total: int | None = None, *, goal: int
 
 
 def answered_crops(study: Study) -> int:
-    """Number of crops with at least one answer that stands."""
-    return Annotation.objects.reads().filter(study=study).values("crop").distinct().count()
+    """Number of crops with at least one answer that stands and counts."""
+    return Annotation.objects.counted().filter(study=study).values("crop").distinct().count()
 
 
 def by_class(study: Study) -> list[dict[str, Any]]:
     """For each class in order: key, name, colour and how many standing answers count for it.
 
-    A merged class is left out: its answers count for the class that it was merged into.
+    A merged class is left out: its answers count for the class that it was merged into. So is one that was split:
+    its answers count no more.
     """
-    standing = Annotation.objects.reads().filter(study=study)
+    standing = Annotation.objects.counted().filter(study=study)
     counts = dict(
         AnnotationLabel.objects.filter(annotation__in=standing)
         .values_list(Coalesce("label_class__merged_into", "label_class"))
@@ -86,7 +87,7 @@ def by_class(study: Study) -> list[dict[str, Any]]:
     )
     return [
         {"key": row.key, "name": row.name, "color": row.color, "count": counts.get(row.pk, 0)}
-        for row in study.classes.filter(merged_into__isnull=True)
+        for row in study.classes.filter(merged_into__isnull=True, parts__isnull=True)
     ]
 
 
@@ -123,11 +124,12 @@ def by_annotator(study: Study) -> list[dict[str, Any]]:
 def reads_table(study: Study) -> list[tuple[str, str, str]]:
     """Long table (crop, annotator, answer) of every standing read, in the order of reading; labels by class key.
 
-    An answer that names a merged class stands for the class that it was merged into.
+    An answer that names a merged class stands for the class that it was merged into; one that names a split class
+    stands for nothing.
 
     "Not sure" stands as NOT_SURE; bad crops and wrong objects say nothing about classes and are left out.
     """
-    standing = Annotation.objects.reads().filter(
+    standing = Annotation.objects.counted().filter(
         study=study, answer__in=[Annotation.Answer.LABEL, Annotation.Answer.NOT_SURE]
     )
     counted = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")

@@ -86,8 +86,11 @@ class StreamCounts:
 
 
 def stream_crops(study: Study) -> list[StreamCrop]:
-    """Every crop of the study's random stream that somebody has read, in order of crop number."""
-    drawn = Annotation.objects.reads().filter(study=study, why_asked=STREAM)
+    """Every crop of the study's random stream that somebody has read, in order of crop number.
+
+    One whose reads all name a class that was split since is out until it is read anew.
+    """
+    drawn = Annotation.objects.counted().filter(study=study, why_asked=STREAM)
     reads = reads_of(study, drawn.values("crop"))
     reopened = reopened_after(study)
     asked = drawn.filter(probability_asked__isnull=False).values_list("crop_id", "probability_asked")

@@ -1,4 +1,4 @@
-"""How far the readers of a study agree, kept until the next answer or merge of classes."""
+"""How far the readers of a study agree, kept until the next answer, merge or split of classes."""
 
 from functools import lru_cache
 from typing import Any
@@ -14,11 +14,11 @@ from labeling.services.progress import NOT_SURE_LABEL, reads_table
 def agreement_of(study: Study) -> dict[str, Any]:
     """The agreement report over all standing reads of the study; "not sure" is shown three ways."""
     newest = Annotation.objects.filter(study=study).aggregate(newest=Max("id"))["newest"] or 0
-    merged = study.classes.filter(merged_into__isnull=False).order_by("pk").values_list("pk", "merged_into")
-    return _agreement(study.pk, newest, tuple(merged))
+    moved = study.classes.order_by("pk").values_list("pk", "merged_into", "split_from")
+    return _agreement(study.pk, newest, tuple(moved))
 
 
 @lru_cache(maxsize=32)
-def _agreement(study_id: int, newest_annotation: int, merged: tuple[tuple[int, int], ...]) -> dict[str, Any]:
+def _agreement(study_id: int, newest_annotation: int, classes: tuple[tuple[int, int, int], ...]) -> dict[str, Any]:
     study = Study.objects.get(pk=study_id)
     return summarise(from_long(reads_table(study), not_sure=NOT_SURE_LABEL))

@@ -57,7 +57,7 @@ def similar_crops(study: Study, crop: Crop, wish: Wish, count: int = SHOWN) -> l
 
 
 def _answered(study: Study, by: Any) -> list[int]:
-    standing = Annotation.objects.reads().filter(study=study)
+    standing = Annotation.objects.counted().filter(study=study)
     if by is not None:
         standing = standing.filter(annotator=by)
     return list(standing.values_list("crop_id", flat=True))
