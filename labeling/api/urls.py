@@ -1,10 +1,16 @@
 """Addresses of the labeling API."""
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from labeling.api.bulk import BulkUndoView, BulkView
 from labeling.api.views import StudyViewSet
 
 app_name = "labeling-api"
 router = SimpleRouter(use_regex_path=False)
 router.register("studies", StudyViewSet, basename="study")
-urlpatterns = router.urls
+urlpatterns = [
+    path("studies/<int:pk>/bulk/", BulkView.as_view(), name="study-bulk"),
+    path("studies/<int:pk>/bulk/undo/", BulkUndoView.as_view(), name="study-bulk-undo"),
+    *router.urls,
+]

@@ -25,6 +25,10 @@ class AnnotationQuerySet(models.QuerySet["Annotation"]):
         """Standing answers, one per annotator and crop: blind re-reads of one's own answers are left out."""
         return self.current().filter(is_reread=False)
 
+    def independent(self) -> "AnnotationQuerySet":
+        """Answers to one crop at a time that accepted no suggestion: what agreement and held-out figures rest on."""
+        return self.filter(is_bulk=False, suggested_by="")
+
 
 class Annotation(models.Model):
     """One annotator's answer to one crop; append-only.

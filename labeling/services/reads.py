@@ -22,13 +22,17 @@ AMBIGUOUS_FROM = 2
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One annotator's standing answer to a crop; `label` is the key of the class that it counts for, or empty."""
+    """One annotator's standing answer to a crop; `label` is the key of the class that it counts for, or empty.
+
+    `is_independent`: given to this crop alone and without accepting a suggestion.
+    """
 
     number: int
     annotator: int
     answer: str
     label: str
     why: str
+    is_independent: bool = True
 
     @property
     def said(self) -> tuple[str, str]:
@@ -46,9 +50,9 @@ def reads_of(study: Study, crops: Any = None) -> dict[int, list[Read]]:
         standing = standing.filter(crop__in=crops)
     label = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
     found: dict[int, list[Read]] = defaultdict(list)
-    rows = standing.order_by("id").values_list("crop_id", "id", "annotator_id", "answer", label, "why_asked")
-    for crop, number, annotator, answer, key, why in rows:
-        found[crop].append(Read(number, annotator, answer, key or "", why))
+    rows = standing.order_by("id").values_list("crop_id", "id", "annotator_id", "answer", label, "why_asked", "is_bulk", "suggested_by")
+    for crop, number, annotator, answer, key, why, is_bulk, suggested in rows:
+        found[crop].append(Read(number, annotator, answer, key or "", why, not is_bulk and not suggested))
     return found
 
 
