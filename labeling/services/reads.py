@@ -50,7 +50,9 @@ def reads_of(study: Study, crops: Any = None) -> dict[int, list[Read]]:
         standing = standing.filter(crop__in=crops)
     label = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
     found: dict[int, list[Read]] = defaultdict(list)
-    rows = standing.order_by("id").values_list("crop_id", "id", "annotator_id", "answer", label, "why_asked", "is_bulk", "suggested_by")
+    rows = standing.order_by("id").values_list(
+        "crop_id", "id", "annotator_id", "answer", label, "why_asked", "is_bulk", "suggested_by"
+    )
     for crop, number, annotator, answer, key, why, is_bulk, suggested in rows:
         found[crop].append(Read(number, annotator, answer, key or "", why, not is_bulk and not suggested))
     return found

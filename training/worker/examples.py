@@ -87,7 +87,7 @@ def _shares(votes: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _truth(study: Study, classes: list[str], crop_ids: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Shares (n, classes) among the independent reads of the crops; Refused where those name fewer than two classes."""
+    """Shares (n, classes) among independent reads of the crops; Refused where they name fewer than two classes."""
     places = {key: place for place, key in enumerate(classes)}
     rows = {int(crop): row for row, crop in enumerate(crop_ids)}
     votes = np.zeros((len(crop_ids), len(classes)))
