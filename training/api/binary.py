@@ -26,7 +26,7 @@ def packed(meta: dict[str, Any], blocks: Sequence[NDArray[Any]]) -> HttpResponse
         offset += len(parts[-1])
     header = json.dumps({"meta": meta, "blocks": rows}).encode()
     header += b" " * (-(len(header) + 4) % ALIGNED)
-    body = b"".join([np.uint32(len(header)).newbyteorder("<").tobytes(), header, *parts])
+    body = b"".join([len(header).to_bytes(4, "little"), header, *parts])
     response = HttpResponse(body, content_type="application/octet-stream")
     response["Cache-Control"] = "private, no-store"
     return response
