@@ -1,6 +1,5 @@
 """The grid in Chromium on a running site of 10,000 crops, and its pages over 100,000 crops from memory-mapped files."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any

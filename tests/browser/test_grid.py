@@ -1,4 +1,4 @@
-"""The grid in a browser: sorted, chosen by mouse, touch and keyboard, answered, undone; drawn as in the reading room."""
+"""The grid in a browser: chosen by mouse, touch and keyboard, answered, undone; drawn as in the reading room."""
 
 from collections.abc import Callable
 from typing import Any
@@ -227,7 +227,8 @@ def test_a_long_press_selects_on_a_phone_with_two_columns(
     page.eval_on_selector("[name=size]", "field => { field.value = 256; field.dispatchEvent(new Event('input')); }")
     tops = [page.locator(f".grid-tile[data-place='{place}']").bounding_box() for place in range(3)]
     assert tops[0] and tops[1] and tops[2] and tops[0]["y"] == tops[1]["y"] < tops[2]["y"]
-    down = "tile => tile.dispatchEvent(new PointerEvent('pointerdown', {bubbles: true, pointerType: 'touch', button: 0}))"
+    touch = "{bubbles: true, pointerType: 'touch', button: 0}"
+    down = f"tile => tile.dispatchEvent(new PointerEvent('pointerdown', {touch}))"
     page.eval_on_selector(".grid-tile[data-place='1']", down)
     expect(page.locator("#grid-chosen")).to_have_text("1 selected")
     page.tap(".grid-tile[data-place='0']")

@@ -226,6 +226,7 @@ LEADS_ONLY = (
     ("get", "/studies/{study}/embedding/"),
     ("post", "/studies/{study}/embedding/again/"),
     ("post", "/studies/{study}/embedding/stop/"),
+    ("post", "/studies/{study}/grid/map/stop/"),
     ("get", "/api/v1/studies/{study}/agreement/"),
     ("post", "/studies/{study}/models/train/"),
     ("post", "/training/{training}/cancel/"),

@@ -1,4 +1,4 @@
-"""One answer to many crops: stored once, marked, named where it conflicts, and left out of what must be independent."""
+"""One answer to many crops: stored once, marked, conflicts named, left out of what must be independent."""
 
 from typing import Any
 from uuid import uuid4
