@@ -10,7 +10,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling.models import Annotation
 from labeling.services import access
 from labeling.services.answers import AnswerRefused
 from labeling.services.bulk import MOST_AT_ONCE, BulkItem, BulkStep, Outcome, submit_bulk, undo_bulk
@@ -28,15 +27,15 @@ class BulkItemIn(serializers.Serializer[Any]):
 
 
 class BulkIn(serializers.Serializer[Any]):
-    """One answer to many crops."""
+    """One answer to many crops: a class, or not_sure, bad_crop or wrong_object; `source` is room or api."""
 
     items = BulkItemIn(many=True, min_length=1, max_length=MOST_AT_ONCE)
-    answer = serializers.ChoiceField(choices=[c for c in Annotation.Answer.choices if c[0] != "withdrawn"])
+    answer = serializers.CharField(max_length=20)
     classes = serializers.ListField(child=serializers.CharField(max_length=100), default=list, max_length=20)
     answered_at = serializers.DateTimeField()
     window = serializers.ListField(child=serializers.DictField(), default=list, max_length=64)
     ranking = serializers.CharField(max_length=64, allow_blank=True, default="")
-    source = serializers.ChoiceField(choices=["room", "api"], default="room")
+    source = serializers.RegexField("^(room|api)$", default="room")
 
 
 class BulkUndoItemIn(serializers.Serializer[Any]):

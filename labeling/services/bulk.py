@@ -81,7 +81,9 @@ def submit_bulk(study: Study, user: Any, step: BulkStep) -> list[BulkResult]:
     with transaction.atomic():
         lock(study)
         results = _Judge(study, user, step).results()
-        fresh = {row.client_id for row in results if row.outcome == Outcome.SAVED and row.annotation is None}
+        fresh = {
+            (row.client_id, row.crop_id) for row in results if row.outcome == Outcome.SAVED and row.annotation is None
+        }
         made = _store(study, user, step, classes, fresh)
         if made:
             _write_event(study, user, step, made)
@@ -178,7 +180,7 @@ class _Judge:
 
 
 def _store(
-    study: Study, user: Any, step: BulkStep, classes: list[LabelClass], wanted: set[UUID]
+    study: Study, user: Any, step: BulkStep, classes: list[LabelClass], wanted: set[tuple[UUID, int]]
 ) -> dict[UUID, Annotation]:
     """The stored answers by client id; their leases and wishes end."""
     guideline = study.guideline_versions.first()
@@ -189,7 +191,7 @@ def _store(
             window=step.window, client_id=item.client_id, answered_at=step.answered_at, supersedes_id=item.standing,
         )
         for item in step.items
-        if item.client_id in wanted
+        if (item.client_id, item.crop_id) in wanted
     ]  # fmt: skip
     made = Annotation.objects.bulk_create(rows)
     AnnotationLabel.objects.bulk_create(

@@ -7,8 +7,6 @@ from uuid import uuid4
 import numpy as np
 import pytest
 from django.test import Client
-from hypothesis import given
-from hypothesis import strategies as st
 
 from imaging.models import Crop
 from labeling.models import Annotation, LabelClass, Membership, QueueEntry, Ranked, Study
@@ -267,18 +265,18 @@ def test_only_those_who_see_opinions_ask_for_a_map_and_only_leads_stop_it(ranked
     assert Membership.objects.filter(study=ranked.study, user=ranked.bob).exists()
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=30), st.booleans())
-def test_order_is_total_and_keeps_nan_last(rows: list[tuple[int, bool]], descending: bool) -> None:
-    values = np.array([np.nan if value == 3 else value for value, _ in rows], dtype=np.float32)
-    numbers = np.arange(len(rows))[::-1].copy()
-    allowed = np.array([keep for _, keep in rows])
-    sign = -1 if descending else 1
-    key = [
-        (np.isnan(values[at]), sign * (values[at] if values[at] == values[at] else 0), numbers[at])
-        for at in range(len(rows))
-    ]
-    plain = sorted((at for at in range(len(rows)) if allowed[at]), key=key.__getitem__)
-    assert in_order(values, numbers, allowed, descending=descending).tolist() == plain
+@pytest.mark.parametrize("descending", [False, True])
+def test_order_is_total_and_keeps_nan_last(descending: bool) -> None:
+    rng, sign = np.random.default_rng(5), -1 if descending else 1
+    for count in range(1, 40):
+        values = rng.choice([0.0, 1.0, 2.0, np.nan], count).astype(np.float32)
+        numbers, allowed = rng.permutation(count), rng.random(count) < 0.7
+
+        def key(at: int, values: Any = values, numbers: Any = numbers) -> tuple[bool, float, int]:
+            return bool(np.isnan(values[at])), sign * float(np.nan_to_num(values[at])), int(numbers[at])
+
+        plain = sorted(np.flatnonzero(allowed).tolist(), key=key)
+        assert in_order(values, numbers, allowed, descending=descending).tolist() == plain
 
 
 def test_points_in_a_polygon_equal_a_library() -> None:
