@@ -80,9 +80,9 @@ def _page(site: Site) -> Iterator[Page]:
 def _load(page: Page) -> float:
     """Milliseconds for another order of 500 crops, most of which are new to the browser."""
     page.wait_for_timeout(300)
+    loads = int(page.get_attribute("main", "data-loads") or 0)
     page.click("[name=reverse]")
-    page.wait_for_selector("main[data-state=loading]", state="attached")
-    page.wait_for_selector(PAINTED)
+    page.wait_for_selector(f"{PAINTED}[data-loads='{loads + 1}']")
     return float(page.evaluate(SPENT))
 
 

@@ -50,7 +50,7 @@ const map = config.map && find("map-panel") ? new EmbeddingMap(find, config, (la
 
 function describe(place) {
   const crop = page.crops[place];
-  const other = answering.others.get(place);
+  const other = selection.has(place) ? answering.others.get(place) : undefined;
   const words = tileWords(crop, names, { other, unit: page.unit, sort: page.sort });
   const key = other ?? crop.answer?.label ?? crop.predicted;
   const isChosen = selection.has(place);
@@ -63,7 +63,7 @@ function describe(place) {
 /** Asks for the page that the controls describe and shows it from its top. */
 async function load() {
   const run = (asked += 1);
-  main.dataset.state = "loading";
+  Object.assign(main.dataset, { state: "loading", loads: String(run) });
   performance.mark("grid-asked");
   try {
     const reply = await getJson(`${config.urls.grid}?${controls.query()}`);
