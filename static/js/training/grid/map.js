@@ -6,6 +6,8 @@ import { unpack } from "./packed.js";
 const EDGE = 12;
 const NEAR_PX = 4;
 const LOOK_AGAIN_MS = 3000;
+// As the server numbers what was answered.
+const UNSURE = 2;
 
 export class EmbeddingMap {
   /** config: urls, classes, map; taken(lasso) is told {layout, text, ids} of a lasso, or null where it is taken away. */
@@ -104,14 +106,14 @@ export class EmbeddingMap {
     const quiet = getComputedStyle(this.points).getPropertyValue("--control");
     const colors = this.data.meta.classes.map((key) => classes.find((row) => row.key === key)?.color ?? quiet);
     const groups = new Map([[quiet, []]]);
-    const by = {
+    const strong = getComputedStyle(this.points).color;
+    const colorOf = {
       predicted: (at) => colors[this.data.predicted[at]],
       label: (at) => colors[this.data.label[at]],
-      unsure: (at) => (this.data.state[at] === 2 ? getComputedStyle(this.points).color : undefined),
+      unsure: (at) => (this.data.state[at] === UNSURE ? strong : quiet),
     }[this.color.value];
-    const unsure = this.color.value === "unsure" ? getComputedStyle(this.points).color : null;
     for (let at = 0; at < this.data.ids.length; at += 1) {
-      const color = (unsure ? this.data.state[at] === 2 && unsure : by(at)) || quiet;
+      const color = colorOf(at) || quiet;
       if (!groups.has(color)) groups.set(color, []);
       groups.get(color).push(at);
     }

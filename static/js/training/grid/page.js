@@ -1,12 +1,11 @@
 /* The grid: binds controls, tiles, choices, answers and the map together. */
 import { getJson, postJson } from "../../shared/api.js";
-import { isTyping } from "../../shared/keys.js";
 import { Answering } from "./answering.js";
+import { aroundCrop } from "./around.js";
+import { bindHands } from "./hands.js";
 import { Controls } from "./controls.js";
-import { gridAction } from "./keys.js";
 import { EmbeddingMap } from "./map.js";
 import { Pictures, sideFor } from "./pictures.js";
-import { bindPointer } from "./pointer.js";
 import { Popup } from "./popup.js";
 import { Selection } from "./selection.js";
 import { Steps } from "./steps.js";
@@ -22,7 +21,6 @@ const colors = new Map(config.classes.map(({ key, color }) => [key, color]));
 const grid = find("grid");
 const selection = new Selection();
 const page = { crops: [], displays: [], total: 0, ranking: "", unit: "", sort: "", start: 0 };
-let before = [];
 let asked = 0;
 
 const pictures = new Pictures(config.urls.grid_pixels, {
@@ -46,6 +44,7 @@ const steps = new Steps({
   },
 });
 const answering = new Answering({ find, config, names, page, selection, steps, pictures, changed: () => refresh(), say });
+const { context, open, pin } = aroundCrop({ config, page, names, grid, popup, selection, controls });
 const map = config.map && find("map-panel") ? new EmbeddingMap(find, config, (lasso) => { controls.lasso = lasso; controls.anew(); }) : null;
 
 function describe(place) {
@@ -58,6 +57,11 @@ function describe(place) {
     ...words, id: crop.id, canvas: pictures.get(crop.id), color: key ? colors.get(key) : null,
     selected: isChosen, marked: answering.isExceptions && isChosen,
   };
+}
+
+/** Pixels across that a tile needs on this screen. */
+function side() {
+  return sideFor(tiles.layout.tile * (window.devicePixelRatio || 1));
 }
 
 /** Asks for the page that the controls describe and shows it from its top. */
@@ -84,7 +88,7 @@ function show(error) {
   tiles.resize(Number(controls.value("size")));
   tiles.show(page.crops.length);
   main.dataset.painted = "0";
-  pictures.show(page.crops, page.displays, sideFor(tiles.layout.tile * (window.devicePixelRatio || 1)));
+  pictures.show(page.crops, page.displays, side());
   tiles.activate(0);
   find("grid-empty").hidden = page.crops.length > 0;
   find("grid-empty-text").textContent = error ? sentence(error.message) : "No crop fits: change the filters above, or take the lasso away.";
@@ -130,29 +134,6 @@ function turn(by) {
   load();
 }
 
-function context(place, point, held = true) {
-  const crop = page.crops[place];
-  if (!crop) return;
-  const box = point ?? grid.querySelector(".grid-tile.active")?.getBoundingClientRect() ?? grid.getBoundingClientRect();
-  const text = tileWords(crop, names, { unit: page.unit, sort: page.sort }).name;
-  popup.show(crop, page.displays[crop.display], { x: point?.x ?? box.right, y: point?.y ?? box.top }, { held, text });
-}
-
-function open(place) {
-  const crop = page.crops[place];
-  if (!crop) return;
-  if (config.urls.crop) window.open(config.urls.crop.replace("/0/", `/${crop.id}/`), "_blank", "noopener");
-  else context(place);
-}
-
-function pin() {
-  const crop = page.crops[selection.active];
-  if (!crop) return;
-  controls.pin = crop.id;
-  controls.set("sort", "similar");
-  controls.anew();
-}
-
 function toggleMap() {
   if (!map) return;
   const panel = find("map-panel");
@@ -180,52 +161,9 @@ const actions = {
   keys: () => find("keys-dialog").showModal(),
 };
 
-function onKey(event) {
-  if (event.defaultPrevented || document.querySelector("dialog[open]") || isTyping(event.target)) return;
-  const wanted = gridAction(event, config.classes.length);
-  const isControl = event.target.closest?.("button, a, summary, input");
-  if (!wanted || (isControl && ["toggle", "confirm", "move"].includes(wanted.action))) return;
-  if (wanted.action === "move" && event.target !== grid && event.target !== main && event.target !== document.body) return;
-  event.preventDefault();
-  actions[wanted.action](wanted);
-  refresh();
-}
-
-function bind() {
-  const clicks = {
-    "choose-all": "all", "choose-invert": "invert", "choose-none": "none", confirm: "confirm", undo: "undo",
-    "not-sure": "notSure", "bad-crop": "bad", "look-around": "context", "pin-crop": "pin", "open-map": "map", "open-keys": "keys",
-  };
-  for (const [id, action] of Object.entries(clicks)) find(id)?.addEventListener("click", () => { actions[action]({}); refresh(); });
-  document.querySelectorAll("[data-class]").forEach((button, index) => button.addEventListener("click", () => { actions.class({ index }); refresh(); }));
-  find("grid-before").addEventListener("click", () => turn(-1));
-  find("grid-after").addEventListener("click", () => turn(1));
-  find("grid-newer").addEventListener("click", () => controls.anew());
-  controls.field("size").addEventListener("input", ({ target }) => tiles.resize(Number(target.value)));
-  controls.field("size").addEventListener("change", () => pictures.show(page.crops, page.displays, sideFor(tiles.layout.tile * (window.devicePixelRatio || 1))));
-  document.addEventListener("keydown", onKey);
-  window.addEventListener("beforeunload", (event) => steps.unsent && event.preventDefault());
-  window.addEventListener("online", () => steps.flush());
-  bindPointer(grid, tiles, {
-    click: (place, { touch, ...keys }) => { selection.click(place, { ...keys, toggles: answering.isExceptions || (touch && selection.size > 0) }); after(place); },
-    press: (place) => { selection.toggle(place); after(place); },
-    band: (box, more, phase) => {
-      if (phase === "begin") before = more || answering.isExceptions ? selection.places() : [];
-      selection.band(tiles.placesIn(box), before);
-      refresh();
-    },
-    open, context: (place, point) => place !== null && context(place, point), hold: (place, point) => context(place, point, false),
-    leave: () => popup.hide({ passing: true }),
-  });
-}
-
-function after(place) {
-  if (!popup.isOpen || popup.held) popup.hide();
-  tiles.activate(place);
-  refresh();
-}
-
-bind();
+bindHands({
+  find, config, grid, tiles, selection, answering, controls, pictures, popup, steps, actions, refresh, turn, context, open, resized: () => pictures.show(page.crops, page.displays, side()),
+});
 refreshSaving();
 if (find("grid-form").dataset.ranked === "true") load();
 else main.dataset.state = "ready";
