@@ -23,6 +23,7 @@ BENCHMARKS = (
     "cold_start",
     "explanations",
     "key_to_paint",
+    "grid",
     "submit_and_next",
     "load",
     "answer_to_queue",

@@ -45,11 +45,8 @@ def measure() -> list[Row]:
 
 
 def _sit(site: Site) -> Sitting:
-    found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
-    if found is None:
-        raise FileNotFoundError("no Chromium on the path: `make browser` installs it")
     with sync_playwright() as tools:
-        browser = tools.chromium.launch(executable_path=found, args=ARGUMENTS)
+        browser = tools.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
         page = browser.new_page()
         _log_in(page, site)
         waits = sum(_answer(page, KEYS[number % len(KEYS)]) for number in range(ANSWERS))
@@ -57,6 +54,14 @@ def _sit(site: Site) -> Sitting:
         paints = [float(value) for value in page.evaluate(PAINTS)]
         browser.close()
     return Sitting(paints, waits)
+
+
+def chromium() -> str:
+    """Path of the installed browser."""
+    found = next((path for name in CHROMIUM if (path := shutil.which(name))), None)
+    if found is None:
+        raise FileNotFoundError("no Chromium on the path: `make browser` installs it")
+    return found
 
 
 def _log_in(page: Page, site: Site) -> None:

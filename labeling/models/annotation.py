@@ -31,6 +31,10 @@ class AnnotationQuerySet(models.QuerySet["Annotation"]):
         void = AnnotationLabel.objects.filter(label_class__in=split.order_by())
         return self.reads().exclude(pk__in=void.values("annotation"))
 
+    def independent(self) -> "AnnotationQuerySet":
+        """Answers to one crop at a time that accepted no suggestion: what agreement and held-out figures rest on."""
+        return self.filter(is_bulk=False, suggested_by="")
+
 
 class Annotation(models.Model):
     """One annotator's answer to one crop; append-only.

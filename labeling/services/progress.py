@@ -101,8 +101,10 @@ def by_annotator(study: Study) -> list[dict[str, Any]]:
             n=Count("id"),
             not_sure=Count("id", filter=Q(answer=Annotation.Answer.NOT_SURE)),
             bad=Count("id", filter=Q(answer=Annotation.Answer.BAD_CROP)),
-            first=Min("answered_at"),
-            last=Max("answered_at"),
+            single=Count("id", filter=Q(is_bulk=False)),
+            # A page of the grid is answered in one moment: it says nothing about speed.
+            first=Min("answered_at", filter=Q(is_bulk=False)),
+            last=Max("answered_at", filter=Q(is_bulk=False)),
         )
         .order_by("annotator__username")
     )
@@ -127,21 +129,27 @@ def reads_table(study: Study) -> list[tuple[str, str, str]]:
     An answer that names a merged class stands for the class that it was merged into; one that names a split class
     stands for nothing.
 
-    "Not sure" stands as NOT_SURE; bad crops and wrong objects say nothing about classes and are left out.
+    "Not sure" stands as NOT_SURE; bad crops and wrong objects say nothing about classes and are left out. So are
+    answers to many crops at once and accepted suggestions, which are no independent readings.
     """
-    standing = Annotation.objects.counted().filter(
-        study=study, answer__in=[Annotation.Answer.LABEL, Annotation.Answer.NOT_SURE]
-    )
+    standing = Annotation.objects.counted().independent().filter(study=study, answer__in=ABOUT_CLASSES)
     counted = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
     rows = standing.order_by("id").values_list("crop__key", "annotator__username", counted)
     return [(crop, annotator, label or NOT_SURE_LABEL) for crop, annotator, label in rows]
 
 
+def left_out_of_agreement(study: Study) -> int:
+    """How many standing answers about classes agreement leaves out, because they are no independent readings."""
+    about = Annotation.objects.current().filter(study=study, answer__in=ABOUT_CLASSES)
+    return about.exclude(pk__in=about.independent().values("pk")).count()
+
+
 NOT_SURE_LABEL = "(not sure)"
+ABOUT_CLASSES = (Annotation.Answer.LABEL, Annotation.Answer.NOT_SURE)
 
 
 def _per_hour(row: dict[str, Any]) -> float | None:
-    spent: timedelta = row["last"] - row["first"]
-    if row["n"] < ENOUGH_FOR_A_RATE or not spent:
+    if row["single"] < ENOUGH_FOR_A_RATE or row["last"] == row["first"]:
         return None
-    return float((row["n"] - 1) / spent.total_seconds() * 3600)
+    spent: timedelta = row["last"] - row["first"]
+    return float((row["single"] - 1) / spent.total_seconds() * 3600)

@@ -34,6 +34,7 @@ class Read:
     """One annotator's standing answer to a crop; `label` is the key of the class that it counts for, or empty.
 
     `is_void`: it names a class that was split since, counts no more, and its crop is open again.
+    `is_independent`: given to this crop alone and without accepting a suggestion.
     """
 
     number: int
@@ -42,6 +43,7 @@ class Read:
     label: str
     why: str
     is_void: bool = False
+    is_independent: bool = True
 
     @property
     def said(self) -> tuple[str, str]:
@@ -60,9 +62,10 @@ def reads_of(study: Study, crops: Any = None, *, with_void: bool = False) -> dic
         rows: Iterable[tuple[Any, ...]] = _READS.ask(study=study.pk, crops=crops)
     else:
         rows = _reads(study.pk, crops)
-    for crop, number, annotator, answer, key, why, is_void in rows:
+    for crop, number, annotator, answer, key, why, is_void, is_bulk, suggested in rows:
         if with_void or not is_void:
-            found[crop].append(Read(number, annotator, answer, key or "", why, bool(is_void)))
+            read = Read(number, annotator, answer, key or "", why, bool(is_void), not is_bulk and not suggested)
+            found[crop].append(read)
     return found
 
 
@@ -71,7 +74,7 @@ def _reads(study: int, crops: Any) -> QuerySet[Annotation, Any]:
     if crops is not None:
         standing = standing.filter(crop__in=crops)
     label = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
-    columns = ("crop_id", "id", "annotator_id", "answer", label, "why_asked", _void())
+    columns = ("crop_id", "id", "annotator_id", "answer", label, "why_asked", _void(), "is_bulk", "suggested_by")
     return standing.order_by("id").values_list(*columns)
 
 

@@ -260,6 +260,7 @@ LEADS_ONLY = (
     ("get", "/studies/{study}/embedding/"),
     ("post", "/studies/{study}/embedding/again/"),
     ("post", "/studies/{study}/embedding/stop/"),
+    ("post", "/studies/{study}/grid/map/stop/"),
     ("get", "/api/v1/studies/{study}/agreement/"),
     ("post", "/studies/{study}/models/train/"),
     ("post", "/training/{training}/cancel/"),
@@ -302,6 +303,9 @@ def test_models_of_a_blind_study_are_shown_to_its_leads_alone(world: World) -> N
             assert [pages[0] in text_of(client.get(address)) for address in around] == [may, may]
 
 
+ASK_FOR_MORE = {"grid", "grid-pixels", "grid-map"}
+
+
 def test_those_who_may_see_it_get_every_page_and_no_stored_path(world: World, tmp_path: Path) -> None:
     hidden = (str(tmp_path), str(settings.DATA_FOLDER), tmp_path.name)
     seen = 0
@@ -309,6 +313,8 @@ def test_those_who_may_see_it_get_every_page_and_no_stored_path(world: World, tm
     for route in world.routes:
         response = ask(client, "get", route)
         elsewhere = route.path.startswith("/admin") or route.name in ("revoke-token", "join")
+        # The queue of this world was never ranked, and these say so; with nothing named, there is nothing to send.
+        elsewhere |= response.status_code == 400 and route.path.startswith("/api/") and route.name in ASK_FOR_MORE
         assert response.status_code in (200, 405) or elsewhere, route
         text = text_of(response)
         assert not any(path in text for path in hidden), route
