@@ -112,6 +112,7 @@ OTHERS: dict[str, Callable[[], object]] = {
     "class_pk": lambda: LabelClass.objects.order_by("id")[1].pk,
     "member_pk": lambda: Membership.objects.get(user__username="bob").pk,
     "name": lambda: "objects.csv",
+    "kind": lambda: "consensus",
 }
 
 
@@ -214,6 +215,10 @@ def test_a_viewer_of_an_experiment_neither_learns_of_nor_uses_models_of_others(w
 
 LEADS_ONLY = (
     ("get", "/studies/{study}/answers.csv"),
+    ("get", "/studies/{study}/export/"),
+    ("get", "/studies/{study}/export/consensus/"),
+    ("get", "/studies/{study}/import/"),
+    ("post", "/studies/{study}/import/confirm/"),
     ("get", "/studies/{study}/settings/"),
     ("get", "/studies/{study}/stream/"),
     ("post", "/studies/{study}/settings/classes/"),
