@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-UNSAFE = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')
+UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*]')
 RESERVED = re.compile(r"(?i)^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)")
 LONGEST = 80
 

@@ -54,7 +54,8 @@ def _take(parsed: Parsed, row: str, image: str, feature: Mapping[str, Any]) -> N
     metadata = properties.get("metadata")
     notes = metadata if isinstance(metadata, dict) else {}
     answer, label = answer_of(name)
-    places = list(_places(clean(notes.get("crop")), image, feature.get("geometry") or {}))
+    geometry = feature.get("geometry")
+    places = list(_places(clean(notes.get("crop")), image, geometry if isinstance(geometry, dict) else {}))
     for number, place in enumerate(places, start=1):
         named = f"{row}, part {number}" if len(places) > 1 else row
         parsed.labels.append(Label(named, place, label, answer, clean(notes.get("annotator"), 150)))
