@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import math
 import unicodedata
 from datetime import UTC, datetime
@@ -213,8 +214,6 @@ JSON = st.recursive(
 @settings(max_examples=300)
 @given(st.lists(JSON, max_size=4), st.sampled_from(["label_studio", "qupath"]))
 def test_any_json_is_read_or_refused_in_words(document: list[object], kind: str) -> None:
-    import json
-
     try:
         parsed = formats.parse(kind, "labels", json.dumps(document).encode(), formats.Extra("field.tif"))
     except FileRefused:
