@@ -60,10 +60,10 @@ BRACKETS = re.compile(r"[\[\]{}]")
 def coordinate(value: Any) -> float:
     """A coordinate or a duration; ValueError for anything that is no finite number of sensible size."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError(f"{str(value)[:40]!r} is no number")
+        raise ValueError(f"“{str(value)[:40]}” is no number")
     read = float(value)
     if not math.isfinite(read) or abs(read) > LARGEST:
-        raise ValueError(f"{str(value)[:40]!r} is no usable number")
+        raise ValueError(f"“{str(value)[:40]}” is no usable number")
     return read
 
 

@@ -1,5 +1,6 @@
 """What taking a file would change: which labels are new, which are there, which contradict each other."""
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,19 +14,21 @@ from labeling.services.imports.reading import Matched, Reading, Upload, read
 # Names the answers of imports: the same row of the same file is the same answer, however often it is sent.
 NAMESPACE = UUID("5f0c6b0e-3a8e-5d0b-9d0a-6c9f3f0a1e57")
 MOST_NAMED = 10_000
+NUMBERS = re.compile(r"\d+")
 
+# Said after a number: "9 too far from any crop".
 WORDS = {
-    "unreadable": "cannot be read",
-    "crop": "name a crop that the study does not have",
-    "image": "name an image that the study does not have, or several",
-    "place": "name no place in their image",
-    "far": "lie too far from any crop",
-    "ambiguous": "fit two crops about equally well",
-    "class": "name a class that the study does not have",
-    "time": "have a time that has not come yet",
-    "duplicate": "repeat another row",
-    "conflict": "contradict another row of the same annotator",
-    "answered": "are of a crop that the same annotator has answered here",
+    "unreadable": "unreadable",
+    "crop": "of a crop that the study does not have",
+    "image": "of an image that the study does not have, or of several",
+    "place": "without a place in their image",
+    "far": "too far from any crop",
+    "ambiguous": "about equally near to two crops",
+    "class": "of a class that the study does not have",
+    "time": "with a time that has not come yet",
+    "duplicate": "the same as another row",
+    "conflict": "against another row of the same annotator",
+    "answered": "of a crop that the same annotator has answered here",
 }
 
 
@@ -88,6 +91,7 @@ def settle(study: Study, upload: Upload, reading: Reading) -> Plan:
             made.problems.append(_problem(item, "answered", f"{item.annotator} has answered this crop here already"))
         else:
             made.new.append((client_id, item))
+    made.problems.sort(key=lambda problem: [int(digits) for digits in NUMBERS.findall(problem.row)])
     made.people = _described(made.new, people)
     # A class is added only where a label needs it.
     needed = {item.label.name for _, item in made.new}
