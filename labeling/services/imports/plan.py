@@ -82,9 +82,11 @@ def settle(study: Study, upload: Upload, reading: Reading) -> Plan:
     )  # fmt: skip
     people = known_people(study, {item.annotator for item in reading.matched})
     names = {user.pk: name for name, user in people.items()}
-    standing, stored = _standing(study, names), _stored(study, upload)
+    # Taken once: the digest of a large file takes longer than all the rest of a row.
+    digest = upload.sha256
+    standing, stored = _standing(study, names), _stored(study, digest)
     for item in _consistent(reading.matched, made.problems):
-        client_id = uuid5(NAMESPACE, f"{study.pk}:{upload.sha256}:{item.label.row}")
+        client_id = uuid5(NAMESPACE, f"{study.pk}:{digest}:{item.label.row}")
         if client_id in stored:
             made.already += 1
         elif (item.annotator, item.crop) in standing:
@@ -105,9 +107,9 @@ def _standing(study: Study, names: dict[int, str]) -> set[tuple[str, int]]:
     return {(names[annotator], crop) for annotator, crop in rows.values_list("annotator_id", "crop_id")}
 
 
-def _stored(study: Study, upload: Upload) -> set[UUID]:
+def _stored(study: Study, digest: str) -> set[UUID]:
     """Ids of imported answers, also of those that were corrected since; none where the file is new."""
-    if not LabelImport.objects.filter(study=study, sha256=upload.sha256).exists():
+    if not LabelImport.objects.filter(study=study, sha256=digest).exists():
         return set()
     imported = Annotation.objects.filter(study=study, source=Annotation.Source.IMPORT)
     return set(imported.values_list("client_id", flat=True))
