@@ -57,9 +57,7 @@ class Command(JsonCommand):
         verb = "would be stored" if answer["dry_run"] else "stored"
         lines = [f"{answer['rows']:,} rows of {answer['file']}: {answer['taken']:,} {verb}"]
         lines += [f"  {answer['already']:,} stored before"] if answer["already"] else []
-        lines += (
-            [f"  {answer['silent']:,} silent (skipped, taken back, no class)"] if answer["silent"] else []
-        )
+        lines += [f"  {answer['silent']:,} silent (skipped, taken back, no class)"] if answer["silent"] else []
         lines += [f"  {count:,} {WORDS[code]}" for code, count in answer["left_out"].items()]
         lines += [f"  {row['row']}: {row['message']}" for row in answer["problems"][:20]]
         return "\n".join(lines)
