@@ -54,7 +54,7 @@ def test_a_file_is_looked_at_then_stored(
 
 def _is_fit(page: Page) -> None:
     found = Axe().run(page).response["violations"]
-    assert [row["id"] for row in found if row["impact"] in SERIOUS] == []
+    assert [(row["id"], row["nodes"][0]["html"]) for row in found if row["impact"] in SERIOUS] == []
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
 
 
