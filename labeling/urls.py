@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.views import ambiguous, classes, guidelines, join, mine, people, settings, study
+from labeling.views import ambiguous, classes, exchange, guidelines, join, mine, people, settings, study
 
 app_name = "labeling"
 urlpatterns = [
@@ -14,7 +14,11 @@ urlpatterns = [
     path("studies/<int:pk>/mine/<int:crop_pk>/change/", mine.change, name="mine-change"),
     path("studies/<int:pk>/mine/<int:crop_pk>/back/", mine.take_back, name="mine-back"),
     path("studies/<int:pk>/mine/<int:crop_pk>/comment/", mine.comment, name="mine-comment"),
-    path("studies/<int:pk>/answers.csv", study.export, name="export"),
+    path("studies/<int:pk>/answers.csv", exchange.answers, name="export"),
+    path("studies/<int:pk>/export/", exchange.exports, name="exports"),
+    path("studies/<int:pk>/export/<slug:kind>/", exchange.download, name="download"),
+    path("studies/<int:pk>/import/", exchange.imports, name="imports"),
+    path("studies/<int:pk>/import/confirm/", exchange.confirm, name="confirm-import"),
     path("studies/<int:pk>/settings/", settings.change, name="settings"),
     path("studies/<int:pk>/settings/classes/", classes.class_list, name="classes"),
     path("studies/<int:pk>/settings/classes/merge/", classes.merge_class, name="merge-class"),

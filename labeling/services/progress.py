@@ -123,16 +123,24 @@ def by_annotator(study: Study) -> list[dict[str, Any]]:
     ]
 
 
-def reads_table(study: Study) -> list[tuple[str, str, str]]:
+def imported_answers(study: Study) -> int:
+    """Number of standing answers that came from a file."""
+    return Annotation.objects.current().filter(study=study, source=Annotation.Source.IMPORT).count()
+
+
+def reads_table(study: Study, *, with_imported: bool = False) -> list[tuple[str, str, str]]:
     """Long table (crop, annotator, answer) of every standing read, in the order of reading; labels by class key.
 
     An answer that names a merged class stands for the class that it was merged into; one that names a split class
     stands for nothing.
 
     "Not sure" stands as NOT_SURE; bad crops and wrong objects say nothing about classes and are left out. So are
-    answers to many crops at once and accepted suggestions, which are no independent readings.
+    answers to many crops at once and accepted suggestions, which are no independent readings, and imported answers,
+    unless asked for: nobody knows whether they were given blind.
     """
     standing = Annotation.objects.counted().independent().filter(study=study, answer__in=ABOUT_CLASSES)
+    if not with_imported:
+        standing = standing.exclude(source=Annotation.Source.IMPORT)
     counted = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
     rows = standing.order_by("id").values_list("crop__key", "annotator__username", counted)
     return [(crop, annotator, label or NOT_SURE_LABEL) for crop, annotator, label in rows]

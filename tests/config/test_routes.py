@@ -133,6 +133,7 @@ OTHERS: dict[str, Callable[[], object]] = {
     "secret": lambda: "nobody-was-sent-this",
     "name": lambda: "objects.csv",
     "number": lambda: Revision.objects.get().number,
+    "kind": lambda: "consensus",
 }
 
 
@@ -238,6 +239,10 @@ def test_a_viewer_of_an_experiment_neither_learns_of_nor_uses_models_of_others(w
 LEADS_ONLY = (
     ("get", "/studies/{study}/mine/?reader={reader}"),
     ("get", "/studies/{study}/answers.csv"),
+    ("get", "/studies/{study}/export/"),
+    ("get", "/studies/{study}/export/consensus/"),
+    ("get", "/studies/{study}/import/"),
+    ("post", "/studies/{study}/import/confirm/"),
     ("get", "/studies/{study}/settings/"),
     ("get", "/studies/{study}/stream/"),
     ("post", "/studies/{study}/settings/classes/"),
