@@ -24,6 +24,7 @@ BENCHMARKS = (
     "explanations",
     "key_to_paint",
     "contrast_drag",
+    "grid",
     "submit_and_next",
     "load",
     "answer_to_queue",

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from audit.admin import ReadOnlyAdmin
-from labeling.forms import EncoderField, StrategyField
+from labeling.forms.fields import EncoderField, StrategyField
 from labeling.models import (
     Annotation,
     ClassExample,
@@ -68,8 +68,6 @@ class StudyAdmin(admin.ModelAdmin):
     form = StudyForm
     list_display = ("name", "question", "strategy", "is_blind", "is_simulated")
     filter_horizontal = ("experiments",)
-    # Kept in the table for re-reads to come; nothing follows it yet, so nobody is asked for it.
-    exclude = ("reread_share",)
     inlines = (LabelClassInline, MembershipInline)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:

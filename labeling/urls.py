@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.views import ambiguous, field, mine, settings, study
+from labeling.views import ambiguous, classes, exchange, field, guidelines, join, mine, people, settings, study
 
 app_name = "labeling"
 urlpatterns = [
@@ -15,13 +15,25 @@ urlpatterns = [
     path("studies/<int:pk>/mine/<int:crop_pk>/back/", mine.take_back, name="mine-back"),
     path("studies/<int:pk>/mine/<int:crop_pk>/comment/", mine.comment, name="mine-comment"),
     path("studies/<int:pk>/crops/<int:crop_pk>/field/", field.field, name="field"),
-    path("studies/<int:pk>/answers.csv", study.export, name="export"),
+    path("studies/<int:pk>/answers.csv", exchange.answers, name="export"),
+    path("studies/<int:pk>/export/", exchange.exports, name="exports"),
+    path("studies/<int:pk>/export/<slug:kind>/", exchange.download, name="download"),
+    path("studies/<int:pk>/import/", exchange.imports, name="imports"),
+    path("studies/<int:pk>/import/confirm/", exchange.confirm, name="confirm-import"),
     path("studies/<int:pk>/settings/", settings.change, name="settings"),
-    path("studies/<int:pk>/settings/classes/", settings.add_class, name="add-class"),
-    path("studies/<int:pk>/settings/classes/merge/", settings.merge_class, name="merge-class"),
-    path("studies/<int:pk>/settings/classes/<int:class_pk>/", settings.change_class, name="change-class"),
-    path("studies/<int:pk>/settings/members/", settings.set_member, name="set-member"),
-    path("studies/<int:pk>/settings/members/<int:member_pk>/remove/", settings.remove_member, name="remove-member"),
+    path("studies/<int:pk>/settings/classes/", classes.class_list, name="classes"),
+    path("studies/<int:pk>/settings/classes/merge/", classes.merge_class, name="merge-class"),
+    path("studies/<int:pk>/settings/classes/<int:class_pk>/", classes.class_page, name="class"),
+    path("studies/<int:pk>/settings/classes/<int:class_pk>/split/", classes.split_class, name="split-class"),
+    path("studies/<int:pk>/settings/examples/", classes.set_example, name="set-example"),
+    path("studies/<int:pk>/settings/examples/<int:example_pk>/remove/", classes.drop_example, name="drop-example"),
+    path("studies/<int:pk>/settings/members/", people.member_list, name="members"),
+    path("studies/<int:pk>/settings/members/<int:member_pk>/duties/", people.set_duties, name="set-duties"),
+    path("studies/<int:pk>/settings/members/<int:member_pk>/remove/", people.remove_member, name="remove-member"),
+    path("studies/<int:pk>/settings/invitations/", people.invite, name="invite"),
+    path("studies/<int:pk>/settings/invitations/<int:invitation_pk>/revoke/", people.revoke, name="revoke"),
+    path("studies/<int:pk>/guidelines/", guidelines.guidelines, name="guidelines"),
+    path("join/<str:secret>/", join.join, name="join"),
     path("studies/<int:pk>/ambiguous/", ambiguous.ambiguous, name="ambiguous"),
     path("studies/<int:pk>/ambiguous/<int:crop_pk>/reopen/", ambiguous.reopen, name="reopen"),
 ]

@@ -196,6 +196,24 @@ class StreamReport(LongWork):
         return f"stream report {self.pk} of {self.study}: {self.status}"
 
 
+class EmbeddingMap(LongWork):
+    """A map of a study's pool in two dimensions, and how far each crop lies from the others.
+
+    Identified by its number; the newest that is done counts. `digest` names the pool and the encoder that it was made
+    from: its files carry that name, so that the same pool is laid out once. `layouts` lists the layouts that can be
+    looked at already, `crops` how many it shows. Written by `training.services.embedding_maps` and
+    `training.worker.embedding_map`.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="embedding_maps")
+    digest = models.CharField(max_length=64, blank=True)
+    layouts = models.JSONField(default=list)
+    crops = models.PositiveIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"map {self.pk} of {self.study}: {self.status}"
+
+
 class ModelVersion(models.Model):
     """A model with its weights (safetensors), preprocessing, label list, report and card; immutable.
 

@@ -29,6 +29,19 @@ def stream_task(report_pk: int) -> None:
     make_report(report_pk)
 
 
+@shared_task(soft_time_limit=3600, time_limit=3660)
+def map_task(map_pk: int) -> None:
+    """Lay out a map of a study's embeddings."""
+    from training.worker.embedding_map import make_map
+
+    make_map(map_pk)
+
+
+def ring_for_map(map_pk: int) -> None:
+    """Ring for a map once its row is committed."""
+    transaction.on_commit(lambda: map_task.delay(map_pk), robust=True)
+
+
 def ring_for_embedding(study_pk: int) -> None:
     """Ring for the embeddings of a study once what asks for them is committed."""
     transaction.on_commit(lambda: embed_task.delay(study_pk), robust=True)

@@ -10,22 +10,26 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from imaging.models import Crop
-from labeling.models import Study
+from labeling.models import Ranked, Study
 from labeling.services import access
 from labeling.services.requests import RequestRefused, request_crops
 from labeling.services.stream import stream_counts, stream_crops
 from training.api.crop_page import crop_context, similar_context
+from training.api.grid_payloads import grid_config
 from training.api.payloads import wish_of
 from training.models import ModelVersion, TrainingRun
 from training.services.crop_facts import explained_crop_for, model_study_for, searched_crop_for
 from training.services.embedding_jobs import embed_again, stop_embedding
+from training.services.embedding_maps import latest_map, request_map
 from training.services.embedding_progress import embedding_state
 from training.services.models import in_production, promote, request_training
 from training.services.stream import DUE_AFTER, latest_try, newer_reads, newest_report, request_report
 from training.services.stream_words import shown_of
 from training.services.work import Refused, as_progress, request_cancel
-from training.tasks import ring, ring_for_embedding, ring_for_stream
+from training.tasks import ring, ring_for_embedding, ring_for_map, ring_for_stream
 from training.worker.similar import Wish, similar_crops
+
+PAGE_SIZES = (50, 100, 200, 500, 1000)
 
 
 @require_safe
@@ -172,6 +176,36 @@ def similar(request: HttpRequest, pk: int, crop: int) -> HttpResponse:
         problem = " ".join(error.messages) if isinstance(error, ValidationError) else str(error)
     context = similar_context(study, row, request.user, wish, found)
     return render(request, "training/similar.html", context | {"problem": problem})
+
+
+@require_safe
+def grid(request: HttpRequest, pk: int) -> HttpResponse:
+    """Many crops at once: sorted, filtered, chosen and answered together; for those who take part in the study."""
+    study = access.study_for(request.user, pk)
+    classes = list(study.classes.filter(retired_at__isnull=True).values("key", "name", "color"))
+    context = {"study": study, "classes": classes, "is_ranked": Ranked.objects.filter(study=study).exists()}
+    context["page_sizes"] = PAGE_SIZES
+    context["grid_config"] = grid_config(study, request.user, classes)
+    return render(request, "training/grid.html", context)
+
+
+@require_POST
+def grid_map(request: HttpRequest, pk: int) -> HttpResponseRedirect:
+    """Ask for a map of the pool; for those who see what models say."""
+    study = model_study_for(request.user, pk)
+    ring_for_map(request_map(study, request.user).pk)
+    messages.success(request, "The map waits for a worker; the first layout is there in a moment.")
+    return redirect("training:grid", pk)
+
+
+@require_POST
+def grid_map_stop(request: HttpRequest, pk: int) -> HttpResponseRedirect:
+    """End the making of a map; for leads."""
+    study = access.led_study_for(request.user, pk)
+    if (work := latest_map(study)) is not None:
+        request_cancel(work, request.user)
+    messages.info(request, "The map ends at its next step; a layout that is finished stays.")
+    return redirect("training:grid", pk)
 
 
 def _read_next(request: HttpRequest, study: Study, like: Crop) -> HttpResponse:

@@ -173,6 +173,7 @@ CELERY_TASK_ROUTES = {
     "training.tasks.train_task": {"queue": "long"},
     "training.tasks.embed_task": {"queue": "long"},
     "training.tasks.stream_task": {"queue": "long"},
+    "training.tasks.map_task": {"queue": "long"},
     "inference.tasks.run_task": {"queue": "long"},
 }
 CELERY_TIMEZONE = "UTC"

@@ -12,6 +12,7 @@ from imaging.services.crops import crops_to_show
 from labeling.api.drawn import drawn
 from labeling.models import Ranked, Study, Suggestion
 from labeling.services.access import is_lead
+from labeling.services.examples import examples_of
 from labeling.services.guidelines_shown import newest_number
 from labeling.services.progress import own_progress
 from labeling.services.queue import Candidate, Served, newer_answers, serve
@@ -82,6 +83,14 @@ def crop_payload(study: Study, crop: Crop, candidate: Candidate | None = None) -
     """One crop: where its pixels are, how to show them, and, unless the study is blind, why it is asked."""
     may_know = candidate is not None and (not study.is_blind or candidate.why in TOLD_TO_ALL)
     return drawn(study, crop) | {"why": candidate.why if may_know else None, "suggestion": None}
+
+
+def example_payloads(study: Study) -> dict[str, list[dict[str, Any]]]:
+    """The example crops of each open class by its key, in the order of the keyboard; classes without any too."""
+    return {
+        key: [{"crop": crop_payload(study, row.crop), "note": row.note} for row in rows]
+        for key, rows in examples_of(study).items()
+    }
 
 
 def ranking_payload(study: Study, user: Any) -> dict[str, Any] | None:

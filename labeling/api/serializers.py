@@ -225,6 +225,20 @@ class CropOut(serializers.Serializer[Any]):
     detail = serializers.CharField(allow_null=True)
 
 
+# Key of each class -> its example crops (as in CropOut), each with a word on why: a form that no serializer has.
+EXAMPLES_OUT = {
+    "type": "object",
+    "additionalProperties": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {"crop": {"type": "object"}, "note": {"type": "string"}},
+            "required": ["crop", "note"],
+        },
+    },
+}
+
+
 class ProgressOut(serializers.Serializer[Any]):
     """The user's own progress; `goal`: crops a day, null where none is set."""
 

@@ -3,6 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from labeling.api.bulk import BulkUndoView, BulkView
 from labeling.api.crops import CommentsView, GuideView
 from labeling.api.preferences import PreferencesView
 from labeling.api.views import StudyViewSet
@@ -14,5 +15,7 @@ urlpatterns = [
     path("preferences/", PreferencesView.as_view(), name="preferences"),
     path("studies/<int:pk>/crops/<int:crop>/comments/", CommentsView.as_view(), name="comments"),
     path("studies/<int:pk>/guide/", GuideView.as_view(), name="guide"),
+    path("studies/<int:pk>/bulk/", BulkView.as_view(), name="study-bulk"),
+    path("studies/<int:pk>/bulk/undo/", BulkUndoView.as_view(), name="study-bulk-undo"),
     *router.urls,
 ]

@@ -15,7 +15,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from labeling.api import serializers
 from labeling.api.conflicts import Conflict, standing_payload
-from labeling.api.payloads import PREFETCH, crop_payload, ranking_payload, room_state
+from labeling.api.payloads import PREFETCH, crop_payload, example_payloads, ranking_payload, room_state
 from labeling.api.pictures import PictureActions, whole_number
 from labeling.api.sitting import SittingActions
 from labeling.models import Annotation, Study
@@ -100,6 +100,12 @@ class StudyViewSet(SittingActions, PictureActions, ReadOnlyModelViewSet[Study]):
     def ranking(self, request: Request, pk: int) -> Response:
         """Which state ranked, when, over how many crops, and how many answers are newer; null before the first."""
         return Response({"ranking": ranking_payload(access.study_for(request.user, pk), request.user)})
+
+    @extend_schema(responses={200: serializers.EXAMPLES_OUT}, filters=False)
+    @action(detail=True, pagination_class=None)
+    def examples(self, request: Request, pk: int) -> Response:
+        """The example crops of each open class, by its key, with a word on why."""
+        return Response(example_payloads(access.study_for(request.user, pk)))
 
     @extend_schema(request=None, responses={204: None})
     @action(detail=True, methods=["post"])

@@ -13,12 +13,21 @@ from labeling.models.guidelines import ClassExample, GuidelineVersion
 from labeling.models.imports import LabelImport
 from labeling.models.people import Invitation, Preferences, Sitting, SkippedCrop
 from labeling.models.queue import Lease, QueueEntry, Ranked, RequestedCrop, Suggestion
-from labeling.models.study import MORE_THAN_ALL, MOST_TEMPERATURE, STREAM_IS_FIXED, LabelClass, Membership, Study
+from labeling.models.study import (
+    MORE_THAN_ALL,
+    MOST_TEMPERATURE,
+    NO_SUGGESTIONS_WHERE_BLIND,
+    STREAM_IS_FIXED,
+    LabelClass,
+    Membership,
+    Study,
+)
 
 __all__ = [
     "DETERMINISTIC",
     "MORE_THAN_ALL",
     "MOST_TEMPERATURE",
+    "NO_SUGGESTIONS_WHERE_BLIND",
     "STREAM_IS_FIXED",
     "Annotation",
     "AnnotationLabel",

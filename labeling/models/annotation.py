@@ -25,6 +25,16 @@ class AnnotationQuerySet(models.QuerySet["Annotation"]):
         """Standing answers, one per annotator and crop: blind re-reads of one's own answers are left out."""
         return self.current().filter(is_reread=False)
 
+    def counted(self) -> "AnnotationQuerySet":
+        """Reads that count: without those that name a class which was split into others since."""
+        split = LabelClass.objects.filter(Q(parts__isnull=False) | Q(merged_into__parts__isnull=False))
+        void = AnnotationLabel.objects.filter(label_class__in=split.order_by())
+        return self.reads().exclude(pk__in=void.values("annotation"))
+
+    def independent(self) -> "AnnotationQuerySet":
+        """Answers to one crop at a time that accepted no suggestion: what agreement and held-out figures rest on."""
+        return self.filter(is_bulk=False, suggested_by="")
+
 
 class Annotation(models.Model):
     """One annotator's answer to one crop; append-only.

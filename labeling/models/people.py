@@ -40,7 +40,8 @@ class Sitting(models.Model):
 
     `stay_on` keeps them on one experiment, sample or image (`stay_at`, its number) for `stay_left` more crops;
     `not_sure_ceiling` leaves out crops that will more probably be "not sure"; `easy_share` of the crops are ones that
-    the model is sure of. Written by `labeling.services.sitting`.
+    the model is sure of. Written by `labeling.services.sitting`; where the reader is (`stay_at`, `stay_left`) also by
+    `labeling.services.queue`.
     """
 
     class StayOn(models.TextChoices):
@@ -82,7 +83,8 @@ class Sitting(models.Model):
 class SkippedCrop(models.Model):
     """A crop that an annotator put aside without an answer: they get it again only when nothing else is left.
 
-    Identified by study, crop and user; written by `labeling.services.queue`.
+    Identified by study, crop and user; written by `labeling.services.sitting`. The row stays when the crop is
+    answered after all: it tells that the crop was put aside before.
     """
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="skipped")

@@ -11,6 +11,9 @@ from labeling import registry
 
 MOST_TEMPERATURE = 10.0
 MORE_THAN_ALL = "The random stream and the hedge together take more than the whole queue: lower one."
+NO_SUGGESTIONS_WHERE_BLIND = (
+    "A blind study shows no suggestions: they are a machine's opinion before the reader's own. Turn one of them off."
+)
 STREAM_IS_FIXED = (
     "Whether answers of the random stream train the model is decided once, when the study is created: make a new one."
 )
@@ -79,10 +82,12 @@ class Study(models.Model):
         return self.name
 
     def clean(self) -> None:
-        """Refuse a strategy or encoder that nobody offers, shares beyond the whole, and a new use of the stream."""
+        """Refuse names that nobody offers, shares beyond the whole, opinions in a blind study, a new stream use."""
         problems = registry.problems(strategy=self.strategy, encoder=self.encoder)
         if self.random_share + self.coverage_share > 1:
             problems |= dict.fromkeys(("random_share", "coverage_share"), MORE_THAN_ALL)
+        if self.is_blind and self.shows_suggestions:
+            problems["shows_suggestions"] = NO_SUGGESTIONS_WHERE_BLIND
         before = Study.objects.filter(pk=self.pk).values_list("stream_in_training", flat=True).first()
         if before not in (None, self.stream_in_training):
             problems["stream_in_training"] = STREAM_IS_FIXED
@@ -95,7 +100,8 @@ class LabelClass(models.Model):
 
     Identified by study and key. `parent` makes a hierarchy, `grade` an order; this version answers with one
     class. A class is retired, never deleted: answers point to it. Answers that name a class with `merged_into`
-    count for that class; the rows themselves stay as they were given.
+    count for that class; those that name a class that others were `split_from` count no more. The rows themselves
+    stay as they were given.
     """
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="classes")

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection
 from django.utils import timezone
 
 from audit import services as audit
@@ -14,7 +14,7 @@ from imaging.models import Crop
 from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, QueueEntry, RequestedCrop, Study
 from labeling.services.clock import Times, settled
 from labeling.services.guidelines_shown import guideline_shown
-from labeling.services.queue import hold_again, lock
+from labeling.services.queue import hold_again, one_at_a_time
 from labeling.services.queue.rereads import takes_the_place_of
 from labeling.services.reads import ADJUDICATION, RE_READ, Read, awaits_adjudication, reads_of
 from labeling.services.suggestions import may_show
@@ -113,8 +113,7 @@ def submit(study: Study, user: Any, submission: Submission) -> tuple[Annotation,
     classes = _classes(study, submission)
     crop = _crop(study, submission.crop_id)
     try:
-        with transaction.atomic():
-            lock(study)
+        with one_at_a_time(study):
             return _store(study, user, crop, submission, classes), True
     except IntegrityError as error:
         again = Annotation.objects.filter(client_id=submission.client_id).first()
@@ -129,8 +128,7 @@ def undo(study: Study, user: Any, client_id: UUID, answer: UUID | None = None) -
 
     Naming the answer keeps two open tabs of one person apart. AnswerConflict when it stands no more.
     """
-    with transaction.atomic():
-        lock(study)
+    with one_at_a_time(study):
         seen = Annotation.objects.filter(client_id=client_id).first()
         if seen is not None:
             return _same_withdrawal(seen, study, user)
@@ -217,13 +215,14 @@ def _crop(study: Study, crop_id: int) -> Crop:
 
 def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes: list[LabelClass]) -> Annotation:
     lease = next(iter(records(Lease, _LEASE.ask(study=study.pk, crop=crop.pk, user=user.pk))), None)
-    reads = reads_of(study, [crop.pk])[crop.pk]
+    reads = reads_of(study, [crop.pk], with_void=True)[crop.pk]
     mine = next((read for read in reads if read.annotator == user.pk), None)
     supersedes, is_reread = takes_the_place_of(study, user, crop.pk, lease, mine)
     _check_replaced(supersedes, submission)
     asked = _as_handed_out(study, user, crop, lease)
     annotation = Annotation(study=study, crop=crop, annotator=user, supersedes_id=supersedes, is_reread=is_reread)
-    asked = _adjudicating(study, asked, [read for read in reads if read.annotator != user.pk])
+    others = [read for read in reads if read.annotator != user.pk and not read.is_void]
+    asked = _adjudicating(study, asked, others)
     _fill_asked(annotation, asked, submission)
     offset_s = _fill_given(annotation, submission)
     _ANNOTATIONS.add(annotation)

@@ -69,16 +69,17 @@ def own_progress(study: Study, user: Any, total: int | None = None, *, goal: int
 
 
 def answered_crops(study: Study) -> int:
-    """Number of crops with at least one answer that stands."""
-    return Annotation.objects.reads().filter(study=study).values("crop").distinct().count()
+    """Number of crops with at least one answer that stands and counts."""
+    return Annotation.objects.counted().filter(study=study).values("crop").distinct().count()
 
 
 def by_class(study: Study) -> list[dict[str, Any]]:
     """For each class in order: key, name, colour and how many standing answers count for it.
 
-    A merged class is left out: its answers count for the class that it was merged into.
+    A merged class is left out: its answers count for the class that it was merged into. So is one that was split:
+    its answers count no more.
     """
-    standing = Annotation.objects.reads().filter(study=study)
+    standing = Annotation.objects.counted().filter(study=study)
     counts = dict(
         AnnotationLabel.objects.filter(annotation__in=standing)
         .values_list(Coalesce("label_class__merged_into", "label_class"))
@@ -86,7 +87,7 @@ def by_class(study: Study) -> list[dict[str, Any]]:
     )
     return [
         {"key": row.key, "name": row.name, "color": row.color, "count": counts.get(row.pk, 0)}
-        for row in study.classes.filter(merged_into__isnull=True)
+        for row in study.classes.filter(merged_into__isnull=True, parts__isnull=True)
     ]
 
 
@@ -100,8 +101,10 @@ def by_annotator(study: Study) -> list[dict[str, Any]]:
             n=Count("id"),
             not_sure=Count("id", filter=Q(answer=Annotation.Answer.NOT_SURE)),
             bad=Count("id", filter=Q(answer=Annotation.Answer.BAD_CROP)),
-            first=Min("answered_at"),
-            last=Max("answered_at"),
+            single=Count("id", filter=Q(is_bulk=False)),
+            # A page of the grid is answered in one moment: it says nothing about speed.
+            first=Min("answered_at", filter=Q(is_bulk=False)),
+            last=Max("answered_at", filter=Q(is_bulk=False)),
         )
         .order_by("annotator__username")
     )
@@ -120,26 +123,41 @@ def by_annotator(study: Study) -> list[dict[str, Any]]:
     ]
 
 
-def reads_table(study: Study) -> list[tuple[str, str, str]]:
+def imported_answers(study: Study) -> int:
+    """Number of standing answers that came from a file."""
+    return Annotation.objects.current().filter(study=study, source=Annotation.Source.IMPORT).count()
+
+
+def reads_table(study: Study, *, with_imported: bool = False) -> list[tuple[str, str, str]]:
     """Long table (crop, annotator, answer) of every standing read, in the order of reading; labels by class key.
 
-    An answer that names a merged class stands for the class that it was merged into.
+    An answer that names a merged class stands for the class that it was merged into; one that names a split class
+    stands for nothing.
 
-    "Not sure" stands as NOT_SURE; bad crops and wrong objects say nothing about classes and are left out.
+    "Not sure" stands as NOT_SURE; bad crops and wrong objects say nothing about classes and are left out. So are
+    answers to many crops at once and accepted suggestions, which are no independent readings, and imported answers,
+    unless asked for: nobody knows whether they were given blind.
     """
-    standing = Annotation.objects.reads().filter(
-        study=study, answer__in=[Annotation.Answer.LABEL, Annotation.Answer.NOT_SURE]
-    )
+    standing = Annotation.objects.counted().independent().filter(study=study, answer__in=ABOUT_CLASSES)
+    if not with_imported:
+        standing = standing.exclude(source=Annotation.Source.IMPORT)
     counted = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
     rows = standing.order_by("id").values_list("crop__key", "annotator__username", counted)
     return [(crop, annotator, label or NOT_SURE_LABEL) for crop, annotator, label in rows]
 
 
+def left_out_of_agreement(study: Study) -> int:
+    """How many standing answers about classes agreement leaves out, because they are no independent readings."""
+    about = Annotation.objects.current().filter(study=study, answer__in=ABOUT_CLASSES)
+    return about.exclude(pk__in=about.independent().values("pk")).count()
+
+
 NOT_SURE_LABEL = "(not sure)"
+ABOUT_CLASSES = (Annotation.Answer.LABEL, Annotation.Answer.NOT_SURE)
 
 
 def _per_hour(row: dict[str, Any]) -> float | None:
-    spent: timedelta = row["last"] - row["first"]
-    if row["n"] < ENOUGH_FOR_A_RATE or not spent:
+    if row["single"] < ENOUGH_FOR_A_RATE or row["last"] == row["first"]:
         return None
-    return float((row["n"] - 1) / spent.total_seconds() * 3600)
+    spent: timedelta = row["last"] - row["first"]
+    return float((row["single"] - 1) / spent.total_seconds() * 3600)

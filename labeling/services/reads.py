@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Coalesce
 
 from audit.statements import Statement
-from labeling.models import Annotation, Reopening, Study
+from labeling.models import Annotation, LabelClass, Reopening, Study
 
 STREAM = "random check"
 SECOND_READ = "second read"
@@ -20,6 +20,7 @@ MORE_LIKE_THIS = "more like this"
 RE_READ = "re-read"
 EASY = "easy"
 SAME_PLACE = "same place"
+CLASS_SPLIT = "class was split"
 NOT_SURE = Annotation.Answer.NOT_SURE
 BAD = frozenset({Annotation.Answer.BAD_CROP, Annotation.Answer.WRONG_OBJECT})
 # Two readers who cannot tell: a third would only cost time.
@@ -30,13 +31,19 @@ MOST_NAMED = 512
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One annotator's standing answer to a crop; `label` is the key of the class that it counts for, or empty."""
+    """One annotator's standing answer to a crop; `label` is the key of the class that it counts for, or empty.
+
+    `is_void`: it names a class that was split since, counts no more, and its crop is open again.
+    `is_independent`: given to this crop alone and without accepting a suggestion.
+    """
 
     number: int
     annotator: int
     answer: str
     label: str
     why: str
+    is_void: bool = False
+    is_independent: bool = True
 
     @property
     def said(self) -> tuple[str, str]:
@@ -44,18 +51,21 @@ class Read:
         return self.answer, self.label
 
 
-def reads_of(study: Study, crops: Any = None) -> dict[int, list[Read]]:
+def reads_of(study: Study, crops: Any = None, *, with_void: bool = False) -> dict[int, list[Read]]:
     """Standing reads of each crop in the order of answering; `crops`: numbers or a query of them, None for all.
 
-    An answer that names a merged class counts for the class that it was merged into.
+    An answer that names a merged class counts for the class that it was merged into; one that names a split class
+    is void and left out, unless `with_void`.
     """
     found: dict[int, list[Read]] = defaultdict(list)
     if isinstance(crops, Collection) and len(crops) <= MOST_NAMED:
         rows: Iterable[tuple[Any, ...]] = _READS.ask(study=study.pk, crops=crops)
     else:
         rows = _reads(study.pk, crops)
-    for crop, number, annotator, answer, key, why in rows:
-        found[crop].append(Read(number, annotator, answer, key or "", why))
+    for crop, number, annotator, answer, key, why, is_void, is_bulk, suggested in rows:
+        if with_void or not is_void:
+            read = Read(number, annotator, answer, key or "", why, bool(is_void), not is_bulk and not suggested)
+            found[crop].append(read)
     return found
 
 
@@ -64,10 +74,17 @@ def _reads(study: int, crops: Any) -> QuerySet[Annotation, Any]:
     if crops is not None:
         standing = standing.filter(crop__in=crops)
     label = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
-    return standing.order_by("id").values_list("crop_id", "id", "annotator_id", "answer", label, "why_asked")
+    columns = ("crop_id", "id", "annotator_id", "answer", label, "why_asked", _void(), "is_bulk", "suggested_by")
+    return standing.order_by("id").values_list(*columns)
 
 
 _READS = Statement(_reads, study=int, crops=list)
+
+
+def _void() -> Exists:
+    """Whether others were split from the class that an answer counts for."""
+    counted = Coalesce(OuterRef("labels__label_class__merged_into"), OuterRef("labels__label_class"))
+    return Exists(LabelClass.objects.filter(split_from=counted))
 
 
 def reopened_after(study: Study, crops: Collection[int] | None = None) -> dict[int, int]:

@@ -11,12 +11,17 @@ from audit import services as audit
 from imaging.models import Experiment
 from labeling.models import STREAM_IS_FIXED, Annotation, Membership, RequestedCrop, Study
 from labeling.services.access import join, withdraw_sight, withdraw_sight_of
+from labeling.services.guidelines import keep_version
+from labeling.services.invitations import withdraw_links_of
 from labeling.services.queue import forget_outside, lock, release
-from labeling.services.studies import StudyRefused, check_choices, check_experiments, check_shares, check_temperature
+from labeling.services.refusals import StudyRefused
+from labeling.services.studies import check_choices, check_experiments, check_rules
 
 EDITABLE = (
     "name", "question", "guidelines", "reads_per_crop", "overlap_share", "random_share", "coverage_share", "strategy",
-    "encoder", "is_blind", "not_sure_as_soft_labels", "sampling_temperature",
+    "encoder", "is_blind", "not_sure_as_soft_labels", "sampling_temperature", "reread_share", "reread_after_days",
+    "reread_after_items", "adjudicates", "routes_not_sure_to_seniors", "shows_suggestions", "locks_view",
+    "idle_cap_s",
 )  # fmt: skip
 
 
@@ -37,6 +42,7 @@ def change_study(study: Study, lead: Any, changes: Mapping[str, Any]) -> list[st
         before = {name: getattr(study, name) for name in EDITABLE if name in changes}
         after = {name: changes[name] for name in before if changes[name] != before[name]}
         _store(study, after)
+        keep_version(study, lead)
         told = _set_experiments(study, lead, changes["experiments"]) if "experiments" in changes else {}
         _follow_sight(study, was_blind=bool(before.get("is_blind", study.is_blind)))
         changed = [*after, *told]
@@ -60,8 +66,10 @@ def set_member(study: Study, lead: Any, username: str, role: str) -> Membership:
             _refuse_last_lead(known)
         member = join(study, user, role, is_simulated=known.is_simulated if known else False)
         # Who led a blind study saw its experiments; as one of its annotators they see crops only.
-        if known is not None and known.role == Membership.Role.LEAD != role and study.is_blind:
-            withdraw_sight(study, user)
+        if known is not None and known.role == Membership.Role.LEAD != role:
+            withdraw_links_of(study, user)
+            if study.is_blind:
+                withdraw_sight(study, user)
         audit.record("member.set", member, actor=audit.actor_of(lead), detail={"study": study.pk, "role": role})
     return member
 
@@ -74,6 +82,7 @@ def remove_member(member: Membership, lead: Any) -> None:
         _refuse_last_lead(member)
         audit.record("member.removed", member, actor=audit.actor_of(lead), detail={"study": study.pk})
         member.delete()
+        withdraw_links_of(study, user)
         withdraw_sight(study, user)
         release(study, user)
         RequestedCrop.objects.filter(study=study, user=user).delete()
@@ -82,10 +91,7 @@ def remove_member(member: Membership, lead: Any) -> None:
 def _store(study: Study, after: Mapping[str, Any]) -> None:
     for name, value in after.items():
         setattr(study, name, value)
-    check_shares(
-        random_share=study.random_share, coverage_share=study.coverage_share, overlap_share=study.overlap_share
-    )
-    check_temperature(study.sampling_temperature)
+    check_rules(study)
     # A study keeps a choice that is no longer on offer until somebody changes it.
     if {"strategy", "encoder"} & set(after):
         check_choices(study.strategy, study.encoder)

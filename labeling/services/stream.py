@@ -86,9 +86,14 @@ class StreamCounts:
 
 
 def stream_crops(study: Study) -> list[StreamCrop]:
-    """Every crop of the study's random stream that somebody has read, in order of crop number."""
-    drawn = Annotation.objects.reads().filter(study=study, why_asked=STREAM)
-    reads = reads_of(study, drawn.values("crop"))
+    """Every crop of the study's random stream that somebody has read, in order of crop number.
+
+    One whose reads all name a class that was split since is out until it is read anew. Answers to many crops at once,
+    and those that accepted a suggestion, are no reads of a random check.
+    """
+    drawn = Annotation.objects.counted().independent().filter(study=study, why_asked=STREAM)
+    given = reads_of(study, drawn.values("crop"))
+    reads = {crop: [read for read in found if read.is_independent] for crop, found in given.items()}
     reopened = reopened_after(study)
     asked = drawn.filter(probability_asked__isnull=False).values_list("crop_id", "probability_asked")
     probability = dict(asked.order_by("-id"))

@@ -1,6 +1,5 @@
 """Makes studies: a question, its classes, its experiments and its people, in one transaction."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -10,22 +9,22 @@ from django.db import transaction
 from audit import services as audit
 from imaging.models import Experiment
 from labeling import registry
-from labeling.models import MORE_THAN_ALL, MOST_TEMPERATURE, LabelClass, Membership, Study
+from labeling.colors.palette import color_at
+from labeling.colors.vision import HEX
+from labeling.models import (
+    MORE_THAN_ALL,
+    MOST_TEMPERATURE,
+    NO_SUGGESTIONS_WHERE_BLIND,
+    LabelClass,
+    Membership,
+    Study,
+)
 from labeling.services.access import join, withdraw_sight
+from labeling.services.guidelines import keep_version
 from labeling.services.queue import forget_outside
+from labeling.services.refusals import StudyRefused
 
-# Okabe and Ito's palette, readable with every common form of colour blindness, then its lighter companions.
-PALETTE = (
-    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442",
-    "#6a51a3", "#8c6d31", "#74c476", "#9ecae1", "#fdae6b",
-)  # fmt: skip
-
-
-COLOR = re.compile(r"#[0-9a-fA-F]{6}")
-
-
-class StudyRefused(ValueError):
-    """The study cannot be made so; the message says why and what to do."""
+SHORTEST_CAP_S = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,14 @@ class StudyPlan:
     stream_in_training: bool = True
     not_sure_as_soft_labels: bool = False
     is_blind: bool = True
+    reread_share: float = 0.0
+    reread_after_days: int = 7
+    reread_after_items: int = 200
+    adjudicates: bool = True
+    routes_not_sure_to_seniors: bool = False
+    shows_suggestions: bool = False
+    locks_view: bool = False
+    idle_cap_s: int = 60
     is_simulated: bool = False
     seed: int = 0
 
@@ -73,12 +80,13 @@ def create_study(plan: StudyPlan, lead: Any) -> Study:
                 study=study,
                 key=row.key,
                 name=row.name[:200],
-                color=row.color or PALETTE[place % len(PALETTE)],
+                color=row.color or color_at(place),
                 position=place,
             )
             for place, row in enumerate(classes)
         )
         join(study, lead, Membership.Role.LEAD)
+        keep_version(study, lead)
         audit.record(
             "study.created",
             study,
@@ -101,6 +109,7 @@ def study_saved(study: Study, by: Any, *, created: bool) -> None:
             else:
                 join(study, membership.user, membership.role, is_simulated=membership.is_simulated)
         forget_outside(study)
+        keep_version(study, by)
         audit.record(
             "study.created" if created else "study.changed",
             study,
@@ -124,6 +133,17 @@ def check_experiments(experiments: Sequence[Experiment]) -> None:
     if len({len(row.channels) for row in experiments}) > 1:
         named = ", ".join(f"{row.name} has {len(row.channels)}" for row in experiments)
         raise StudyRefused(f"All experiments of a study need the same number of channels: {named}.")
+
+
+def check_rules(settings: "StudyPlan | Study") -> None:
+    """Raise StudyRefused where the settings of a study, made or to be made, break a rule."""
+    shares = ("random_share", "coverage_share", "overlap_share", "reread_share")
+    check_shares(**{name: getattr(settings, name) for name in shares})
+    check_temperature(settings.sampling_temperature)
+    if settings.is_blind and settings.shows_suggestions:
+        raise StudyRefused(NO_SUGGESTIONS_WHERE_BLIND)
+    if settings.idle_cap_s < SHORTEST_CAP_S:
+        raise StudyRefused(f"idle_cap_s is {settings.idle_cap_s}: a pause counts as one second or more.")
 
 
 def check_choices(strategy: str, encoder: str) -> None:
@@ -162,14 +182,13 @@ def _check(plan: StudyPlan, classes: Sequence[NewClass]) -> None:
     if len({row.key for row in classes}) != len(classes):
         raise StudyRefused(f"Study '{plan.name}' gives two classes the same key: each key may stand once.")
     for row in classes:
-        if row.color and not COLOR.fullmatch(row.color):
+        if row.color and not HEX.fullmatch(row.color):
             raise StudyRefused(f"'{row.color}' is not a colour: give six hexadecimal digits, such as #0072b2.")
     if not plan.name.strip():
         raise StudyRefused("A study needs a name.")
     if Study.objects.filter(name=plan.name).exists():
         raise StudyRefused(f"A study named '{plan.name}' exists: choose another name.")
-    check_shares(random_share=plan.random_share, coverage_share=plan.coverage_share, overlap_share=plan.overlap_share)
-    check_temperature(plan.sampling_temperature)
+    check_rules(plan)
     check_choices(plan.strategy, plan.encoder)
     check_experiments(plan.experiments)
 

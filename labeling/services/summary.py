@@ -1,4 +1,4 @@
-"""How far the readers of a study agree, kept until the next answer or merge of classes."""
+"""How far the readers of a study agree, kept until the next answer, merge or split of classes."""
 
 from functools import lru_cache
 from typing import Any
@@ -8,17 +8,24 @@ from django.db.models import Max
 from labeling.agreement.summary import summarise
 from labeling.agreement.table import from_long
 from labeling.models import Annotation, Study
-from labeling.services.progress import NOT_SURE_LABEL, reads_table
+from labeling.services.progress import NOT_SURE_LABEL, left_out_of_agreement, reads_table
 
 
-def agreement_of(study: Study) -> dict[str, Any]:
-    """The agreement report over all standing reads of the study; "not sure" is shown three ways."""
+def agreement_of(study: Study, *, with_imported: bool = False) -> dict[str, Any]:
+    """The agreement report over the standing reads of the study; "not sure" is shown three ways.
+
+    Imported answers count only where `with_imported` says that they were given independently. `left_out`: answers to
+    many crops at once and accepted suggestions, which are no independent readings.
+    """
     newest = Annotation.objects.filter(study=study).aggregate(newest=Max("id"))["newest"] or 0
-    merged = study.classes.filter(merged_into__isnull=False).order_by("pk").values_list("pk", "merged_into")
-    return _agreement(study.pk, newest, tuple(merged))
+    moved = study.classes.order_by("pk").values_list("pk", "merged_into", "split_from")
+    return _agreement(study.pk, newest, tuple(moved), with_imported)
 
 
 @lru_cache(maxsize=32)
-def _agreement(study_id: int, newest_annotation: int, merged: tuple[tuple[int, int], ...]) -> dict[str, Any]:
+def _agreement(
+    study_id: int, newest_annotation: int, classes: tuple[tuple[int, int, int], ...], with_imported: bool
+) -> dict[str, Any]:
     study = Study.objects.get(pk=study_id)
-    return summarise(from_long(reads_table(study), not_sure=NOT_SURE_LABEL))
+    found = summarise(from_long(reads_table(study, with_imported=with_imported), not_sure=NOT_SURE_LABEL))
+    return found | {"left_out": left_out_of_agreement(study)}

@@ -1,10 +1,8 @@
-"""The reading room, the overview of a study, and its answers as a table."""
+"""The reading room and the overview of a study."""
 
-import csv
-from collections.abc import Iterator
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
@@ -14,7 +12,6 @@ from labeling.api.payloads import ranking_payload
 from labeling.models import Study
 from labeling.services import access, progress
 from labeling.services.ambiguous import ambiguous_crops
-from labeling.services.export import HEADER, answer_rows
 from labeling.services.guidelines_shown import newest_guideline, newest_number
 from labeling.services.preferences import preferences_of
 from labeling.services.quality import called_by_experiment, called_by_image
@@ -68,7 +65,7 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
             "agreement": agreement_of(study),
             "called": called_by_experiment(study),
             "ambiguous": len(ambiguous_crops(study)),
-            "export_url": reverse("labeling:export", args=[study.pk]),
+            "imported": progress.imported_answers(study),
         }
     return render(request, "labeling/overview.html", context)
 
@@ -84,29 +81,6 @@ def called(request: HttpRequest, pk: int) -> HttpResponse:
         "images": [row for row in images if row.faulty][:WORST_IMAGES],
     }
     return render(request, "labeling/_called.html", context)
-
-
-@require_safe
-def export(request: HttpRequest, pk: int) -> StreamingHttpResponse:
-    """Every answer of the study as CSV, one row per answer; for leads."""
-    study = access.led_study_for(request.user, pk)
-    response = StreamingHttpResponse(_csv_lines(study), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="study-{study.pk}-answers.csv"'
-    return response
-
-
-class _Line:
-    """A file that hands back each line that is written to it."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def _csv_lines(study: Study) -> Iterator[str]:
-    writer = csv.writer(_Line())
-    yield writer.writerow(HEADER)
-    for row in answer_rows(study):
-        yield writer.writerow(row)
 
 
 def _room_urls(study: Study) -> dict[str, str]:

@@ -10,7 +10,14 @@ import pytest
 from tests.commands import PROJECT, bare_environment, manage
 
 HEAVY = ("torch", "skimage", "sklearn")
-PURE = ("imaging.pixels", "labeling.agreement", "training.learning", "inference.pipeline", "audit.chain")
+PURE = (
+    "imaging.pixels",
+    "labeling.agreement",
+    "labeling.exchange",
+    "training.learning",
+    "inference.pipeline",
+    "audit.chain",
+)
 
 RENDER = """
 import os, sys, json

@@ -56,6 +56,8 @@ PAGES: dict[str, Callable[[Study], str]] = {
     "overview": lambda study: reverse("labeling:overview", args=[study.pk]),
     "new study": lambda study: reverse("labeling:new"),
     "settings": lambda study: reverse("labeling:settings", args=[study.pk]),
+    "import": lambda study: reverse("labeling:imports", args=[study.pk]),
+    "export": lambda study: reverse("labeling:exports", args=[study.pk]),
     "ambiguous": lambda study: reverse("labeling:ambiguous", args=[study.pk]),
     "mine": lambda study: _answered(study) and reverse("labeling:mine", args=[study.pk]),
     "room": lambda study: reverse("labeling:room", args=[study.pk]),

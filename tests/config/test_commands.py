@@ -11,8 +11,8 @@ from tests.commands import PROJECT, manage
 from tests.factories import write_experiment
 
 COMMANDS = (
-    "ingest", "quality", "agreement", "rank", "train", "export", "verify_audit", "run_pipeline", "replay",
-    "label_efficiency", "demo",
+    "ingest", "quality", "agreement", "rank", "train", "export", "import_labels", "verify_audit", "run_pipeline",
+    "replay", "label_efficiency", "demo",
 )  # fmt: skip
 
 

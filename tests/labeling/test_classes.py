@@ -8,9 +8,10 @@ from audit.models import AuditEvent
 from labeling.models import LabelClass
 from labeling.services import progress
 from labeling.services.answers import AnswerRefused
-from labeling.services.classes import add_class, change_class, restore_class, retire_class
+from labeling.services.class_history import history_of, history_of_class
+from labeling.services.classes import add_class, change_class, move_class, restore_class, retire_class, split_class
 from labeling.services.reads import reads_of
-from labeling.services.studies import StudyRefused
+from labeling.services.studies import NewClass, StudyRefused
 from labeling.services.summary import agreement_of
 from tests.factories import answer
 from tests.labeling.conftest import Room
@@ -42,7 +43,8 @@ def test_a_change_is_told_with_what_was_before_and_no_change_is_not_told(room: R
     change_class(row, room.alice, row.name, row.color)
     change_class(row, room.alice, "Disk", "#AABBCC")
     (event,) = AuditEvent.objects.filter(action="class.changed")
-    assert (event.detail["before"]["name"], event.detail["after"]) == ("disc", {"name": "Disk", "color": "#aabbcc"})
+    assert (event.detail["before"]["name"], event.detail["after"]["name"]) == ("disc", "Disk")
+    assert event.detail["after"]["color"] == "#aabbcc"
 
 
 def test_a_retired_class_takes_no_answers_and_keeps_those_it_has(room: Room, blob: LabelClass) -> None:
@@ -98,3 +100,50 @@ def test_a_name_or_a_key_that_is_taken_is_refused_spaces_or_not(room: Room, blob
     with pytest.raises(StudyRefused, match="has a class named 'disc'"):
         change_class(blob, room.alice, "disc", blob.color)
     assert room.study.classes.count() == 3
+
+
+def test_a_class_moves_to_a_place_and_the_others_keep_their_order(room: Room, blob: LabelClass) -> None:
+    for place, expected in (
+        (1, ["blob", "disc", "ring"]),
+        (2, ["disc", "blob", "ring"]),
+        (99, ["disc", "ring", "blob"]),
+    ):
+        move_class(of(room, "blob"), room.alice, place)
+        assert list(room.study.classes.order_by("position").values_list("key", flat=True)) == expected
+    moves = AuditEvent.objects.filter(action="class.moved")
+    assert [(row.detail["from"], row.detail["to"]) for row in moves] == [(3, 1), (1, 2), (2, 3)]
+    move_class(of(room, "blob"), room.alice, 3)
+    assert moves.count() == 3
+
+
+def test_a_retired_class_takes_no_place_on_the_keyboard(room: Room, blob: LabelClass) -> None:
+    retire_class(of(room, "disc"), room.alice)
+    with pytest.raises(StudyRefused, match="has no place"):
+        move_class(of(room, "disc"), room.alice, 1)
+    move_class(blob, room.alice, 1)
+    open_ones = room.study.classes.filter(retired_at__isnull=True).order_by("position")
+    assert [row.key for row in open_ones] == ["blob", "ring"]
+
+
+def test_the_history_tells_every_change_in_words_newest_first(room: Room, blob: LabelClass) -> None:
+    change_class(blob, room.alice, "Spot", "#010203", "small and <bright>")
+    move_class(blob, room.alice, 1)
+    retire_class(blob, room.alice, of(room, "disc"))
+    blob.refresh_from_db()
+    restore_class(blob, room.alice)
+    split_class(blob, room.alice, [NewClass("a", "a"), NewClass("b", "b")])
+    texts = [change.text for change in history_of_class(blob)]
+    assert texts[0] == "split into a, b" and texts[-1] == "added"
+    assert texts[1:4] == ["restored", "merged into disc", "moved from place 3 to 1"]
+    assert texts[4].startswith("renamed from “Blob” to “Spot”; coloured #010203 instead of ")
+    assert texts[4].endswith("described anew")
+    assert {change.by for change in history_of_class(blob)} == {"alice"}
+    assert [change.text for change in history_of(room.study)] == texts
+
+
+def test_a_description_keeps_its_lines_and_stays_when_it_is_not_named(room: Room) -> None:
+    row = of(room, "disc")
+    change_class(row, room.alice, row.name, row.color, "one\r\n\r\ntwo ")
+    change_class(row, room.alice, "Disk", row.color)
+    row.refresh_from_db()
+    assert (row.name, row.description) == ("Disk", "one\n\ntwo")

@@ -57,7 +57,9 @@ def test_one_new_answer_reads_one_crop(bench: Bench, monkeypatch: pytest.MonkeyP
     book.read()
     asked: list[object] = []
     reads_of = labels.reads_of
-    monkeypatch.setattr(labels, "reads_of", lambda study, crops: (asked.append(crops), reads_of(study, crops))[1])
+    monkeypatch.setattr(
+        labels, "reads_of", lambda study, crops, **how: (asked.append(crops), reads_of(study, crops, **how))[1]
+    )
     answer(bench.study, bench.bob, bench.crops[9])
     book.read()
     assert asked == [{bench.crops[9].pk}]

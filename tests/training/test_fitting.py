@@ -1,21 +1,25 @@
 """Held-out predictions: no crop is ever predicted by a model that saw its unit."""
 
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pytest
+from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imaging.pixels.normalise import scale_crops
 from imaging.services.storage import shard
-from tests.factories import answer_all, crops_of
+from labeling.services.bulk import BulkItem, BulkStep, submit_bulk
+from tests.factories import answer_all, crops_of, kind_of
 from tests.training.conftest import Bench
 from training.learning.evaluate import evaluate
 from training.learning.leakage import Places
 from training.learning.recipe import Recipe
 from training.learning.splits import SplitRules, Units, choose_split, unit_names
 from training.services.layout import layout_of, windows_of
+from training.services.work import Refused
 from training.worker import fitting
 from training.worker import pixels as pixels_module
 from training.worker.examples import Examples, load_examples, split_of
@@ -142,3 +146,29 @@ def test_a_network_predicts_the_whole_pool_in_chunks_and_tells_of_each(
     prior = evaluate(held_out.prior[examples.labelled], examples.labels, held_out.unit[examples.labelled], "ab")
     assert prior["balanced_accuracy"]["value"] == pytest.approx(0.5)
     assert report["n"] == 40
+
+
+def test_what_was_answered_in_bulk_teaches_and_does_not_test(bench: Bench) -> None:
+    """Bulk answers that say the opposite of what is seen change the model and no truth that it is held to."""
+    answer_all(bench.study, bench.bob, bench.crops[:36])
+    before = load_examples(bench.study)
+    wrong = [crop for crop in bench.crops[36:] if kind_of(crop) == "disc"]
+    items = tuple(BulkItem(uuid4(), crop.pk) for crop in wrong)
+    submit_bulk(bench.study, bench.bob, BulkStep("label", timezone.now(), items, ("ring",)))
+    examples = load_examples(bench.study)
+    split = split_of(bench.study, examples)
+    assert len(examples.labelled) == len(before.labelled) + len(wrong)
+    assert examples.tested.sum() == len(before.labelled)
+    assert (examples.held_to[examples.tested] == before.shares).all()
+    held_out = fitting.hold_out(examples, split, QUICK, lambda part, done, text: None)
+    report = fitting.report_of(examples, split, held_out, QUICK)
+    assert report["n"] == report["labels"]["crops"] == len(before.labelled)
+    assert report["labels"]["only_trained_on"] == len(wrong)
+
+
+def test_a_study_that_was_answered_in_bulk_alone_is_not_judged(bench: Bench) -> None:
+    for label, crops in (("disc", bench.crops[:12]), ("ring", bench.crops[12:24])):
+        items = tuple(BulkItem(uuid4(), crop.pk) for crop in crops)
+        submit_bulk(bench.study, bench.bob, BulkStep("label", timezone.now(), items, (label,)))
+    with pytest.raises(Refused, match="one by one"):
+        load_examples(bench.study)

@@ -29,6 +29,7 @@ def crop_context(study: Study, crop: Crop, user: Any) -> dict[str, Any]:
         "study": study,
         "crop": crop,
         "is_lead": is_lead,
+        "open_classes": study.classes.filter(retired_at__isnull=True).order_by("position") if is_lead else (),
         "reasons": [reason_text(reason) for reason in report.reasons] if report else [],
         "asked": asked_words(asked(study, crop), answers),
         "answers": [_answer_row(row) for row in answers],

@@ -12,21 +12,23 @@ from labeling.services.ambiguous import is_ambiguous
 from labeling.services.reads import (
     ADJUDICATION,
     BAD,
+    CLASS_SPLIT,
     NOT_SURE,
     SECOND_READ,
     STREAM,
     Cause,
     Read,
     cause_of,
+    in_stream,
     reads_of,
     reopened_after,
     situation_of,
 )
 
-# Why a crop that was read waits for one more reader; the first: it waits for none. The last waits until every crop
-# was read once.
-FURTHER_READS = ("", SECOND_READ, STREAM, ADJUDICATION, SECOND_READ)
-PLANNED = len(FURTHER_READS) - 1
+# Why a crop that was read waits for one more reader; the first: it waits for none. PLANNED waits until every crop was
+# read once.
+FURTHER_READS = ("", SECOND_READ, STREAM, ADJUDICATION, SECOND_READ, CLASS_SPLIT)
+PLANNED = 4
 KINDS = {
     Cause.NONE: 0, Cause.FIRST: 0, Cause.SHARED: 1, Cause.NOT_SURE: 1, Cause.REOPENED: 1, Cause.STREAM: 2,
     Cause.DISPUTE: 3, Cause.PLANNED: PLANNED,
@@ -44,7 +46,8 @@ class Standing:
     `votes` (crops, classes) counts the reads per open class, `reads` (crops,) all reads and `not_sure` (crops,)
     those that could not tell, `bad` (crops,) those of a bad crop or a wrong object. `in_stream` marks crops of the
     random stream and `ambiguous` those that are frozen without a class. `further_read` (crops,) numbers
-    FURTHER_READS. `newest` is the number of the newest answer, also of a withdrawn one.
+    FURTHER_READS. Reads of a class that was split since count in none of them: their crop waits to be read anew.
+    `newest` is the number of the newest answer, also of a withdrawn one.
     """
 
     crop_ids: NDArray[np.int64]
@@ -118,7 +121,8 @@ class AnswerBook:
         return set(crops) if complete else None
 
     def _rows(self, crops: set[int] | None) -> Standing:
-        reads, reopened = reads_of(self._study, crops), reopened_after(self._study, crops)
+        reads = reads_of(self._study, crops, with_void=True)
+        reopened = reopened_after(self._study, crops)
         keys = _keys(self._study, crops)
         numbers = sorted(reads)
         rows = [_Row.of(self._study, keys[crop], reads[crop], reopened.get(crop)) for crop in numbers]
@@ -135,14 +139,19 @@ class _Row:
     further_read: int
 
     @staticmethod
-    def of(study: Study, crop_key: str, reads: Sequence[Read], reopened_at: int | None) -> "_Row":
+    def of(study: Study, crop_key: str, answered: Sequence[Read], reopened_at: int | None) -> "_Row":
+        reads = [read for read in answered if not read.is_void]
         given = {read.number: read.answer for read in reads}
-        at = situation_of(reads, reopened_at)
+        at = situation_of(reads, reopened_at, drawn=in_stream(answered))
         cause = cause_of(study, crop_key, given.values(), at)
         # A reopened crop of the stream stays one, and an ambiguous one waits for the word that settles it.
         if cause == Cause.REOPENED and at.in_stream:
             cause = Cause.DISPUTE if at.differ else Cause.STREAM
-        return _Row(reads, at.in_stream, is_ambiguous(list(reads), reopened_at), KINDS[cause])
+        kind = KINDS[cause]
+        # Read, but not as the classes are now: it is asked again as what it was.
+        if len(reads) < len(answered) and cause not in (Cause.NONE, Cause.DISPUTE):
+            kind = FURTHER_READS.index(STREAM if at.in_stream else CLASS_SPLIT)
+        return _Row(reads, at.in_stream, is_ambiguous(list(reads), reopened_at), kind)
 
     def count(self, kinds: Collection[str] | None = None) -> int:
         """Number of its reads, of all kinds or of these."""

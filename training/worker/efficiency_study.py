@@ -1,11 +1,12 @@
 """The labelled crops of a study that a label-efficiency run may replay: those that no strategy chose."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labeling.models import Study
+from labeling.models import Annotation, Study
 from training.learning.efficiency.plan import LabelledPool
 from training.learning.simulation import NOT_SURE
 from training.learning.splits import Units
@@ -39,7 +40,7 @@ def study_pool(study: Study) -> Labelled:
     """
     classes = tuple(class_keys(study))
     pool, standing = load_pool(study, study.encoder), standing_answers(study)
-    label, kinds = _kinds(pool, standing)
+    label, kinds = _kinds(pool, standing, _leaning(study))
     by_name = {"stream": kinds.usable & kinds.stream, "whole": kinds.usable & kinds.whole}
     name = max(by_name, key=lambda kind: np.count_nonzero(by_name[kind]))
     rows = np.flatnonzero(by_name[name])
@@ -60,18 +61,29 @@ def study_pool(study: Study) -> Labelled:
     return Labelled(data, _units(pool.units, rows), classes, about)
 
 
-def _kinds(pool: Pool, standing: Standing) -> tuple[NDArray[np.int64], Kinds]:
-    """Class of every crop of the pool (N,), NOT_SURE where none is named, and the kinds of answers."""
+def _kinds(pool: Pool, standing: Standing, leaning: Collection[int]) -> tuple[NDArray[np.int64], Kinds]:
+    """Class of every crop of the pool (N,), NOT_SURE where none is named, and the kinds of answers.
+
+    Crops of `leaning` were answered many at once or by accepting a suggestion: nothing is held to them.
+    """
     rows = pool.rows_of(standing.crop_ids)
     inside = rows >= 0
     named = standing.labelled()[inside]
     answered, usable, stream = (np.zeros(len(pool.crop_ids), dtype=bool) for _ in range(3))
     label = np.full(len(pool.crop_ids), NOT_SURE, dtype=np.int64)
     answered[rows[inside]] = True
-    usable[rows[inside]] = named | (standing.not_sure[inside] > 0)
+    independent = ~np.isin(standing.crop_ids[inside], np.fromiter(leaning, np.int64))
+    usable[rows[inside]] = independent & (named | (standing.not_sure[inside] > 0))
     stream[rows[inside]] = standing.in_stream[inside]
     label[rows[inside]] = np.where(named, standing.votes[inside].argmax(axis=1), NOT_SURE)
     return label, Kinds(usable, stream, whole_crops(pool.experiment_index, pool.places.image, answered))
+
+
+def _leaning(study: Study) -> set[int]:
+    """Crops with a standing answer that is no independent reading."""
+    standing = Annotation.objects.current().filter(study=study)
+    leaning = standing.exclude(pk__in=standing.independent().values("pk"))
+    return set(leaning.values_list("crop_id", flat=True))
 
 
 def whole_crops(experiment: NDArray[np.integer], image: NDArray[np.str_], answered: Mask) -> Mask:

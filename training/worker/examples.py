@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from imaging.pixels.digest import mapping_digest
 from labeling.models import Study
+from labeling.services.reads import reads_of
 from training.learning.splits import Split, SplitRules, choose_split
 from training.models import LabelSnapshot
 from training.services.labels import class_keys, standing_answers
@@ -22,6 +23,8 @@ class Examples:
 
     `labelled` (n,) are rows of the pool, `shares` (n, classes) their vote shares, `crops` (n, channel, s, s) their
     pixels, scaled to [0, 1]. The pixels of the whole pool stay in their files and are read through `pixels`.
+    `truth` (n, classes) are the shares among independent reads alone, rows of zeros where there is none; all reads
+    where it is left out.
     """
 
     pool: Pool
@@ -32,6 +35,17 @@ class Examples:
     shares: NDArray[np.float64]
     in_stream: NDArray[np.bool_]
     newest: int
+    truth: NDArray[np.float64] | None = None
+
+    @property
+    def held_to(self) -> NDArray[np.float64]:
+        """What a held-out prediction is held to (n, classes): independent reads, never bulk or suggested answers."""
+        return self.shares if self.truth is None else self.truth
+
+    @property
+    def tested(self) -> NDArray[np.bool_]:
+        """Which of the labelled crops (n,) a model may be judged on."""
+        return np.asarray(self.held_to.sum(axis=1) > 0)
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -48,7 +62,7 @@ def load_examples(study: Study) -> Examples:
     standing = standing_answers(study)
     places = pool.rows_of(standing.crop_ids)
     kept = standing.labelled() & (places >= 0)
-    shares = standing.votes[kept] / np.maximum(standing.votes[kept].sum(axis=1, keepdims=True), 1)
+    shares = _shares(standing.votes[kept])
     present = int((shares.sum(axis=0) > 0).sum())
     if present < 2:
         raise Refused(
@@ -64,7 +78,30 @@ def load_examples(study: Study) -> Examples:
         shares=shares,
         in_stream=standing.in_stream[kept],
         newest=standing.newest,
+        truth=_truth(study, classes, standing.crop_ids[kept]),
     )
+
+
+def _shares(votes: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(votes / np.maximum(votes.sum(axis=1, keepdims=True), 1))
+
+
+def _truth(study: Study, classes: list[str], crop_ids: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Shares (n, classes) among independent reads of the crops; Refused where they name fewer than two classes."""
+    places = {key: place for place, key in enumerate(classes)}
+    rows = {int(crop): row for row, crop in enumerate(crop_ids)}
+    votes = np.zeros((len(crop_ids), len(classes)))
+    for crop, reads in reads_of(study).items():
+        for read in reads:
+            if crop in rows and read.is_independent and read.label in places:
+                votes[rows[crop], places[read.label]] += 1
+    named = int((votes.sum(axis=0) > 0).sum())
+    if named < 2:
+        raise Refused(
+            f"The crops of '{study}' that were read one by one name {named} of its classes: a model is judged on "
+            "those alone, so read crops of at least two classes in the reading room."
+        )
+    return _shares(votes)
 
 
 def split_of(study: Study, examples: Examples) -> Split:

@@ -100,13 +100,22 @@ def hold_out(examples: Examples, split: Split, recipe: Recipe, tell: Callable[[i
             logits[part] = found
         head = _fit_baseline(examples, train_rows)
         baseline[rows] = probabilities(head, examples.pool.features[rows])
-    known = logits[examples.labelled]
-    temperatures = temperatures_of_others(known, examples.shares, split.fold_of)
+    tested = examples.tested
+    known, held_to = logits[examples.labelled[tested]], examples.held_to[tested]
+    temperatures = _temperatures(known, held_to, split.fold_of[tested], len(split.folds))
     model_says = tempered(logits / temperatures[fold, None], 1.0)
     # One constant in all folds: constants that differ, pooled, would score below chance.
     prior = class_prior(examples.labels, classes, size)
-    temperature = fit_temperature(known, examples.shares)
+    temperature = fit_temperature(known, held_to)
     return HeldOut(model_says, baseline, prior, fold, split.unit_of_pool, temperature)
+
+
+def _temperatures(
+    known: Probabilities, held_to: Probabilities, fold_of: NDArray[np.int64], folds: int
+) -> NDArray[np.float64]:
+    """The temperature of each fold (folds,); a fold without a crop that is judged takes that of all."""
+    found = temperatures_of_others(known, held_to, fold_of)
+    return np.concatenate([found, np.full(folds - len(found), fit_temperature(known, held_to))])
 
 
 def fit_model(examples: Examples, train_rows: NDArray[np.int64], recipe: Recipe, tell: Tell) -> Model:
@@ -137,9 +146,9 @@ def unit_windows(channels: int) -> list[tuple[float, float]]:
 
 def report_of(examples: Examples, split: Split, held_out: HeldOut, recipe: Recipe) -> dict[str, Any]:
     """The held-out report on the labelled crops: the model beside its baselines, with intervals over units."""
-    rows = examples.labelled
+    rows = examples.labelled[examples.tested]
     unit = held_out.unit[rows]
-    truth = examples.labels
+    truth = np.asarray(examples.held_to[examples.tested].argmax(axis=1), dtype=np.int64)
     report = evaluate(held_out.model[rows], truth, unit, examples.classes, split.level)
     report = with_comparisons(
         report | {"kind": recipe.model},
@@ -159,7 +168,8 @@ def report_of(examples: Examples, split: Split, held_out: HeldOut, recipe: Recip
         },
         "labels": {
             "crops": len(rows),
-            "in_random_stream": int(examples.in_stream.sum()),
+            "in_random_stream": int(examples.in_stream[examples.tested].sum()),
+            "only_trained_on": int((~examples.tested).sum()),
             "note": "Most of these crops were chosen by the ranking, so they are harder than the average crop.",
         },
     }

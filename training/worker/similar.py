@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from imaging.models import Crop
 from labeling.models import Annotation, Study
@@ -39,12 +40,8 @@ def similar_crops(study: Study, crop: Crop, wish: Wish, count: int = SHOWN) -> l
 
     Refused where the pool has no embeddings yet or the crop is not in it.
     """
-    known = page_pool(study)
+    known, place, distance = _looked_up(study, crop)
     pool = known.pool
-    place = int(pool.rows_of([crop.pk])[0])
-    if place < 0:
-        raise Refused("This crop is not in the pool: quality control rejected its image, or it has no embedding yet.")
-    distance = _distances(known, place)
     allowed = np.ones(len(distance), dtype=bool)
     allowed[place] = False
     if wish.same_experiment:
@@ -56,8 +53,22 @@ def similar_crops(study: Study, crop: Crop, wish: Wish, count: int = SHOWN) -> l
     return [Similar(int(pool.crop_ids[at]), float(distance[at])) for at in nearest]
 
 
+def distances_to(study: Study, crop: Crop) -> tuple[NDArray[np.int64], Distances]:
+    """Numbers of all crops of the pool (n,) and how far each lies from this one (n,); Refused as above."""
+    known, _, distance = _looked_up(study, crop)
+    return known.pool.crop_ids, distance
+
+
+def _looked_up(study: Study, crop: Crop) -> tuple[PagePool, int, Distances]:
+    known = page_pool(study)
+    place = int(known.pool.rows_of([crop.pk])[0])
+    if place < 0:
+        raise Refused("This crop is not in the pool: quality control rejected its image, or it has no embedding yet.")
+    return known, place, _distances(known, place)
+
+
 def _answered(study: Study, by: Any) -> list[int]:
-    standing = Annotation.objects.reads().filter(study=study)
+    standing = Annotation.objects.counted().filter(study=study)
     if by is not None:
         standing = standing.filter(annotator=by)
     return list(standing.values_list("crop_id", flat=True))

@@ -1,6 +1,6 @@
 """Reads what the report of a random stream is computed from: answers, settled stream crops, embeddings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -119,7 +119,6 @@ def _truth(study: Study, standing: Standing, crops: Sequence[StreamCrop]) -> tup
     """
     classes = {key: place for place, key in enumerate(class_keys(study))}
     row_of = {int(crop): row for row, crop in enumerate(standing.crop_ids)}
-    shares = _shares(standing)
     truth, weight = np.zeros_like(standing.votes), np.full(len(standing.crop_ids), np.nan)
     for crop in crops:
         row = row_of.get(crop.crop_id)
@@ -129,8 +128,14 @@ def _truth(study: Study, standing: Standing, crops: Sequence[StreamCrop]) -> tup
         if crop.state in SETTLED and crop.label in classes:
             truth[row, classes[crop.label]] = 1.0
         elif crop.state in PROVISIONAL:
-            truth[row] = shares[row]
+            truth[row] = _shares_of(crop, classes)
     return truth, weight
+
+
+def _shares_of(crop: StreamCrop, classes: Mapping[str, int]) -> Floats:
+    """Shares of the classes (classes,) among the reads of a random check so far; zeros where none is named."""
+    named = [classes[read.label] for read in crop.reads if read.label in classes]
+    return np.bincount(named, minlength=len(classes)) / max(len(named), 1)
 
 
 def _filled(weight: Floats, experiment: Ids) -> Floats:

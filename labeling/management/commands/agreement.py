@@ -23,11 +23,12 @@ class Command(JsonCommand):
         source.add_argument("study", nargs="?", default="", help="name or number of a study")
         source.add_argument("--table", type=Path, help="CSV with the columns item, annotator, label")
         parser.add_argument("--not-sure", default=None, metavar="LABEL", help="the label that means: not sure")
+        parser.add_argument("--with-imported", action="store_true", help="imported answers were given independently")
 
     def answer(self, **options: Any) -> Answer:
         try:
             if options["table"] is None:
-                return agreement_of(study_named(options["study"]))
+                return agreement_of(study_named(options["study"]), with_imported=options["with_imported"])
             return summarise(read_csv(options["table"], not_sure=options["not_sure"]))
         except OSError as error:
             raise CommandError(f"{options['table']}: {error.strerror}. Check the path.") from error

@@ -1,7 +1,9 @@
 """Leases: crops that somebody is looking at now, for minutes; and the gate that lets one writer in at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
+from threading import Lock
 from typing import Any
 
 from django.db import connection, transaction
@@ -24,6 +26,20 @@ _LEASES = Statement(
     study=int,
     user=int,
 )
+
+
+# SQLite lets waiting writers try again and again, in no order: with many at once one of them may wait for longer than
+# the busy timeout. Those of one process queue up here instead.
+_TURN = Lock()
+
+
+@contextmanager
+def one_at_a_time(study: Study) -> Iterator[None]:
+    """A transaction in which no other writes leases or answers of the study; see `lock`."""
+    queues_up = connection.vendor == "sqlite" and not connection.in_atomic_block
+    with _TURN if queues_up else nullcontext(), transaction.atomic():
+        lock(study)
+        yield
 
 
 def lock(study: Study) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -13,7 +12,7 @@ from audit.statements import Statement
 from labeling.models import Lease, QueueEntry, Reopening, RequestedCrop, Study
 from labeling.services.queue import places, rereads
 from labeling.services.queue.candidates import Candidate, Offer
-from labeling.services.queue.leases import LEASED_AHEAD, lease, leases_of, lock, renew
+from labeling.services.queue.leases import LEASED_AHEAD, lease, leases_of, one_at_a_time, renew
 from labeling.services.queue.reader import Reader, reader_of
 from labeling.services.queue.routing import Turn, readable
 from labeling.services.queue.slots import special_slots
@@ -53,8 +52,7 @@ def next_crops(study: Study, user: Any, count: int) -> list[Candidate]:
 
 def serve(study: Study, user: Any, count: int) -> Served:
     """The same as `next_crops`, with what else the reading room wants to know. A reader who pauses gets nothing."""
-    with transaction.atomic():
-        lock(study)
+    with one_at_a_time(study):
         reader = reader_of(study, user, timezone.now())
         return Served([], reader) if reader.wish.is_paused else _serve(reader, count)
 

@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('imaging', '0002_image_verdict'),
-        ('labeling', '0007_hand_reasons'),
+        ('labeling', '0008_guideline_versions'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

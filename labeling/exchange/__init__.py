@@ -1,0 +1,1 @@
+"""Labels in the formats of other tools, as plain data: no rows, no settings, no clock."""

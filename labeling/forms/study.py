@@ -1,0 +1,154 @@
+"""The forms of a study: what is decided when it is made, what may be changed later, and its guidelines."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+
+from imaging.models import Experiment
+from imaging.services.access import experiments_of
+from labeling import registry
+from labeling.forms.fields import EncoderField, LinesField, PercentField, StrategyField, strategies
+from labeling.forms.words import HINTS, LABELS, MORE
+from labeling.models import MOST_TEMPERATURE, NO_SUGGESTIONS_WHERE_BLIND, Study
+from labeling.services.guidelines import LONGEST_CHANGE
+
+LONGEST_GUIDELINES = 50_000
+
+# What stands together on the page; one row of the page for each inner tuple.
+GROUPS: tuple[tuple[str, str, str, tuple[tuple[str, ...], ...]], ...] = (
+    ("question", "The question", "", (("name", "question"), ("guidelines",), ("experiments",))),
+    (
+        "reads",
+        "Who reads what",
+        "More reads cost more time and tell how far the answers can be trusted.",
+        (
+            ("reads_per_crop", "overlap_share"),
+            ("is_blind", "locks_view"),
+            ("shows_suggestions", "adjudicates"),
+            ("routes_not_sure_to_seniors",),
+            ("reread_share", "reread_after_days", "reread_after_items"),
+        ),
+    ),
+    (
+        "asking",
+        "What is asked next",
+        "Whatever is chosen here, the ranking is made anew after every answer.",
+        (("strategy",), ("random_share", "coverage_share")),
+    ),
+    (
+        "advanced",
+        "Advanced",
+        "What the ranking sees, how it draws, and how time is counted. The defaults fit most studies.",
+        (
+            ("encoder", "sampling_temperature"),
+            ("stream_in_training", "not_sure_as_soft_labels"),
+            ("idle_cap_s",),
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Fields that stand together: `rows` of bound fields, and whether one of them is wrong."""
+
+    key: str
+    title: str
+    text: str
+    rows: list[list[Any]]
+    has_errors: bool
+
+
+class SettingsForm(forms.Form):
+    """What leads may change of a study at any time."""
+
+    name = forms.CharField(max_length=200)
+    question = forms.CharField(max_length=500)
+    experiments = forms.ModelMultipleChoiceField(Experiment.objects.none(), widget=forms.CheckboxSelectMultiple)
+    strategy = StrategyField()
+    encoder = EncoderField()
+    coverage_share = PercentField(initial=0.2)
+    random_share = PercentField(initial=0.1)
+    sampling_temperature = forms.FloatField(min_value=0, max_value=MOST_TEMPERATURE, initial=0)
+    overlap_share = PercentField(initial=0.2)
+    reads_per_crop = forms.IntegerField(min_value=1, max_value=20, initial=1)
+    reread_share = PercentField(initial=0.0)
+    reread_after_days = forms.IntegerField(min_value=0, max_value=3650, initial=7)
+    reread_after_items = forms.IntegerField(min_value=0, max_value=1_000_000, initial=200)
+    adjudicates = forms.BooleanField(required=False, initial=True)
+    routes_not_sure_to_seniors = forms.BooleanField(required=False)
+    is_blind = forms.BooleanField(required=False, initial=True)
+    shows_suggestions = forms.BooleanField(required=False)
+    locks_view = forms.BooleanField(required=False)
+    idle_cap_s = forms.IntegerField(min_value=1, max_value=3600, initial=60)
+    not_sure_as_soft_labels = forms.BooleanField(required=False)
+
+    def __init__(self, user: Any, *args: Any, study: Study | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        rows = experiments_of(user)
+        if study is not None:
+            rows = rows | Experiment.objects.filter(studies=study)
+            self._keep_choices(study)
+        experiments: Any = self.fields["experiments"]
+        experiments.queryset = rows.distinct().order_by("name")
+        for name, field in self.fields.items():
+            field.label = LABELS.get(name, name.capitalize())
+            field.help_text = HINTS.get(name, "")
+            if field.help_text:
+                field.widget.attrs["aria-describedby"] = f"id_{name}_hint"
+
+    def clean(self) -> dict[str, Any]:
+        """The settings; suggestions in a blind study are refused in words."""
+        given = super().clean() or {}
+        if given.get("is_blind") and given.get("shows_suggestions"):
+            self.add_error("shows_suggestions", NO_SUGGESTIONS_WHERE_BLIND)
+        return given
+
+    def groups(self) -> list[Group]:
+        """The fields as they stand on the page."""
+        found = []
+        for key, title, text, rows in GROUPS:
+            bound = [[self._told(name) for name in row if name in self.fields] for row in rows]
+            wrong = any(field.errors for row in bound for field in row)
+            found.append(Group(key, title, text, [row for row in bound if row], wrong))
+        return found
+
+    def _told(self, name: str) -> Any:
+        field: Any = self[name]
+        field.more = MORE.get(name, "")
+        return field
+
+    def _keep_choices(self, study: Study) -> None:
+        """Let a choice that is no longer on offer stand: the first of the list would be saved in its place."""
+        fields: Any = self.fields
+        fields["encoder"].kept = study.encoder
+        if study.strategy not in registry.strategies.choices():
+            gone = (study.strategy, f"{study.strategy}: no longer on offer")
+            fields["strategy"].choices = [*strategies(), gone]
+
+    @staticmethod
+    def of(study: Study) -> dict[str, Any]:
+        """What the form shows of a study."""
+        values = {name: getattr(study, name) for name in SettingsForm.base_fields if name != "experiments"}
+        return values | {"experiments": study.experiments.all()}
+
+
+class NewStudyForm(SettingsForm):
+    """What is decided when a study is made."""
+
+    guidelines = LinesField(6, max_length=LONGEST_GUIDELINES)
+    stream_in_training = forms.BooleanField(required=False, initial=True)
+
+
+class GuidelinesForm(forms.Form):
+    """A new text of the guidelines; `seen` is the number of the version that it started from."""
+
+    text = LinesField(16, max_length=LONGEST_GUIDELINES, label="Text", help_text=HINTS["guidelines"])
+    change = forms.CharField(
+        max_length=LONGEST_CHANGE,
+        required=False,
+        label="What is new",
+        help_text="One sentence, for readers who know the version before.",
+    )
+    seen = forms.IntegerField(min_value=0, widget=forms.HiddenInput)

@@ -1,0 +1,153 @@
+"""What taking a file would change: which labels are new, which are there, which contradict each other."""
+
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid5
+
+from labeling.exchange.labels import Problem
+from labeling.models import Annotation, LabelImport, Study
+from labeling.services.imports.people import known_people, pseudonym
+from labeling.services.imports.reading import Matched, Reading, Upload, read
+
+# Names the answers of imports: the same row of the same file is the same answer, however often it is sent.
+NAMESPACE = UUID("5f0c6b0e-3a8e-5d0b-9d0a-6c9f3f0a1e57")
+MOST_NAMED = 10_000
+NUMBERS = re.compile(r"\d+")
+
+# Said after a number: "9 too far from any crop".
+WORDS = {
+    "unreadable": "unreadable",
+    "crop": "of a crop that the study does not have",
+    "image": "of an image that the study does not have, or of several",
+    "place": "without a place in their image",
+    "far": "too far from any crop",
+    "ambiguous": "about equally near to two crops",
+    "class": "of a class that the study does not have",
+    "time": "with a time that has not come yet",
+    "duplicate": "the same as another row",
+    "conflict": "against another row of the same annotator",
+    "answered": "of a crop that the same annotator has answered here",
+}
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a file brings: `new` labels, and every row that is left out, with why."""
+
+    upload: Upload
+    kind: str
+    rows: int
+    silent: int
+    new: list[tuple[UUID, Matched]] = field(default_factory=list)
+    already: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    new_classes: list[str] = field(default_factory=list)
+    people: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows are left out, by code, in the order of WORDS."""
+        counted = Counter(problem.code for problem in self.problems)
+        return {code: counted[code] for code in WORDS if counted[code]}
+
+    def report(self) -> dict[str, Any]:
+        """The plan as JSON: counts, people, and the first MOST_NAMED rows that are left out."""
+        return {
+            "rows": self.rows,
+            "taken": len(self.new),
+            "already": self.already,
+            "silent": self.silent,
+            "left_out": self.counts,
+            "new_classes": self.new_classes,
+            "people": self.people,
+            "problems": [
+                {"row": problem.row, "code": problem.code, "message": problem.message}
+                for problem in self.problems[:MOST_NAMED]
+            ],
+        }
+
+
+def plan(study: Study, upload: Upload) -> Plan:
+    """What taking the file would store now; FileRefused where it cannot be read at all. Changes nothing."""
+    return settle(study, upload, read(study, upload))
+
+
+def settle(study: Study, upload: Upload, reading: Reading) -> Plan:
+    """The plan over a file that was read: what the study holds by now decides."""
+    made = Plan(
+        upload, upload.kind, reading.rows, reading.silent, problems=list(reading.problems),
+        new_classes=reading.new_classes,
+    )  # fmt: skip
+    people = known_people(study, {item.annotator for item in reading.matched})
+    names = {user.pk: name for name, user in people.items()}
+    # Taken once: the digest of a large file takes longer than all the rest of a row.
+    digest = upload.sha256
+    standing, stored = _standing(study, names), _stored(study, digest)
+    for item in _consistent(reading.matched, made.problems):
+        client_id = uuid5(NAMESPACE, f"{study.pk}:{digest}:{item.label.row}")
+        if client_id in stored:
+            made.already += 1
+        elif (item.annotator, item.crop) in standing:
+            made.problems.append(_problem(item, "answered", f"{item.annotator} has answered this crop here already"))
+        else:
+            made.new.append((client_id, item))
+    made.problems.sort(key=lambda problem: [int(digits) for digits in NUMBERS.findall(problem.row)])
+    made.people = _described(made.new, people)
+    # A class is added only where a label needs it.
+    needed = {item.label.name for _, item in made.new}
+    made.new_classes = [name for name in made.new_classes if name in needed]
+    return made
+
+
+def _standing(study: Study, names: dict[int, str]) -> set[tuple[str, int]]:
+    """(annotator, crop) of what stands."""
+    rows = Annotation.objects.current().filter(study=study, annotator__in=names)
+    return {(names[annotator], crop) for annotator, crop in rows.values_list("annotator_id", "crop_id")}
+
+
+def _stored(study: Study, digest: str) -> set[UUID]:
+    """Ids of imported answers, also of those that were corrected since; none where the file is new."""
+    if not LabelImport.objects.filter(study=study, sha256=digest).exists():
+        return set()
+    imported = Annotation.objects.filter(study=study, source=Annotation.Source.IMPORT)
+    return set(imported.values_list("client_id", flat=True))
+
+
+def _consistent(matched: list[Matched], problems: list[Problem]) -> list[Matched]:
+    """One label per annotator and crop; where two differ, none is taken, as nobody knows which one counts."""
+    groups: dict[tuple[str, int], list[Matched]] = defaultdict(list)
+    for item in matched:
+        groups[item.annotator, item.crop].append(item)
+    kept = []
+    for items in groups.values():
+        first = items[0]
+        if len({(item.label.answer, item.key) for item in items}) > 1:
+            problems.extend(_problem(item, "conflict", f"contradicts {_others(items, item)}") for item in items)
+            continue
+        kept.append(first)
+        problems.extend(_problem(item, "duplicate", f"says the same as {first.label.row}") for item in items[1:])
+    return kept
+
+
+def _others(items: list[Matched], item: Matched) -> str:
+    return ", ".join(other.label.row for other in items if other is not item)[:200]
+
+
+def _problem(item: Matched, code: str, message: str) -> Problem:
+    return Problem(item.label.row, code, message)
+
+
+def _described(new: list[tuple[UUID, Matched]], people: dict[str, Any]) -> list[dict[str, Any]]:
+    """For each annotator of new labels: the name in the file, how many, and the user who will stand for them."""
+    counted = Counter(item.annotator for _, item in new)
+    return [
+        {
+            "name": name,
+            "labels": labels,
+            "user": people[name].username if name in people else pseudonym(name),
+            "member": name in people and people[name].is_active,
+        }
+        for name, labels in counted.most_common()
+    ]

@@ -1,0 +1,5 @@
+"""What a study refuses its leads; a file of its own, so that each part of a study can raise it."""
+
+
+class StudyRefused(ValueError):
+    """The study cannot be made or changed so; the message says why and what to do."""

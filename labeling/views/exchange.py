@@ -1,0 +1,163 @@
+"""Labels in and out: what a file of labels would bring, and the files that a study can leave as; for leads."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.files.uploadedfile import UploadedFile
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from labeling.exchange.labels import FileRefused, clean
+from labeling.models import LabelImport, Study
+from labeling.services import access
+from labeling.services.export import EXPORTS
+from labeling.services.imports import Plan, Upload, plan, take
+from labeling.services.imports.plan import WORDS
+from labeling.services.imports.waiting import forget, keep, waiting
+from labeling.services.studies import StudyRefused
+
+# A page holds the file in memory while it reads it: larger ones go through the command line.
+MOST_BYTES = 16 * 2**20
+SHOWN = 200
+AUTOMATIC = "as the file looks"
+
+
+class ImportForm(forms.Form):
+    """A file of labels, and what it may not say itself."""
+
+    file = forms.FileField(label="File", help_text="CSV, Label Studio JSON, QuPath GeoJSON, or a training set.")
+    format = forms.ChoiceField(label="Format", required=False, choices=[("", AUTOMATIC), *LabelImport.Format.choices])
+    annotator = forms.CharField(
+        label="Annotator", required=False, max_length=120, help_text="Who gave the labels that name nobody."
+    )
+    image = forms.CharField(
+        label="Image", required=False, max_length=500,
+        help_text="QuPath GeoJSON names no image: which one is it? Empty: the one that the file is named after.",
+    )  # fmt: skip
+    images = forms.FileField(
+        label="Table of images", required=False,
+        help_text="For a training set of CellProfiler Analyst: Image.csv, which says what each ImageNumber is.",
+    )  # fmt: skip
+    adds_classes = forms.BooleanField(label="Add classes that the study does not have", required=False)
+
+    def clean_file(self) -> UploadedFile:
+        """A file that a page can read at once."""
+        return _small(self.cleaned_data["file"])
+
+    def clean_images(self) -> UploadedFile | None:
+        """The same for the table of images."""
+        file = self.cleaned_data["images"]
+        return file and _small(file)
+
+    def upload(self) -> Upload:
+        """The file with what was said of it."""
+        data = self.cleaned_data
+        return Upload(
+            name=clean(data["file"].name, 200) or "labels",
+            content=data["file"].read(),
+            format=data["format"],
+            image=clean(data["image"], 500),
+            images=data["images"].read() if data["images"] else b"",
+            annotator=clean(data["annotator"], 120),
+            adds_classes=data["adds_classes"],
+        )
+
+
+def _small(file: UploadedFile) -> UploadedFile:
+    if (file.size or 0) > MOST_BYTES:
+        raise forms.ValidationError(
+            f"The file is larger than {MOST_BYTES // 2**20} MiB: use “manage.py import_labels” or split it."
+        )
+    return file
+
+
+@require_safe
+def exports(request: HttpRequest, pk: int) -> HttpResponse:
+    """The formats that a study's labels can leave in."""
+    study = access.led_study_for(request.user, pk)
+    return render(request, "labeling/exports.html", {"study": study, "exports": EXPORTS.values()})
+
+
+@require_safe
+def answers(request: HttpRequest, pk: int) -> StreamingHttpResponse:
+    """Every answer of the study as CSV, one row per answer."""
+    return download(request, pk, "answers")
+
+
+@require_safe
+def download(request: HttpRequest, pk: int, kind: str) -> StreamingHttpResponse:
+    """A study's labels as a file, sent while it is made."""
+    study = access.led_study_for(request.user, pk)
+    if kind not in EXPORTS:
+        raise Http404("There is no such format.")
+    export = EXPORTS[kind]
+    response = StreamingHttpResponse(export.pieces(study), content_type=export.media_type)
+    response["Content-Disposition"] = f'attachment; filename="study-{study.pk}-{kind}{export.ending}"'
+    return response
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def imports(request: HttpRequest, pk: int) -> HttpResponse:
+    """The form for a file of labels, what was imported before, and, once a file is there, what it would bring."""
+    study = access.led_study_for(request.user, pk)
+    form = ImportForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        upload = form.upload()
+        try:
+            made = plan(study, upload)
+        except FileRefused as error:
+            form.add_error("file", str(error))
+        else:
+            keep(study, upload)
+            return render(request, "labeling/import_plan.html", _described(study, made))
+    context = {"study": study, "form": form, "imports": [_past(row) for row in study.label_imports.all()]}
+    return render(request, "labeling/imports.html", context, status=400 if form.errors else 200)
+
+
+@require_POST
+def confirm(request: HttpRequest, pk: int) -> HttpResponseRedirect:
+    """Take the labels of a file that was looked at."""
+    study = access.led_study_for(request.user, pk)
+    upload = waiting(study, request.POST.get("sha256", ""))
+    if upload is None:
+        messages.error(request, "The file is no longer there: choose it again. Nothing was stored.")
+        return redirect("labeling:imports", pk)
+    try:
+        made = take(study, upload, request.user)
+    except (FileRefused, StudyRefused, ValueError) as error:
+        messages.error(request, f"{error} Nothing was stored.")
+    else:
+        forget(study, upload.sha256)
+        messages.success(request, f"{len(made.new):,} labels of “{upload.name}” are answers of this study now.")
+    return redirect("labeling:imports", pk)
+
+
+def _described(study: Study, made: Plan) -> dict[str, Any]:
+    return {
+        "study": study,
+        "upload": made.upload,
+        "format": LabelImport.Format(made.kind).label,
+        "report": made.report(),
+        "left_out": [(count, WORDS[code]) for code, count in made.counts.items()],
+        "problems": made.problems[:SHOWN],
+        "more": max(0, len(made.problems) - SHOWN),
+        "is_used": len(made.new) > 0,
+    }
+
+
+def _past(row: LabelImport) -> dict[str, Any]:
+    """An import for the list: the latest report, in words."""
+    left_out = row.report.get("left_out", {})
+    problems = row.report.get("problems", [])
+    return {
+        "name": row.name,
+        "format": row.get_format_display(),
+        "by": row.by,
+        "at": row.created_at,
+        "taken": row.report.get("taken", 0) + row.report.get("already", 0),
+        "left_out": [(count, WORDS.get(code, code)) for code, count in left_out.items()],
+        "problems": problems[:SHOWN],
+        "more": max(0, sum(left_out.values()) - SHOWN),
+    }

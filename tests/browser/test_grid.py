@@ -1,0 +1,236 @@
+"""The grid in a browser: chosen by mouse, touch and keyboard, answered, undone; drawn as in the reading room."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+from playwright.sync_api import Browser, Page, expect
+
+from imaging.models import Crop
+from labeling.models import Annotation, Study
+from labeling.services.answers import Submission, submit
+from training.services.embedding_maps import request_map
+from training.worker.embedding_map import make_map
+from training.worker.ranking import RankingWorker
+
+SERIOUS = ("serious", "critical")
+PIXELS = "canvas => [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data].join()"
+
+
+@pytest.fixture
+def known(study: Study) -> Study:
+    """The study with eight answers of two classes, ranked."""
+    reader = get_user_model().objects.get(username="reader")
+    for place, crop in enumerate(Crop.objects.order_by("id")[:8]):
+        label = "round" if place % 2 else "long"
+        submit(study, reader, Submission(uuid4(), crop.pk, "label", timezone.now(), (label,)))
+    assert RankingWorker().rank(study)
+    return study
+
+
+@pytest.fixture
+def grid(page: Page, live_server: Any, known: Study, log_in: Callable[[], None], troubles: list[str]) -> Page:
+    """The grid with every crop painted."""
+    log_in()
+    page.set_viewport_size({"width": 1440, "height": 900})
+    _open(page, f"{live_server.url}/studies/{known.pk}/grid/", 32)
+    return page
+
+
+def _open(page: Page, address: str, crops: int) -> None:
+    page.goto(address)
+    _painted(page, crops)
+
+
+def _painted(page: Page, crops: int) -> None:
+    page.wait_for_selector(f"main[data-state=ready][data-painted='{crops}']")
+
+
+def _serious(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [f"{row['id']}: {row['nodes'][0]['html'][:100]}" for row in found if row["impact"] in SERIOUS]
+
+
+def _crops(page: Page) -> list[int]:
+    tiles = page.query_selector_all(".grid-tile")
+    placed = sorted((int(tile.get_attribute("data-place") or 0), tile.get_attribute("data-crop")) for tile in tiles)
+    return [int(crop or 0) for _, crop in placed]
+
+
+def _bulk() -> Any:
+    return Annotation.objects.current().filter(is_bulk=True)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_page_is_accessible_fits_a_phone_and_breaks_no_policy(
+    theme: str, page: Page, live_server: Any, known: Study, log_in: Callable[[], None], troubles: list[str]
+) -> None:
+    make_map(request_map(known, None).pk)
+    log_in()
+    page.add_init_script(f"localStorage.setItem('parfocal.theme', '{theme}')")
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        _open(page, f"{live_server.url}/studies/{known.pk}/grid/", 32)
+        page.click("[data-class=round]")
+        page.click("#open-map")
+        page.wait_for_selector("#map-points[data-points]")
+        assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+        assert _serious(page) == []
+    assert troubles == []
+
+
+def test_a_crop_is_drawn_as_in_the_reading_room(grid: Page, live_server: Any, known: Study) -> None:
+    room = grid.context.new_page()
+    room.goto(f"{live_server.url}/studies/{known.pk}/read/")
+    room.wait_for_selector("main[data-state=ready]")
+    crop = room.get_attribute("main", "data-crop-id")
+    shown = grid.eval_on_selector(f".grid-tile[data-crop='{crop}'] canvas", PIXELS)
+    assert room.eval_on_selector("#crop-canvas", PIXELS) == shown
+
+
+def test_crops_are_assigned_by_keyboard_and_the_step_is_undone(grid: Page) -> None:
+    grid.select_option("[name=state]", "unlabelled")
+    _painted(grid, 24)
+    first = _crops(grid)
+    grid.focus("#grid")
+    grid.keyboard.press("Space")
+    grid.keyboard.press("ArrowRight")
+    grid.keyboard.press("Shift+ArrowRight")
+    grid.keyboard.press("Shift+ArrowRight")
+    expect(grid.locator("#grid-chosen")).to_have_text("3 selected")
+    grid.keyboard.press("2")
+    expect(grid.locator("#confirm-text")).to_have_text("Answer 3 crops as long")
+    grid.keyboard.press("Enter")
+    grid.wait_for_selector("main[data-answered='3'][data-unsent='0']")
+    assert sorted(_bulk().values_list("crop", flat=True)) == sorted(first[1:4])
+    assert set(_bulk().values_list("labels__label_class__key", flat=True)) == {"long"}
+    grid.keyboard.press("z")
+    grid.wait_for_selector("main[data-answered='0'][data-unsent='0']")
+    assert not _bulk().exists()
+
+
+def test_ranges_boxes_and_inversion_choose_crops(grid: Page) -> None:
+    tile = ".grid-tile[data-place='{}']"
+    grid.click(tile.format(1))
+    grid.click(tile.format(4), modifiers=["Shift"])
+    expect(grid.locator("#grid-chosen")).to_have_text("4 selected")
+    grid.click(tile.format(2), modifiers=["Control"])
+    expect(grid.locator("#grid-chosen")).to_have_text("3 selected")
+    grid.keyboard.press("s")
+    expect(grid.locator("#grid-chosen")).to_have_text("29 selected")
+    boxes = [grid.locator(tile.format(place)).bounding_box() for place in (0, 2)]
+    assert boxes[0] and boxes[1]
+    grid.mouse.move(boxes[0]["x"] + 10, boxes[0]["y"] + 10)
+    grid.mouse.down()
+    grid.mouse.move(boxes[1]["x"] + 20, boxes[1]["y"] + 30, steps=4)
+    grid.mouse.up()
+    expect(grid.locator("#grid-chosen")).to_have_text("3 selected")
+    grid.keyboard.press("a")
+    expect(grid.locator("#grid-chosen")).to_have_text("32 selected")
+
+
+def test_exceptions_confirms_all_but_the_marked_ones(grid: Page) -> None:
+    grid.select_option("[name=state]", "unlabelled")
+    _painted(grid, 24)
+    grid.select_option("[name=predicted]", "round")
+    grid.wait_for_selector("main[data-state=ready]:not([data-painted='24'])")
+    grid.select_option("#mode", "exceptions")
+    crops = _crops(grid)
+    _painted(grid, len(crops))
+    assert len(crops) > 3
+    grid.click(".grid-tile[data-place='0']")
+    grid.click(".grid-tile[data-place='2']")
+    grid.keyboard.press("3")
+    grid.click(".grid-tile[data-place='0']")
+    grid.click("#confirm")
+    grid.wait_for_selector("main[data-unsent='0']")
+    expect(grid.locator("#grid-saved")).to_contain_text("saved")
+    given = dict(_bulk().values_list("crop", "labels__label_class__key"))
+    # The first was marked, then unmarked again: it is confirmed. The third got another class.
+    assert given == dict.fromkeys(crops, "round") | {crops[2]: "other"}
+    suggested = set(_bulk().exclude(suggested_by="").values_list("crop", flat=True))
+    assert suggested == set(crops) - {crops[2]}
+
+
+def test_the_lasso_takes_crops_into_the_grid(grid: Page, known: Study) -> None:
+    make_map(request_map(known, None).pk)
+    grid.reload()
+    _painted(grid, 32)
+    grid.click("#open-map")
+    grid.wait_for_selector("#map-points[data-points='32']")
+    box = grid.locator("#map-lines").bounding_box()
+    assert box
+    middle, left = box["x"] + box["width"] / 2, box["x"] + 2
+    corners = [(left, box["y"] + 2), (middle, box["y"] + 2), (middle, box["y"] + box["height"] - 2)]
+    grid.mouse.move(*corners[0])
+    grid.mouse.down()
+    for corner in [*corners[1:], (left, box["y"] + box["height"] - 2)]:
+        grid.mouse.move(*corner, steps=5)
+    grid.mouse.up()
+    expect(grid.locator("#map-count")).to_contain_text("in the lasso")
+    number = int((grid.text_content("#map-count") or "").split()[0])
+    assert 0 < number < 32
+    _painted(grid, number)
+    expect(grid.locator("#grid-range")).to_have_text(f"1–{number} of {number}")
+    grid.click("#map-clear")
+    _painted(grid, 32)
+
+
+def test_answers_wait_while_the_server_is_away_and_none_is_lost_or_doubled(grid: Page) -> None:
+    grid.select_option("[name=state]", "unlabelled")
+    _painted(grid, 24)
+    grid.context.set_offline(True)
+    grid.keyboard.press("a")
+    grid.keyboard.press("1")
+    grid.keyboard.press("Enter")
+    expect(grid.locator("#grid-saved")).to_contain_text("24 answers wait: offline")
+    assert not _bulk().exists()
+    grid.context.set_offline(False)
+    grid.wait_for_selector("main[data-unsent='0']")
+    assert _bulk().count() == 24 == Annotation.objects.filter(is_bulk=True).count()
+
+
+def test_the_surroundings_open_by_right_click_and_by_key(grid: Page) -> None:
+    grid.click(".grid-tile[data-place='3']", button="right")
+    grid.wait_for_selector("#grid-popup canvas:visible")
+    grid.keyboard.press("Escape")
+    expect(grid.locator("#grid-popup")).to_be_hidden()
+    grid.focus("#grid")
+    grid.keyboard.press("c")
+    grid.wait_for_selector("#grid-popup canvas:visible")
+
+
+def test_a_pinned_crop_stays_first_and_the_address_keeps_the_filters(grid: Page) -> None:
+    grid.click(".grid-tile[data-place='5']")
+    crop = _crops(grid)[5]
+    grid.keyboard.press("i")
+    expect(grid.locator(".grid-tile[data-place='0']")).to_have_attribute("data-crop", str(crop))
+    grid.select_option("[name=state]", "labelled")
+    grid.wait_for_selector("main[data-state=ready][data-painted='9']")
+    assert _crops(grid)[0] == crop
+    assert "state=labelled" in grid.url
+
+
+def test_a_long_press_selects_on_a_phone_with_two_columns(
+    browser: Browser, live_server: Any, known: Study, context: Any, log_in: Callable[[], None]
+) -> None:
+    log_in()
+    phone = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    phone.add_cookies(context.cookies())
+    page = phone.new_page()
+    page.goto(f"{live_server.url}/studies/{known.pk}/grid/")
+    _painted(page, 32)
+    page.eval_on_selector("[name=size]", "field => { field.value = 256; field.dispatchEvent(new Event('input')); }")
+    tops = [page.locator(f".grid-tile[data-place='{place}']").bounding_box() for place in range(3)]
+    assert tops[0] and tops[1] and tops[2] and tops[0]["y"] == tops[1]["y"] < tops[2]["y"]
+    touch = "{bubbles: true, pointerType: 'touch', button: 0}"
+    down = f"tile => tile.dispatchEvent(new PointerEvent('pointerdown', {touch}))"
+    page.eval_on_selector(".grid-tile[data-place='1']", down)
+    expect(page.locator("#grid-chosen")).to_have_text("1 selected")
+    page.tap(".grid-tile[data-place='0']")
+    expect(page.locator("#grid-chosen")).to_have_text("2 selected")
+    phone.close()

@@ -1,0 +1,1 @@
+"""What the grid shows: the ranked pool sorted, filtered and cut into pages, from memory-mapped files."""

@@ -1,0 +1,97 @@
+"""Who answered what, as arrays: read once, then kept up to date by reading the crops that were answered anew."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from threading import Lock
+
+import numpy as np
+from django.db.models import Count, Max
+from numpy.typing import NDArray
+
+from labeling.models import Annotation, Study
+from labeling.services.reads import reads_of
+from training.services.labels import class_keys
+from training.worker.pool import Ids
+
+KEPT = 16
+MOST_TOUCHED = 2000
+KINDS = tuple(Annotation.Answer.values)
+COLUMNS = [("crop", np.int64), ("annotator", np.int64), ("kind", np.int8), ("label", np.int32), ("number", np.int64)]
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """Standing answers, one row each: `crop`, `annotator`, `kind` (place in KINDS), `label` (place in `classes`, -1
+    without) and `number` of the answer, all (n,)."""
+
+    rows: NDArray[np.void]
+    classes: tuple[str, ...]
+
+    def by(self, annotator: int) -> "Reads":
+        """The answers of one annotator."""
+        return Reads(self.rows[self.rows["annotator"] == annotator], self.classes)
+
+    def of_kind(self, *kinds: str) -> Ids:
+        """Crops (n,) with an answer of one of these kinds."""
+        wanted = [KINDS.index(kind) for kind in kinds]
+        return np.asarray(self.rows["crop"][np.isin(self.rows["kind"], wanted)])
+
+    def naming(self, key: str) -> Ids:
+        """Crops (n,) with an answer that names the class."""
+        place = self.classes.index(key) if key in self.classes else -2
+        return np.asarray(self.rows["crop"][self.rows["label"] == place])
+
+    def labelled(self) -> "Reads":
+        """The answers that name an open class."""
+        return Reads(self.rows[self.rows["label"] >= 0], self.classes)
+
+
+class _Book:
+    """The answers of a study; one thread at a time brings them up to date."""
+
+    def __init__(self, study: Study, classes: tuple[str, ...]) -> None:
+        self._study, self._classes = study, classes
+        self._places = {key: place for place, key in enumerate(classes)}
+        self._rows: NDArray[np.void] | None = None
+        self._extent = (0, 0)
+        self._lock = Lock()
+
+    def read(self) -> Reads:
+        with self._lock:
+            found = Annotation.objects.filter(study=self._study).aggregate(newest=Max("id"), count=Count("id"))
+            extent = (found["newest"] or 0, found["count"])
+            if self._rows is None or extent != self._extent:
+                self._rows = self._updated(extent)
+                self._extent = extent
+            return Reads(self._rows, self._classes)
+
+    def _updated(self, extent: tuple[int, int]) -> NDArray[np.void]:
+        since = Annotation.objects.filter(study=self._study, id__gt=self._extent[0], id__lte=extent[0])
+        touched = list(since.values_list("crop_id", flat=True)[: MOST_TOUCHED + 1])
+        # An answer that was removed, or one that came late, shows in their number.
+        complete = self._extent[1] + len(touched) == extent[1] and len(touched) <= MOST_TOUCHED
+        if self._rows is None or not complete:
+            return self._fresh(None)
+        kept = self._rows[~np.isin(self._rows["crop"], np.array(touched, dtype=np.int64))]
+        return np.concatenate([kept, self._fresh(set(touched))])
+
+    def _fresh(self, crops: set[int] | None) -> NDArray[np.void]:
+        given = reads_of(self._study, crops)
+        rows = [
+            (crop, read.annotator, KINDS.index(read.answer), self._places.get(read.label, -1), read.number)
+            for crop, reads in given.items()
+            for read in reads
+        ]
+        return np.array(rows, dtype=COLUMNS)
+
+
+def reads(study: Study) -> Reads:
+    """Every standing answer of the study now."""
+    merged = study.classes.filter(merged_into__isnull=False).order_by("pk").values_list("pk", "merged_into")
+    return _book(study.pk, study.created_at, tuple(class_keys(study)), tuple(merged)).read()
+
+
+@lru_cache(maxsize=KEPT)
+def _book(study: int, created_at: datetime, classes: tuple[str, ...], merged: tuple[tuple[int, int], ...]) -> _Book:
+    return _Book(Study.objects.get(pk=study), classes)
