@@ -1,5 +1,5 @@
 /* The surroundings of a crop beside the pointer: held by a right click or a key, passing while the mouse is still. */
-import { loadImage } from "../pictures.js";
+import { loadImage } from "../../shared/pictures.js";
 import { Painter } from "../../shared/painter.js";
 
 const ROOM = 16;
