@@ -11,8 +11,9 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from imaging.models import Crop
-from labeling.models import Annotation, Study
+from labeling.models import Annotation, QueueEntry, Study
 from labeling.services.answers import Submission, submit
+from labeling.services.reads import STREAM
 from training.services.embedding_maps import request_map
 from training.worker.embedding_map import make_map
 from training.worker.ranking import RankingWorker
@@ -23,12 +24,13 @@ PIXELS = "canvas => [...canvas.getContext('2d').getImageData(0, 0, canvas.width,
 
 @pytest.fixture
 def known(study: Study) -> Study:
-    """The study with eight answers of two classes, ranked."""
+    """The study with eight answers of two classes, ranked; no random check waits, which the grid would turn away."""
     reader = get_user_model().objects.get(username="reader")
     for place, crop in enumerate(Crop.objects.order_by("id")[:8]):
         label = "round" if place % 2 else "long"
         submit(study, reader, Submission(uuid4(), crop.pk, "label", timezone.now(), (label,)))
     assert RankingWorker().rank(study)
+    QueueEntry.objects.filter(why=STREAM).update(why="uncertain")
     return study
 
 

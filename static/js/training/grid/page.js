@@ -26,8 +26,7 @@ let asked = 0;
 const pictures = new Pictures(config.urls.grid_pixels, {
   arrived: () => {
     tiles.redraw();
-    main.dataset.painted = String(page.crops.filter(({ id }) => pictures.get(id)).length);
-    if (Number(main.dataset.painted) === page.crops.length) performance.mark("grid-painted");
+    countPainted();
   },
   failed: (error) => say(`Some crops could not be loaded: ${error.message}.`, "warn"),
 });
@@ -46,6 +45,11 @@ const steps = new Steps({
 const answering = new Answering({ find, config, names, page, selection, steps, pictures, changed: () => refresh(), say });
 const { context, open, pin } = aroundCrop({ config, page, names, grid, popup, selection, controls });
 const map = config.map && find("map-panel") ? new EmbeddingMap(find, config, (lasso) => { controls.lasso = lasso; controls.anew(); }) : null;
+
+function countPainted() {
+  main.dataset.painted = String(page.crops.filter(({ id }) => pictures.get(id)).length);
+  if (Number(main.dataset.painted) === page.crops.length) performance.mark("grid-painted");
+}
 
 function describe(place) {
   const crop = page.crops[place];
@@ -87,8 +91,9 @@ function show(error) {
   answering.reset();
   tiles.resize(Number(controls.value("size")));
   tiles.show(page.crops.length);
-  main.dataset.painted = "0";
   pictures.show(page.crops, page.displays, side());
+  // Those of an earlier page are here already.
+  countPainted();
   tiles.activate(0);
   find("grid-empty").hidden = page.crops.length > 0;
   find("grid-empty-text").textContent = error ? sentence(error.message) : "No crop fits: change the filters above, or take the lasso away.";
