@@ -15,7 +15,7 @@ from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, Queu
 from labeling.services.clock import Times, settled
 from labeling.services.guidelines_shown import guideline_shown
 from labeling.services.queue import hold_again, one_at_a_time
-from labeling.services.queue.rereads import takes_the_place_of
+from labeling.services.queueing.rereads import takes_the_place_of
 from labeling.services.reads import ADJUDICATION, RE_READ, Read, awaits_adjudication, reads_of
 from labeling.services.suggestions import may_show
 

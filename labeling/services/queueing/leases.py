@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from audit.statements import Statement, columns, records
 from labeling.models import Annotation, Lease, Sitting, Study
-from labeling.services.queue.candidates import Candidate
+from labeling.services.queueing.candidates import Candidate
 from labeling.services.reads import RE_READ
 
 LEASE = timedelta(minutes=5)

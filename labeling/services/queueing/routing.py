@@ -7,8 +7,8 @@ from enum import IntEnum
 
 from audit.statements import Statement
 from labeling.models import Lease
-from labeling.services.queue.candidates import Candidate, Offer
-from labeling.services.queue.reader import Reader
+from labeling.services.queueing.candidates import Candidate, Offer
+from labeling.services.queueing.reader import Reader
 from labeling.services.reads import (
     ADJUDICATION,
     EASY,
