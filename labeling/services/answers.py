@@ -12,7 +12,7 @@ from audit import services as audit
 from imaging.models import Crop
 from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, QueueEntry, RequestedCrop, Study
 from labeling.services.queue import hold_again, one_at_a_time
-from labeling.services.queue.rereads import takes_the_place_of
+from labeling.services.queueing.rereads import takes_the_place_of
 from labeling.services.reads import ADJUDICATION, RE_READ, Read, awaits_adjudication, reads_of
 
 # Why a user was asked, with what probability, by which ranking.

@@ -22,8 +22,8 @@ from labeling.services.queue import (
     next_crops,
     release,
     replace_queue,
-    serving,
 )
+from labeling.services.queueing import serving
 from labeling.services.reads import Situation, is_shared, reads_needed
 from tests.factories import add_reader, answer, crops_of, fill_queue, make_experiment, make_study
 from tests.labeling.conftest import Room
@@ -164,7 +164,7 @@ def test_the_queue_of_another_study_is_untouched_and_unseen(room: Room) -> None:
 
 
 def test_long_queues_are_searched_to_their_end(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labeling.services.queue.serving.CHUNK", 2)
+    monkeypatch.setattr("labeling.services.queueing.serving.CHUNK", 2)
     for crop in room.crops[:-1]:
         answer(room.study, room.bob, crop)
     assert ids(room, room.dora, 5) == [room.crops[-1].pk]
@@ -191,7 +191,7 @@ def test_reads_needed_never_falls_with_another_class_or_not_sure() -> None:
 def test_a_long_queue_of_crops_that_a_reader_knows_costs_few_queries(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labeling.services.queue.serving.CHUNK", 1)
+    monkeypatch.setattr("labeling.services.queueing.serving.CHUNK", 1)
     Study.objects.update(reads_per_crop=2)
     room.study.refresh_from_db()
     for crop in room.crops[:-1]:
@@ -205,7 +205,7 @@ def test_a_long_queue_of_crops_that_a_reader_knows_costs_few_queries(
 def test_a_ranking_that_comes_between_two_looks_offers_no_crop_twice(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labeling.services.queue.serving.CHUNK", 2)
+    monkeypatch.setattr("labeling.services.queueing.serving.CHUNK", 2)
 
     def look_and_rank(reader: Any, offers: Any) -> Any:
         found = readable(reader, offers)

@@ -13,8 +13,8 @@ from labeling.models import Annotation, Lease, Study
 from labeling.services.answers import undo
 from labeling.services.progress import by_class, own_progress, reads_table
 from labeling.services.queue import next_crops, release
-from labeling.services.queue.reader import Reader
-from labeling.services.queue.slots import special_slots
+from labeling.services.queueing.reader import Reader
+from labeling.services.queueing.slots import special_slots
 from labeling.services.reads import RE_READ, reads_of
 from labeling.services.sitting import skip
 from tests.factories import answer

@@ -37,7 +37,7 @@ answer_all(study, alice, crops_of(study.experiments.get())[:6])
 PLACES = {
     "computing": "training.learning.ranking.PoolRanker._queue",
     "before the rows": "training.worker.saving.replace_queue",
-    "among the rows": "labeling.services.queue.entries._insert_entries",
+    "among the rows": "labeling.services.queueing.entries._insert_entries",
     "after the queue": "training.worker.saving._add_row",
     "after the rows": "training.worker.saving._forget_old",
 }

@@ -9,12 +9,12 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from labeling.models import Lease, QueueEntry, Reopening, RequestedCrop, Study
-from labeling.services.queue import places, rereads
-from labeling.services.queue.candidates import Candidate, Offer
-from labeling.services.queue.leases import LEASED_AHEAD, lease, leases_of, one_at_a_time, renew
-from labeling.services.queue.reader import Reader, reader_of
-from labeling.services.queue.routing import Turn, readable
-from labeling.services.queue.slots import special_slots
+from labeling.services.queueing import places, rereads
+from labeling.services.queueing.candidates import Candidate, Offer
+from labeling.services.queueing.leases import LEASED_AHEAD, lease, leases_of, one_at_a_time, renew
+from labeling.services.queueing.reader import Reader, reader_of
+from labeling.services.queueing.routing import Turn, readable
+from labeling.services.queueing.slots import special_slots
 from labeling.services.reads import EASY, MORE_LIKE_THIS, RE_READ, SECOND_READ, STREAM
 
 # A fresh queue has few blocked crops at its head: one chunk fills a page of twelve. Each further one is twice as

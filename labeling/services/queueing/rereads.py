@@ -8,9 +8,9 @@ from django.db.models import BigIntegerField, Exists, ExpressionWrapper, F, Oute
 
 from labeling.models import Annotation, AnnotationQuerySet, Lease, SkippedCrop, Study
 from labeling.services.progress import pool
-from labeling.services.queue.candidates import Candidate
-from labeling.services.queue.reader import Reader
-from labeling.services.queue.slots import drawn
+from labeling.services.queueing.candidates import Candidate
+from labeling.services.queueing.reader import Reader
+from labeling.services.queueing.slots import drawn
 from labeling.services.reads import NOT_SURE, RE_READ, Read
 
 # The order of re-reads is that of crop number times a factor, modulo this prime: mixed, and always the same.

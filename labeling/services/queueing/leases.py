@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from labeling.models import Annotation, Lease, Sitting, Study
-from labeling.services.queue.candidates import Candidate
+from labeling.services.queueing.candidates import Candidate
 from labeling.services.reads import RE_READ
 
 LEASE = timedelta(minutes=5)

@@ -3,11 +3,19 @@
 Not in charge of the order: the ranking worker writes it through `replace_queue`.
 """
 
-from labeling.services.queue.candidates import Candidate
-from labeling.services.queue.entries import NewEntry, RankingInfo, forget_outside, newer_answers, replace_queue
-from labeling.services.queue.leases import LEASE, LEASED_AHEAD, hold_again, leased_crops, lock, one_at_a_time, release
-from labeling.services.queue.seniors import senior_note
-from labeling.services.queue.serving import Served, next_crops, serve, sitting_state
+from labeling.services.queueing.candidates import Candidate
+from labeling.services.queueing.entries import NewEntry, RankingInfo, forget_outside, newer_answers, replace_queue
+from labeling.services.queueing.leases import (
+    LEASE,
+    LEASED_AHEAD,
+    hold_again,
+    leased_crops,
+    lock,
+    one_at_a_time,
+    release,
+)
+from labeling.services.queueing.seniors import senior_note
+from labeling.services.queueing.serving import Served, next_crops, serve, sitting_state
 
 __all__ = [
     "LEASE",

@@ -3,7 +3,7 @@
 import hashlib
 
 from labeling.models import Annotation
-from labeling.services.queue.reader import Reader
+from labeling.services.queueing.reader import Reader
 from labeling.services.reads import EASY, RE_READ
 
 

@@ -8,9 +8,9 @@ from django.db.models import Exists, OuterRef, Q
 from imaging.models import Crop
 from labeling.models import Annotation, Lease, Sitting
 from labeling.services.progress import pool
-from labeling.services.queue.candidates import Candidate, Offer
-from labeling.services.queue.reader import Reader
-from labeling.services.queue.routing import Turn, readable
+from labeling.services.queueing.candidates import Candidate, Offer
+from labeling.services.queueing.reader import Reader
+from labeling.services.queueing.routing import Turn, readable
 from labeling.services.reads import RE_READ, SAME_PLACE
 
 PATHS = {

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from enum import IntEnum
 
 from labeling.models import Lease
-from labeling.services.queue.candidates import Candidate, Offer
-from labeling.services.queue.reader import Reader
+from labeling.services.queueing.candidates import Candidate, Offer
+from labeling.services.queueing.reader import Reader
 from labeling.services.reads import (
     ADJUDICATION,
     EASY,
