@@ -108,6 +108,43 @@ def test_surroundings_come_at_three_scales_and_nothing_moves(room: Page) -> None
     assert room.evaluate(places) == before
 
 
+@pytest.mark.parametrize("size", [(1440, 900), (1280, 720), (1024, 768)])
+def test_surroundings_and_their_button_are_in_sight_whole(room: Page, size: tuple[int, int]) -> None:
+    room.set_viewport_size({"width": size[0], "height": size[1]})
+    assert room.eval_on_selector(".side", "side => side.scrollHeight <= side.clientHeight")
+    bottom = "element => element.getBoundingClientRect().bottom"
+    assert room.eval_on_selector("#open-field", bottom) <= room.eval_on_selector(".room-body", bottom)
+
+
+def test_a_key_of_ones_own_shows_the_crop_as_it_came_while_it_is_held(room: Page) -> None:
+    room.keyboard.press("?")
+    room.click("[data-action=peek]")
+    room.keyboard.press("k")
+    room.wait_for_selector("#key-note:has-text('k is now as it came')")
+    room.keyboard.press("Escape")
+    assert room.inner_text("#peek-hint kbd") == "k"
+    room.keyboard.press("i")
+    room.wait_for_selector("#invert[aria-pressed=true]")
+    room.keyboard.down("k")
+    room.wait_for_selector("#invert[aria-pressed=false]")
+    room.keyboard.up("k")
+    room.wait_for_selector("#invert[aria-pressed=true]")
+
+
+def test_a_slider_with_the_focus_keeps_its_arrows(room: Page) -> None:
+    first = room.get_attribute("main", "data-crop-id")
+    room.keyboard.press("1")
+    room.wait_for_selector(f"{READY}:not([data-crop-id='{first}'])")
+    slider = room.locator("#channels [data-end=high]").first
+    slider.focus()
+    before = float(slider.input_value())
+    room.keyboard.press("ArrowLeft")
+    assert float(slider.input_value()) < before
+    assert room.get_attribute("main", "data-crop-id") != first
+    room.keyboard.press("2")
+    room.wait_for_selector('main[data-saved="2"]')
+
+
 def test_a_change_of_contrast_asks_the_server_for_nothing_and_is_kept_and_logged(room: Page) -> None:
     _contexts_ready(room)
     room.wait_for_load_state("networkidle")
@@ -121,7 +158,7 @@ def test_a_change_of_contrast_asks_the_server_for_nothing_and_is_kept_and_logged
     changed = _light(room, "#crop-frame").mean()
     assert changed > before + 5 and asked == []
     room.keyboard.down("r")
-    room.wait_for_selector("#window-note:has-text('while r is held')")
+    room.wait_for_selector("#window-note:has-text('as long as the key is held')")
     room.keyboard.up("r")
     room.reload()
     room.wait_for_selector(READY)

@@ -10,6 +10,8 @@ const PRINTED = {
 // Where the key is told when the pointer rests there.
 const TITLED = { "zoom-in": "zoomIn", "zoom-out": "zoomOut" };
 
+const HINT = "Press a key in the list to give that action another one; it is kept for your account.";
+
 export class KeySheet {
   /** own: {action: key} of this person; save(own) stores them and resolves once they are. */
   constructor({ find, classes, own, save }) {
@@ -42,7 +44,7 @@ export class KeySheet {
 
   open() {
     this.use(this.map.own);
-    this.stop("");
+    this.stop(HINT);
     this.list();
     this.dialog.showModal();
   }
