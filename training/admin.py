@@ -5,6 +5,7 @@ from django.contrib import admin
 from audit.admin import ReadOnlyAdmin
 from training.models import (
     EmbeddingJob,
+    EmbeddingMap,
     EmbeddingSet,
     EmbeddingShard,
     LabelSnapshot,
@@ -18,6 +19,7 @@ from training.models import (
 admin.site.register(
     [
         EmbeddingJob,
+        EmbeddingMap,
         EmbeddingSet,
         EmbeddingShard,
         LabelSnapshot,

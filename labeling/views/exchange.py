@@ -12,9 +12,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from labeling.exchange.labels import FileRefused, clean
 from labeling.models import LabelImport, Study
 from labeling.services import access
-from labeling.services.export import EXPORTS
-from labeling.services.imports import Plan, Upload, plan, take
-from labeling.services.imports.plan import WORDS
+from labeling.services.export.files import EXPORTS
+from labeling.services.imports.plan import WORDS, Plan, plan
+from labeling.services.imports.reading import Upload
+from labeling.services.imports.store import take
 from labeling.services.imports.waiting import forget, keep, waiting
 from labeling.services.studies import StudyRefused
 

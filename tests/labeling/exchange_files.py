@@ -7,8 +7,10 @@ from typing import Any
 
 from imaging.models import Crop
 from labeling.models import Annotation, Study
-from labeling.services.export import EXPORTS
-from labeling.services.imports import Plan, Upload, take
+from labeling.services.export.files import EXPORTS
+from labeling.services.imports.plan import Plan
+from labeling.services.imports.reading import Upload
+from labeling.services.imports.store import take
 from labeling.services.studies import NewClass, StudyPlan, create_study
 
 ODD_NAMES = ('G1, "late"', "=1+1", "prophase 🔬 👩‍🔬", "<script>alert(1)</script>", "a;b\\c", "'quoted")

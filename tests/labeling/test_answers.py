@@ -13,7 +13,7 @@ from audit.models import AuditEvent
 from labeling.models import Annotation, Lease
 from labeling.services import answers, progress
 from labeling.services.answers import AnswerConflict, AnswerRefused, standing_answer, submit, undo
-from labeling.services.export import HEADER, answer_rows
+from labeling.services.export.answers import HEADER, answer_rows
 from labeling.services.queue import next_crops
 from labeling.services.summary import agreement_of
 from tests.factories import answer, crops_of, fill_queue, make_experiment, make_study, submission

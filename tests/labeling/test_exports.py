@@ -17,8 +17,9 @@ from imaging.models import Crop
 from imaging.services.pixels import crop_pixels
 from labeling.models import Annotation, LabelClass, Study
 from labeling.services.classes import add_class, retire_class
-from labeling.services.export import EXPORTS, HEADER, answer_rows
-from labeling.services.imports import Upload
+from labeling.services.export.answers import HEADER, answer_rows
+from labeling.services.export.files import EXPORTS
+from labeling.services.imports.reading import Upload
 from tests.commands import call
 from tests.factories import add_reader, answer, crops_of, make_experiment, make_study
 from tests.labeling.conftest import Room

@@ -94,6 +94,7 @@ def test_a_corrected_clock_is_told_in_the_event(room: Room) -> None:
 
 
 def test_an_answer_names_the_guidelines_that_stood_when_it_was_shown(room: Room) -> None:
+    GuidelineVersion.objects.all().delete()
     old, new = (
         GuidelineVersion.objects.create(study=room.study, number=n, created_at=NOW - timedelta(hours=3 - n))
         for n in (1, 2)

@@ -16,7 +16,9 @@ from labeling.exchange import labels as limits
 from labeling.exchange.labels import FileRefused
 from labeling.models import Annotation, LabelImport
 from labeling.services import progress
-from labeling.services.imports import Upload, plan, take
+from labeling.services.imports.plan import plan
+from labeling.services.imports.reading import Upload
+from labeling.services.imports.store import take
 from labeling.services.summary import agreement_of
 from tests.commands import call
 from tests.factories import answer, make_experiment, make_study, make_user

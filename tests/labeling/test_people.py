@@ -14,7 +14,7 @@ from knox.models import AuthToken
 from audit.models import AuditEvent
 from imaging.models import Experiment
 from labeling.models import Annotation, Comment, Invitation, Lease, Membership, Study
-from labeling.services.export import answer_rows
+from labeling.services.export.answers import answer_rows
 from labeling.services.people import ForgetRefused, forget_person, pseudonym_of
 from labeling.services.progress import by_annotator
 from labeling.services.queue import next_crops

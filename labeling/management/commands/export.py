@@ -12,8 +12,8 @@ from django.core.management.base import CommandError
 
 from audit.management.base import Answer, JsonCommand
 from labeling.models import Study
-from labeling.services.export import EXPORTS, HEADER, answer_rows
-from labeling.services.export.files import csv_lines
+from labeling.services.export.answers import HEADER, answer_rows
+from labeling.services.export.files import EXPORTS, csv_lines
 from labeling.services.studies import study_named
 
 # The table of answers was called csv before there were others.

@@ -10,8 +10,9 @@ from audit.management.base import Answer, JsonCommand
 from labeling.exchange.formats import MAX_BYTES
 from labeling.exchange.labels import FileRefused
 from labeling.models import LabelImport
-from labeling.services.imports import Upload, plan, take
-from labeling.services.imports.plan import WORDS
+from labeling.services.imports.plan import WORDS, plan
+from labeling.services.imports.reading import Upload
+from labeling.services.imports.store import take
 from labeling.services.studies import StudyRefused, study_named
 
 

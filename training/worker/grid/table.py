@@ -81,8 +81,8 @@ def _newest(study: Study) -> str:
     return Ranked.objects.filter(study=study).values_list("digest", flat=True).first() or ""
 
 
-def _parts(study: Study) -> tuple[tuple[int, str, datetime], ...]:
-    rows = study.experiments.order_by("name").values_list("pk", "content_digest", "created_at")
+def _parts(study: Study) -> tuple[tuple[int, str, int, datetime], ...]:
+    rows = study.experiments.order_by("name").values_list("pk", "content_digest", "revision", "created_at")
     return tuple(rows)
 
 
@@ -91,7 +91,7 @@ def _table(
     study: int,
     created_at: datetime,
     digest: str,
-    parts: tuple[tuple[int, str, datetime], ...],
+    parts: tuple[tuple[int, str, int, datetime], ...],
     classes: tuple[str, ...],
 ) -> GridTable:
     scores, probabilities, crops = (RANKINGS, *file_names(digest))[1:]
@@ -120,14 +120,14 @@ def _probabilities(name: str, shape: tuple[int, int]) -> NDArray[np.float16] | N
     return found if found.shape == shape else None
 
 
-def _places(crop_ids: Ids, parts: tuple[tuple[int, str, datetime], ...]) -> tuple[Ids, Ids]:
-    """Image and experiment of each crop (n,), -1 for those of experiments that the study does not hold."""
+def _places(crop_ids: Ids, parts: tuple[tuple[int, str, int, datetime], ...]) -> tuple[Ids, Ids]:
+    """Image and experiment of each crop (n,), -1 for those that the study does not hold, or no longer."""
     image, experiment = np.full(len(crop_ids), -1), np.full(len(crop_ids), -1)
     for part in parts:
         table = crop_table(*part)
         if len(table.crop_ids):
             at = np.minimum(np.searchsorted(table.crop_ids, crop_ids), len(table.crop_ids) - 1)
-            own = table.crop_ids[at] == crop_ids
+            own = (table.crop_ids[at] == crop_ids) & table.stands[at]
             image[own], experiment[own] = table.image[at[own]], part[0]
     rejected = Image.objects.filter(sample__experiment__in=[part[0] for part in parts], verdict=Verdict.REJECT)
     experiment[np.isin(image, np.fromiter(rejected.values_list("pk", flat=True), np.int64))] = -1
@@ -143,7 +143,7 @@ def sizes(study: Study, table: GridTable) -> tuple[Floats, str]:
     in_um = all(row.pixel_size_um for row in rows)
     found = np.full(len(table.crop_ids), np.nan, dtype=np.float32)
     for row in rows:
-        crops = crop_table(row.pk, row.content_digest, row.created_at).crop_ids
+        crops = crop_table(row.pk, row.content_digest, row.revision, row.created_at).crop_ids
         at = table.rows_of(crops)
         um = row.pixel_size_um if in_um and row.pixel_size_um else 1.0
         found[at[at >= 0]] = _areas(row)[at >= 0] * um**2
@@ -151,13 +151,14 @@ def sizes(study: Study, table: GridTable) -> tuple[Floats, str]:
 
 
 def _areas(experiment: Experiment) -> Floats:
-    return _kept_areas(experiment.pk, experiment.content_digest, experiment.created_at)
+    return _kept_areas(experiment.pk, experiment.content_digest, experiment.revision, experiment.created_at)
 
 
 @lru_cache(maxsize=KEPT_SIZES)
-def _kept_areas(experiment: int, content_digest: str, created_at: datetime) -> Floats:
+def _kept_areas(experiment: int, content_digest: str, revision: int, created_at: datetime) -> Floats:
     """Areas in px² of an experiment's crops by rising number; computed once, then a file."""
-    named = {"experiment": experiment, "content": content_digest, "made": created_at.isoformat(), "version": 1}
+    made = {"revision": revision, "made": created_at.isoformat(), "version": 1}
+    named = {"experiment": experiment, "content": content_digest} | made
     name = f"{mapping_digest(named)}.areas.npy"
     try:
         found: Floats = np.load(fetch(GRID, name), allow_pickle=False)
