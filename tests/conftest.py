@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings as project_settings
+from hypothesis import settings as hypothesis_settings
 
 from imaging.services.storage import shard
 from labeling.services.summary import _agreement
 
+# How long an example takes says how busy the machine is, and nothing about the code.
+hypothesis_settings.register_profile("unhurried", deadline=None)
+hypothesis_settings.load_profile("unhurried")
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

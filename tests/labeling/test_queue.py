@@ -22,8 +22,8 @@ from labeling.services.queue import (
     next_crops,
     release,
     replace_queue,
-    serving,
 )
+from labeling.services.queueing import serving
 from labeling.services.reads import Situation, is_shared, reads_needed
 from tests.factories import add_reader, answer, crops_of, fill_queue, make_experiment, make_study
 from tests.labeling.conftest import Room
