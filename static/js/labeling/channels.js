@@ -1,7 +1,7 @@
 /* The channel panel: which channels are on, in which colour, window and gamma. */
 import { fittedWindow, histogram, histogramPath, plane, sliderRange } from "../shared/pixels.js";
 import { short } from "../shared/text.js";
-import { Windows } from "./windows.js";
+import { LOCKED, Windows } from "./windows.js";
 
 export { Windows } from "./windows.js";
 
@@ -11,7 +11,6 @@ const HEIGHT = 28;
 const GAMMA = { min: 0.2, max: 3, step: 0.05 };
 // With more channels the sliders wait behind a click, so that all names are in sight.
 const MOST_OPEN = 3;
-const LOCKED = "This study locks the view: everybody sees the same picture, without zoom and in the same window.";
 
 function element(tag, attributes = {}, children = []) {
   const made = tag in { svg: 1, path: 1, line: 1, rect: 1 } ? document.createElementNS(SVG, tag) : document.createElement(tag);

@@ -87,7 +87,10 @@ export class Contexts {
 
   clear() {
     this.crop = null;
-    for (const part of this.frames.flatMap((frame) => [...frame.querySelectorAll("canvas, .overlay")])) part.classList.add("off");
+    for (const frame of this.frames) {
+      for (const part of frame.querySelectorAll("canvas, .overlay")) part.classList.add("off");
+      frame.querySelector(".context-name").textContent = "";
+    }
   }
 
   showMarks(on) {

@@ -2,9 +2,9 @@
 import { objectiveText, scaleBar } from "../shared/scalebar.js";
 import { CLICK_PX, WHOLE, panned, transformOf, visibleBox, wheelFactor, zoomedAt } from "../shared/zoom.js";
 import { beyondPath, dotPath, drawOverlay, outlinePath, tickPath } from "../shared/overlay.js";
+import { LOCKED } from "./windows.js";
 
 const STEP = Math.SQRT2;
-const LOCKED = "This study locks the view: everybody sees the same picture, without zoom and in the same window.";
 
 export class Stage {
   constructor(find, { painter, locked, told }) {

@@ -1,5 +1,7 @@
 /* How the channels are shown: what the reader changed, kept per experiment. Pure: knows no page. */
 
+/** What is said when somebody tries to change a view that the study locks. */
+export const LOCKED = "This study locks the view for everybody.";
 export const MOST_EXPERIMENTS = 8;
 const FIELDS = ["low", "high", "gamma"];
 
