@@ -101,7 +101,7 @@ def test_who_left_out_all_that_is_left_is_told_so_and_reads_it_after_all(room: P
     said(room, "not sure up to 80 % · easy 20 %")
     room.keyboard.press("1")
     room.wait_for_selector("main[data-state=held]")
-    room.click("text=Read them after all")
+    room.get_by_role("button", name="Read them after all").click()
     room.wait_for_selector(READY)
     said(room, "easy 20 %")
 

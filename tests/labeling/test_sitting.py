@@ -172,12 +172,15 @@ def test_a_blind_reader_cannot_ask_by_a_ceiling_or_easy_crops_what_the_model_exp
     room: Room, probe: dict[str, float]
 ) -> None:
     Study.objects.update(is_blind=True)
-    reply = client_of(room.bob).patch(url(room, "sitting"), probe, content_type="application/json")
+
+    def asks(user: Any, wish: dict[str, Any]) -> Any:
+        return client_of(user).patch(url(room, "sitting"), wish, content_type="application/json")
+
+    reply = asks(room.bob, probe)
     assert reply.status_code == 400 and "This study is blind" in reply.json()["errors"][0]["detail"]
     assert not Sitting.objects.exists()
     usual = {"stay_on": "image", "not_sure_ceiling": None, "easy_share": 0.0}
-    assert client_of(room.bob).patch(url(room, "sitting"), usual, content_type="application/json").status_code == 200
-    assert client_of(room.alice).patch(url(room, "sitting"), probe, content_type="application/json").status_code == 200
+    assert [asks(room.bob, usual).status_code, asks(room.alice, probe).status_code] == [200, 200]
 
 
 def test_what_a_reader_chose_by_the_model_holds_no_more_once_the_study_is_blind(room: Room) -> None:

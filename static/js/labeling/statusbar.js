@@ -7,7 +7,7 @@ const MAY_PASS = new Set(["offline", "server", "auth"]);
 const RETRY_MS = 3000;
 const LOOK_AGAIN_MS = 20000;
 const FRESH_MS = 900;
-const HELD_BACK = "All crops left for you will probably be “not sure”: you chose to leave out such crops.\nRead them after all, or leave them to other readers.";
+const HELD_BACK = "All crops left for you will probably be “not sure”, and you chose to leave such crops out.\nOther readers may get them.";
 
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
