@@ -15,7 +15,7 @@ from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, Queu
 from labeling.services.clock import Times, settled
 from labeling.services.guidelines_shown import guideline_shown
 from labeling.services.queue import hold_again, one_at_a_time
-from labeling.services.queueing.rereads import takes_the_place_of
+from labeling.services.queueing.rereads import is_forgotten, takes_the_place_of
 from labeling.services.reads import ADJUDICATION, RE_READ, Read, awaits_adjudication, reads_of
 from labeling.services.suggestions import may_show
 
@@ -281,7 +281,7 @@ def _adjudicating(study: Study, asked: Asked, others: list[Read]) -> Asked:
 
 
 def _as_handed_out(study: Study, user: Any, crop: Crop, lease: Lease | None) -> Asked:
-    if lease is not None:
+    if lease is not None and not is_forgotten(lease):
         return lease.why, lease.probability, lease.ranking
     # An edit answers the question that was asked before: a crop of the random stream stays one.
     given = Annotation.objects.filter(study=study, annotator=user, crop=crop)

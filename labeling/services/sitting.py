@@ -8,9 +8,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from audit import services as audit
+from imaging.models import Crop
 from labeling.models import Lease, RequestedCrop, Sitting, SkippedCrop, Study
+from labeling.services.access import is_lead
 from labeling.services.progress import pool
 from labeling.services.queue import lock, release
+from labeling.services.queueing.places import PATHS
 
 WISHES = ("stay_on", "stay_for", "not_sure_ceiling", "easy_share")
 LONGEST_STAY = 10_000
@@ -29,11 +32,16 @@ def change_sitting(study: Study, user: Any, changes: Mapping[str, Any]) -> Sitti
     """Change what the mapping names: `stay_on`, `stay_for`, `not_sure_ceiling`, `easy_share`, `paused`.
 
     The crop on screen stays, those leased ahead are given back: the change holds from the next crop on. Who chooses
-    where or how long to stay starts at a new place. SittingRefused where a value breaks a rule.
+    where or how long to stay begins at the place of the crop on screen, which counts; without one, at that of the
+    next. SittingRefused where a value breaks a rule.
     """
     unknown = set(changes) - {*WISHES, "paused"}
     if unknown:
         raise SittingRefused(f"There is no '{min(unknown)}' to choose.")
+    if not may_choose_by_model(study, user) and _is_by_model(changes):
+        raise SittingRefused(
+            "This study is blind: you may choose where to stay, but not by what the model expects of a crop."
+        )
     with transaction.atomic():
         lock(study)
         sitting = sitting_of(study, user)
@@ -46,16 +54,24 @@ def change_sitting(study: Study, user: Any, changes: Mapping[str, Any]) -> Sitti
     return sitting
 
 
+def may_choose_by_model(study: Study, user: Any) -> bool:
+    """Whether the user may be served by what the model expects of a crop: what they got would tell them of it."""
+    return not study.is_blind or is_lead(user, study)
+
+
+def _is_by_model(changes: Mapping[str, Any]) -> bool:
+    return changes.get("not_sure_ceiling") is not None or bool(changes.get("easy_share"))
+
+
 def _store(sitting: Sitting, changed: Mapping[str, Any]) -> None:
     study, user = sitting.study, sitting.user
     # Before the new place is chosen: what is given back belongs to the old one.
-    release(study, user, but=None if changed.get("paused") else _on_screen(study, user))
+    on_screen = None if changed.get("paused") else _on_screen(study, user)
+    release(study, user, but=on_screen)
     if sitting.pk:
         sitting.refresh_from_db()
     for name in changed.keys() & set(WISHES):
         setattr(sitting, name, changed[name])
-    if {"stay_on", "stay_for"} & changed.keys():
-        sitting.stay_at, sitting.stay_left = None, 0
     if "paused" in changed:
         sitting.paused_at = timezone.now() if changed["paused"] else None
     if not 1 <= sitting.stay_for <= LONGEST_STAY:
@@ -65,7 +81,17 @@ def _store(sitting: Sitting, changed: Mapping[str, Any]) -> None:
         sitting.validate_constraints()
     except ValidationError as error:
         raise SittingRefused(" ".join(error.messages)) from error
+    if {"stay_on", "stay_for"} & changed.keys():
+        _begin_at(sitting, on_screen)
     sitting.save()
+
+
+def _begin_at(sitting: Sitting, crop_id: int | None) -> None:
+    sitting.stay_at, sitting.stay_left = None, 0
+    if sitting.stay_on and crop_id is not None:
+        path = PATHS[Sitting.StayOn(sitting.stay_on)]
+        sitting.stay_at = Crop.objects.values_list(path, flat=True).get(pk=crop_id)
+        sitting.stay_left = sitting.stay_for - 1
 
 
 def _on_screen(study: Study, user: Any) -> int | None:

@@ -15,7 +15,7 @@ from labeling.services.ambiguous import ambiguous_crops
 from labeling.services.guidelines_shown import newest_guideline, newest_number
 from labeling.services.preferences import preferences_of
 from labeling.services.quality import called_by_experiment, called_by_image
-from labeling.services.sitting import resume
+from labeling.services.sitting import may_choose_by_model, resume
 from labeling.services.summary import agreement_of
 
 WORST_IMAGES = 20
@@ -38,6 +38,7 @@ def room(request: HttpRequest, pk: int) -> HttpResponse:
             "study": study,
             "classes": classes,
             "guideline": newest_guideline(study),
+            "chooses_by_model": may_choose_by_model(study, request.user),
             "room_config": _room_config(request, study, classes),
         },
     )

@@ -43,6 +43,7 @@ test("every class that has a key is reached by it; the others are found by name"
 
 test("no class takes a letter that looks at the picture", () => {
   const map = new KeyMap({}, CLASS_KEYS);
+  assert.deepEqual(map.asked(press(",", "Comma")), { action: "sitting" });
   const looks = { f: "field", r: "peek", m: "cycle", i: "invert", "+": "zoomIn", "-": "zoomOut", "[": "planeDown", "]": "planeUp" };
   for (const [key, action] of Object.entries(looks)) assert.deepEqual(map.asked(press(key)), { action });
 });

@@ -321,3 +321,18 @@ test("a pause takes the crop off the screen and brings it, or what is offered by
   await session.resume();
   assert.deepEqual(shown, [1, null, 1]);
 });
+
+test("who wants to be served otherwise keeps the crop on screen and gets nothing that was fetched before", async () => {
+  const { session, shown } = sitting([many(1, 60), [1, 90, 91]]);
+  await session.refill();
+  await session.sitDown({ stay_on: "image", left: 3 });
+  assert.deepEqual([shown, ids(session.queue), session.stock], [[1], [90, 91], []]);
+  assert.equal(session.sitting.stay_on, "image");
+});
+
+test("an older order that is on its way does not outlive the change", async () => {
+  const { session } = sitting([[1, 2, 3], [1, 90]]);
+  session.refill();
+  await session.sitDown({ stay_on: "image" });
+  assert.deepEqual([session.current.id, ids(session.queue)], [1, [90]]);
+});

@@ -43,6 +43,7 @@ test("the ranking's detail names strategy, encoder, what is expected and what is
 test("progress counts the answers that are still on their way", () => {
   const line = progressLine({ answered: 410, total: 1500, today: 136 }, 2);
   assert.deepEqual(line, { answered: 412, text: "412 of 1,500 · today 138" });
+  assert.equal(progressLine({ answered: 410, total: 1500, today: 136, goal: 1200 }, 2).text, "412 of 1,500 · today 138 of 1,200");
 });
 
 test("answers are named as people say them", () => {

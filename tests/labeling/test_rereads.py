@@ -127,6 +127,18 @@ def test_an_answer_that_comes_after_its_reader_left_is_still_a_reread(again: Roo
     assert given.is_reread and given.supersedes_id is None
 
 
+@pytest.mark.parametrize(("hours", "is_reread"), [(23, True), (25, False)])
+def test_a_reread_that_was_asked_more_than_a_day_ago_makes_no_reread_of_an_edit(
+    again: Room, hours: int, is_reread: bool
+) -> None:
+    crop = next_crops(again.study, again.bob, 1)[0].crop_id
+    Lease.objects.filter(crop=crop).update(expires_at=timezone.now() - timedelta(hours=hours))
+    first = Annotation.objects.reads().get(crop=crop)
+    given = answer(again.study, again.bob, crop, "ring")
+    assert given.is_reread == is_reread == (given.why_asked == RE_READ)
+    assert given.supersedes_id == (None if is_reread else first.pk)
+
+
 def test_an_edit_after_a_reread_supersedes_the_reread_and_the_first_answer_stays(again: Room) -> None:
     given = reread(again)
     edited = answer(again.study, again.bob, given.crop_id, "disc")

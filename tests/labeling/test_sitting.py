@@ -160,6 +160,41 @@ def test_who_has_only_crops_above_the_ceiling_left_is_told_so(room: Room) -> Non
     assert len(ids(room, room.bob)) == 2
 
 
+def test_nothing_is_held_back_from_who_has_read_all_that_is_above_the_ceiling(room: Room) -> None:
+    with_odds(room, [0.9, 0.8])
+    read(room, room.bob, 2)
+    change_sitting(room.study, room.bob, {"not_sure_ceiling": 0.3})
+    assert serve(room.study, room.bob, 12).held_back is False
+
+
+@pytest.mark.parametrize("probe", [{"not_sure_ceiling": 0.0}, {"not_sure_ceiling": 0.5}, {"easy_share": 0.1}])
+def test_a_blind_reader_cannot_ask_by_a_ceiling_or_easy_crops_what_the_model_expects(
+    room: Room, probe: dict[str, float]
+) -> None:
+    Study.objects.update(is_blind=True)
+
+    def asks(user: Any, wish: dict[str, Any]) -> Any:
+        return client_of(user).patch(url(room, "sitting"), wish, content_type="application/json")
+
+    reply = asks(room.bob, probe)
+    assert reply.status_code == 400 and "This study is blind" in reply.json()["errors"][0]["detail"]
+    assert not Sitting.objects.exists()
+    usual = {"stay_on": "image", "not_sure_ceiling": None, "easy_share": 0.0}
+    assert [asks(room.bob, usual).status_code, asks(room.alice, probe).status_code] == [200, 200]
+
+
+def test_what_a_reader_chose_by_the_model_holds_no_more_once_the_study_is_blind(room: Room) -> None:
+    with_odds(room, [0.9, 0.8, None, None], {2: EASY, 3: EASY})
+    change_sitting(room.study, room.bob, {"not_sure_ceiling": 0.3, "easy_share": 1.0})
+    assert ids(room, room.bob) == [room.crops[2].pk, room.crops[3].pk]
+    release(room.study, room.bob)
+    Study.objects.update(is_blind=True)
+    room.study.refresh_from_db()
+    state = client_of(room.bob).get(url(room, "next")).json()
+    assert [crop["id"] for crop in state["crops"]] == [crop.pk for crop in room.crops[:4]]
+    assert (state["sitting"]["not_sure_ceiling"], state["sitting"]["easy_share"]) == (None, 0.0)
+
+
 def test_easy_crops_go_to_those_who_asked_and_to_others_only_when_nothing_else_is_left(room: Room) -> None:
     with_odds(room, [None] * 12, dict.fromkeys(range(8, 12), EASY))
     easy = {crop.pk for crop in room.crops[8:]}
@@ -198,7 +233,15 @@ def test_a_change_keeps_the_crop_on_screen_and_holds_from_the_next(two: Room) ->
     change_sitting(two.study, two.bob, {"stay_on": "experiment", "stay_for": 5})
     after = ids(two, two.bob)
     assert after[0] == first
-    assert len({plate(crop) for crop in after[1:6]}) == 1
+    assert {plate(crop) for crop in after[:5]} == {plate(first)}
+    assert {plate(crop) for crop in after[5:10]} == {"plate 2"}
+
+
+def test_the_crop_on_screen_counts_for_the_place_where_a_reader_begins_to_stay(two: Room) -> None:
+    ids(two, two.bob)
+    change_sitting(two.study, two.bob, {"stay_on": "image", "stay_for": 3})
+    assert serve(two.study, two.bob, 12).left == 3
+    assert [plate(crop) for crop in read(two, two.bob, 6)] == ["plate 1"] * 3 + ["plate 2"] * 3
 
 
 @pytest.mark.parametrize(

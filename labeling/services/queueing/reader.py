@@ -1,7 +1,7 @@
 """Who asks for crops: everything about a reader that serving depends on, read with one query in the ordinary case."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -70,12 +70,12 @@ def reader_of(study: Study, user: Any, now: datetime) -> Reader:
         row = cursor.fetchone()
     if row is None:
         return Reader(study, user, now)
-    role, is_senior, goal, stay_on, *wish, has_wishes, has_reopened, has_skipped, has_seniors = row
+    role, is_senior, goal, *chosen, has_wishes, has_reopened, has_skipped, has_seniors = row
     return Reader(
         study,
         user,
         now,
-        wish=Wish() if stay_on is None else Wish(stay_on, *wish[:-1], is_paused=bool(wish[-1])),
+        wish=_wish(study, role, chosen),
         # Who is no member is an administrator: they lead every study.
         decides=bool(is_senior) or role != Membership.Role.ANNOTATOR,
         seniors=_seniors(study) if has_seniors else frozenset(),
@@ -84,6 +84,16 @@ def reader_of(study: Study, user: Any, now: datetime) -> Reader:
         has_wishes=bool(has_wishes),
         goal=goal,
     )
+
+
+def _wish(study: Study, role: str | None, chosen: Sequence[Any]) -> Wish:
+    stay_on, *rest, is_paused = chosen
+    if stay_on is None:
+        return Wish()
+    wish = Wish(stay_on, *rest, is_paused=bool(is_paused))
+    # What was chosen before the study became blind would still tell what the model expects of a crop.
+    hears_nothing = study.is_blind and role == Membership.Role.ANNOTATOR
+    return replace(wish, not_sure_ceiling=None, easy_share=0.0) if hears_nothing else wish
 
 
 def _seniors(study: Study) -> frozenset[int]:

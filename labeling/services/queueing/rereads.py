@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import BigIntegerField, Exists, ExpressionWrapper, F, OuterRef, Q
+from django.utils import timezone
 
 from labeling.models import Annotation, AnnotationQuerySet, Lease, SkippedCrop, Study
 from labeling.services.progress import pool
@@ -15,7 +16,7 @@ from labeling.services.reads import NOT_SURE, RE_READ, Read
 
 # The order of re-reads is that of crop number times a factor, modulo this prime: mixed, and always the same.
 PRIME = 2_147_483_647
-# For so long after it was handed out an answer without a lease is still taken for a re-read, not for an edit.
+# For so long after its lease has ended an answer is still taken for the re-read that was asked, not for an edit.
 REMEMBERED = timedelta(days=1)
 
 
@@ -61,16 +62,24 @@ def _mixed(reader: Reader) -> ExpressionWrapper:
     return ExpressionWrapper(F("crop_id") * factor % PRIME, output_field=BigIntegerField())
 
 
+def is_forgotten(lease: Lease | None) -> bool:
+    """Whether this is a re-read that was handed out so long ago that no answer to it is expected any more."""
+    return lease is not None and lease.why == RE_READ and lease.expires_at < timezone.now() - REMEMBERED
+
+
 def takes_the_place_of(
     study: Study, user: Any, crop_id: int, lease: Lease | None, first: Read | None
 ) -> tuple[int | None, bool]:
     """Which standing answer of the user a new one supersedes, and whether it is a re-read.
 
     `lease`: what the user holds of the crop, also when it has ended; `first`: their standing read of it. A crop that
-    was handed out to be read again leaves the first read as it is; an edit supersedes the newest answer.
+    was handed out to be read again leaves the first read as it is, for as long as that is remembered; an edit
+    supersedes the newest answer.
     """
     if first is None:
         return None, False
+    if is_forgotten(lease):
+        lease = None
     is_asked_again = lease is not None and lease.why == RE_READ
     if lease is not None and not is_asked_again:
         return first.number, False

@@ -194,8 +194,9 @@ def _entries(reader: Reader, at: Q) -> QuerySet[QueueEntry]:
 def _is_held_back(reader: Reader) -> bool:
     if reader.wish.not_sure_ceiling is None:
         return False
-    above = QueueEntry.objects.filter(study=reader.study, expected_not_sure__gt=reader.wish.not_sure_ceiling)
-    return above.exclude(why=STREAM).exists()
+    # Most of what stands above the ceiling may be read, or held by others: would this reader get any of it?
+    unlimited = replace(reader, wish=replace(reader.wish, not_sure_ceiling=None))
+    return bool(open_entries(unlimited, 1, ()))
 
 
 def _look(

@@ -7,6 +7,7 @@ import { windowLog } from "./windows.js";
 const BUTTONS = {
   "not-sure": "notSure", "bad-crop": "bad", "wrong-object": "wrong", suggestion: "accept", skip: "skip", undo: "undo",
   pause: "pause", "open-find": "find", "open-keys": "keys", "open-guidelines": "guidelines", "open-note": "note", "open-comments": "comments",
+  "open-sitting": "sitting",
 };
 const ANSWERS = new Set(["notSure", "bad", "wrong", "accept", "skip"]);
 // What has the focus keeps these keys for itself: buttons and links, and sliders.
@@ -43,6 +44,7 @@ export class Actions {
       note: () => this.openNote(),
       comments: () => this.session.current && this.sheets.comments.open(this.session.current),
       guidelines: () => this.sheets.guide.open(),
+      sitting: () => this.sheets.sitting.open(),
       pause: () => this.pause(),
       ...this.eye.actions,
       keys: () => this.keys.open(),

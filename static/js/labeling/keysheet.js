@@ -4,7 +4,7 @@ import { ACTIONS, KeyMap, keyName, printed } from "../shared/keys.js";
 // Where keys are printed on the page besides the classes.
 const PRINTED = {
   "not-sure": "notSure", "bad-crop": "bad", "wrong-object": "wrong", skip: "skip", undo: "undo", invert: "invert", pause: "pause", suggestion: "accept",
-  "open-find": "find", "open-keys": "keys", "open-guidelines": "guidelines", "open-note": "note", "open-comments": "comments", reasons: "reasons",
+  "open-find": "find", "open-keys": "keys", "open-guidelines": "guidelines", "open-note": "note", "open-comments": "comments", "open-sitting": "sitting", reasons: "reasons",
   grey: "cycle", "peek-hint": "peek", "open-field": "field", "z-down": "planeDown", "z-up": "planeUp",
 };
 // Where the key is told when the pointer rests there.

@@ -17,6 +17,7 @@ import { Guide } from "./guide.js";
 import { KeySheet } from "./keysheet.js";
 import { Reasons } from "./reasons.js";
 import { Session } from "./session.js";
+import { SittingSheet } from "./sitting.js";
 import { StatusBar } from "./statusbar.js";
 import { SuggestionChip } from "./suggestion.js";
 import { bindTabs } from "./tabs.js";
@@ -108,6 +109,7 @@ const conflicts = new ConflictSheet({ find, session, paint, names: classes.names
 const sheets = {
   comments: new Comments({ find, url: config.urls.comments, get: getJson, post }),
   guide: new Guide({ find, url: config.urls.guide, get: getJson, load: loadImage, paint, classes }),
+  sitting: new SittingSheet({ find, session, save: (change) => post(config.urls.sitting, change, "PATCH"), told: (text) => status.tell(text) }),
 };
 const actions = new Actions({ find, main, session, eye, classes, suggestion, reasons, keys, sheets, status, attention, rest });
 

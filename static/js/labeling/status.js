@@ -48,10 +48,11 @@ export function rankingDetail(ranking) {
   ].filter(Boolean).join("\n");
 }
 
-/** "412 of 1,500 · today 138", with the answers that are still on their way counted in. */
+/** "412 of 1,500 · today 138 of 200" where 200 are the goal, with the answers that are still on their way counted in. */
 export function progressLine(progress, waiting) {
   const answered = progress.answered + waiting;
-  const today = progress.today === undefined ? "" : ` · today ${count(progress.today + waiting)}`;
+  const goal = progress.goal ? ` of ${count(progress.goal)}` : "";
+  const today = progress.today === undefined ? "" : ` · today ${count(progress.today + waiting)}${goal}`;
   return { answered, text: `${count(answered)} of ${count(progress.total)}${today}` };
 }
 

@@ -1,11 +1,13 @@
 /* Writes the state of the room onto the page, at most once a frame. */
 import { count } from "../shared/text.js";
 import { answerName, factText, progressLine, rankingDetail, rankingLine, saveState, unsentAnswers, unreachable, withWaiting } from "./status.js";
+import { passedCrops, sittingLine } from "./sitting.js";
 
 const MAY_PASS = new Set(["offline", "server", "auth"]);
 const RETRY_MS = 3000;
 const LOOK_AGAIN_MS = 20000;
 const FRESH_MS = 900;
+const HELD_BACK = "All crops left for you will probably be “not sure”, and you chose to leave such crops out.\nOther readers may get them.";
 
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
@@ -51,6 +53,7 @@ export class StatusBar {
     this.find("pause").setAttribute("aria-pressed", String(this.paused));
     this.writeSaved(now);
     this.writeProgress();
+    setText(this.find("sitting-state"), sittingLine(this.session.sitting, passedCrops(this.outbox.items)));
     this.writeRanking(now);
     this.writeFacts();
     if (this.paused || this.main.dataset.state !== "ready" || !this.session.current) this.writeCurtain();
@@ -99,7 +102,8 @@ export class StatusBar {
     const [state, text] = this.curtain(current, ended, problem, broken);
     this.main.dataset.state = state;
     setText(this.find("curtain-text"), text);
-    this.find("curtain-actions").hidden = state !== "end";
+    this.find("curtain-actions").hidden = state !== "end" && state !== "held";
+    this.find("lift-ceiling").hidden = state !== "held";
   }
 
   curtain(current, ended, problem, broken) {
@@ -113,6 +117,7 @@ export class StatusBar {
     if (kind) return ["loading", unreachable(this.outbox.waiting)];
     if (current) return ["loading", "Fetching the crop …"];
     if (!ended) return ["loading", "Fetching crops …"];
+    if (this.session.sitting.held_back) return ["held", HELD_BACK];
     const { answered } = this.session.progress;
     const done = `Nothing left to read: every open crop of this study has its answers (${count(answered)} read).`;
     return ["end", `${done}\nNew crops appear when experiments are added or another reader's turn ends.`];

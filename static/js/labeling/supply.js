@@ -24,7 +24,7 @@ export class Supply {
     this.answered = []; // Ids in the order of answering; a slow reply may still offer them.
     this.progress = config.progress;
     this.guideline = config.guideline ?? null;
-    this.sitting = {}; // How the server serves this reader: {paused, …}.
+    this.sitting = {}; // How the server serves this reader: {stay_on, left, …, paused}.
     this.ranking = null;
     this.ended = false;
     this.problem = null;
@@ -75,6 +75,14 @@ export class Supply {
       this.refilling = null;
     });
     return this.refilling;
+  }
+
+  /** The reader wants to be served otherwise: what was fetched ahead goes, the crop on screen stays. */
+  async sitDown(sitting) {
+    // A reply that is on its way would bring the old order back.
+    await this.refilling;
+    Object.assign(this, { sitting, queue: [], stock: [], isStocked: false });
+    await this.refill();
   }
 
   async fetchNext() {

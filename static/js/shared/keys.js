@@ -15,6 +15,7 @@ export const ACTIONS = [
   ["note", "n", "note", "is saved with the next answer"],
   ["comments", "c", "comments", "on the crop, for others to read"],
   ["guidelines", "g", "guidelines", "and examples of the classes"],
+  ["sitting", ",", "session", "stay at one place, leave out what is hard to tell, easy crops in between"],
   ["pause", "p", "pause", "gives your crops back"],
   ["invert", "i", "invert", "light and dark"],
   ["cycle", "m", "grey", "each channel alone, then all in colour again"],
