@@ -1,4 +1,7 @@
-"""The object table: columns under CellProfiler's names, and files whose bytes depend on content alone."""
+"""The object table: columns under CellProfiler's names, and files whose bytes depend on content alone.
+
+PyArrow is loaded where a file is written or read: 37 MB that the web server, which only knows the columns, can spare.
+"""
 
 import hashlib
 import io
@@ -8,9 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 from numpy.typing import NDArray
 
 from audit.chain.canonical import canonical_digest
@@ -121,10 +121,12 @@ def parquet_bytes(table: Table, metadata: Mapping[str, str] | None = None) -> by
 
     NaN is written as null. No time, path or machine goes into the file.
     """
+    from pyarrow import parquet
+
     sink = io.BytesIO()
     notes = {"parfocal.table": "objects", "parfocal.format": FORMAT_VERSION, **(metadata or {})}
     arrow = _arrow(table).replace_schema_metadata(dict(sorted(notes.items())))
-    pa.parquet.write_table(arrow, sink, compression="zstd", row_group_size=ROW_GROUP_ROWS, version="2.6")
+    parquet.write_table(arrow, sink, compression="zstd", row_group_size=ROW_GROUP_ROWS, version="2.6")
     return sink.getvalue()
 
 
@@ -133,14 +135,18 @@ def csv_bytes(table: Table) -> bytes:
 
     Text that a spreadsheet would take for a formula gets a leading apostrophe.
     """
+    from pyarrow import csv
+
     sink = io.BytesIO()
-    pa.csv.write_csv(_arrow(Table({name: _as_text(column) for name, column in table.columns.items()})), sink)
+    csv.write_csv(_arrow(Table({name: _as_text(column) for name, column in table.columns.items()})), sink)
     return sink.getvalue()
 
 
 def read_parquet(content: bytes) -> Table:
     """The table back from the bytes of `parquet_bytes`; null floats become NaN."""
-    arrow = pa.parquet.read_table(io.BytesIO(content))
+    from pyarrow import parquet
+
+    arrow = parquet.read_table(io.BytesIO(content))
     return Table({name: _numpy(arrow.column(name)) for name in arrow.column_names})
 
 
@@ -157,6 +163,8 @@ def _as_text(column: NDArray[Any]) -> NDArray[Any]:
 
 
 def _arrow(table: Table) -> Any:
+    import pyarrow as pa
+
     return pa.table(
         {
             name: pa.array(column, type=pa.string() if column.dtype.kind == TEXT_KIND else None, from_pandas=True)
@@ -166,7 +174,7 @@ def _arrow(table: Table) -> Any:
 
 
 def _numpy(column: Any) -> NDArray[Any]:
-    if pa.types.is_string(column.type):
+    if str(column.type) == "string":
         return np.array(column.to_pylist(), dtype=np.str_)
     values: NDArray[Any] = column.to_numpy()
     return values

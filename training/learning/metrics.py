@@ -5,7 +5,7 @@ Classes that do not occur in the truth are left out of averages: their recall is
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -47,7 +47,7 @@ def accuracy(confusion: Floats) -> Floats:
     return np.asarray(np.divide(right, total, out=np.full(np.shape(total), np.nan), where=total > 0))
 
 
-def wilson(share: float, n: float, z: float = float(norm.ppf(0.975))) -> tuple[float, float]:
+def wilson(share: float, n: float, z: float = float(ndtri(0.975))) -> tuple[float, float]:
     """Wilson's 95 % interval of a share out of n; doi 10.1080/01621459.1927.10502953."""
     centre = share + z**2 / (2 * n)
     half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from labeling.agreement.intervals import Estimate
 from training.learning.stream import (
@@ -184,7 +184,7 @@ def _half_width(parts: tuple[tuple[float, int], ...]) -> float:
     if variance <= 0:
         return 0.0
     freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
-    return float(student.ppf(0.975, freedom)) * math.sqrt(variance)
+    return float(stdtrit(freedom, 0.975)) * math.sqrt(variance)
 
 
 def judge_soft_labels(data: StreamData, doubt: Array, plan: StreamPlan | None = None) -> SoftLabels:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from labeling.agreement.intervals import Estimate
 from training.learning.metrics import Floats, wilson
@@ -67,7 +67,7 @@ def jackknife_error(parts: Floats, statistic: Statistic) -> float:
 
 def t_quantile(n_units: int) -> float:
     """97.5 % quantile of Student's t with n_units - 1 degrees of freedom."""
-    return float(student.ppf(0.975, n_units - 1))
+    return float(stdtrit(n_units - 1, 0.975))
 
 
 def describe(n_units: int, level: str) -> str:
