@@ -4,6 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+from django.conf import settings
+
 from config.broker import EmbeddedBroker
 from config.supervisor import Child
 
@@ -32,9 +34,14 @@ def _web_server(address: str, port: int) -> list[str]:
     return [
         sys.executable,
         *("-m", "granian", "--interface", "wsgi", "--host", address, "--port", str(port)),
-        *("--workers", "1", "--blocking-threads", "4", "--no-access-log", "--log-level", "warning"),
+        *("--workers", str(_web_processes()), "--blocking-threads", "4", "--no-access-log", "--log-level", "warning"),
         "config.wsgi:application",
     ]
+
+
+def _web_processes() -> int:
+    """Two on PostgreSQL; on SQLite, where one writes at a time, the writers of one process queue up in order."""
+    return 2 if settings.DATABASES["default"]["ENGINE"].endswith("postgresql") and (os.cpu_count() or 1) > 1 else 1
 
 
 def _half_the_cores() -> int:

@@ -1,5 +1,6 @@
 """`manage.py rank_worker`: the process that ranks every study again after each answer."""
 
+import os
 import signal
 import threading
 import time
@@ -16,6 +17,8 @@ from training.worker.saving import sweep
 POLL_S = 0.05
 # Whether there is a new answer is asked more often: a look at one number, not at everything a ranking depends on.
 NEWS_S = 0.01
+# Answers come first: where the cores are busy, the web server is not kept waiting by a ranking.
+NICENESS = 5
 # A database that is away for a moment is asked again after this long.
 PAUSE_S = 2.0
 
@@ -35,6 +38,7 @@ class Command(BaseCommand):
         if options["once"]:
             worker.step()
             return
+        os.nice(NICENESS)
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
