@@ -1,8 +1,9 @@
 /* Guidelines and examples of the classes, drawn like the crops themselves. */
 
 export class Guide {
-  constructor({ find, url, get, load, paint, classes }) {
-    Object.assign(this, { find, url, get, load, paint, classes });
+  /** seen(number): the reader has this version of the guidelines before them. */
+  constructor({ find, url, get, load, paint, classes, seen }) {
+    Object.assign(this, { find, url, get, load, paint, classes, seen });
   }
 
   async open() {
@@ -18,6 +19,7 @@ export class Guide {
 
   write(guideline) {
     if (!guideline) return;
+    this.seen(guideline.number);
     const change = guideline.change ? `: ${guideline.change}` : "";
     this.find("guideline-version").textContent = `Version ${guideline.number}${change}`;
     if (guideline.text) this.find("guideline-text").textContent = guideline.text;

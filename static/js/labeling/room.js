@@ -108,7 +108,7 @@ const keys = new KeySheet({ find, classes, own: config.keys, save: (own) => post
 const conflicts = new ConflictSheet({ find, session, paint, names: classes.names });
 const sheets = {
   comments: new Comments({ find, url: config.urls.comments, get: getJson, post }),
-  guide: new Guide({ find, url: config.urls.guide, get: getJson, load: loadImage, paint, classes }),
+  guide: new Guide({ find, url: config.urls.guide, get: getJson, load: loadImage, paint, classes, seen: (number) => Object.assign(session, { guideline: number }) }),
   sitting: new SittingSheet({ find, session, save: (change) => post(config.urls.sitting, change, "PATCH"), told: (text) => status.tell(text) }),
 };
 const actions = new Actions({ find, main, session, eye, classes, suggestion, reasons, keys, sheets, status, attention, rest });
