@@ -122,6 +122,7 @@ def test_a_key_of_ones_own_shows_the_crop_as_it_came_while_it_is_held(room: Page
     room.keyboard.press("k")
     room.wait_for_selector("#key-note:has-text('k is now as it came')")
     room.keyboard.press("Escape")
+    room.wait_for_selector("dialog[open]", state="detached")
     assert room.inner_text("#peek-hint kbd") == "k"
     room.keyboard.press("i")
     room.wait_for_selector("#invert[aria-pressed=true]")
@@ -190,6 +191,7 @@ def test_the_field_opens_with_the_object_marked_and_escape_leads_back(
     found = [row for row in Axe().run(room).response["violations"] if row["impact"] in ("serious", "critical")]
     assert found == []
     room.keyboard.press("Escape")
+    room.wait_for_selector("dialog[open]", state="detached")
     assert room.query_selector("dialog[open]") is None
     room.keyboard.press("1")
     room.wait_for_selector('main[data-saved="1"]')
@@ -219,6 +221,7 @@ def test_a_lost_original_is_said_in_the_viewer_and_the_crop_stays(room: Page, tm
     room.keyboard.press("f")
     room.wait_for_selector(".viewer-state:has-text('the crop itself is kept')")
     room.keyboard.press("Escape")
+    room.wait_for_selector("dialog[open]", state="detached")
     assert _light(room, "#crop-frame").mean() > 30
 
 

@@ -79,6 +79,12 @@ def reload(room: Page) -> None:
     room.wait_for_selector("main[data-state=ready]")
 
 
+def close_sheet(room: Page) -> None:
+    """Press Escape and wait until the sheet is gone: it closes a moment after the key."""
+    room.keyboard.press("Escape")
+    room.wait_for_selector("dialog[open]", state="detached")
+
+
 @pytest.mark.parametrize("fields", [4])
 def test_fifty_crops_by_keyboard_are_fifty_answers_with_their_times(
     room: Page, study: Study, troubles: list[str]
@@ -261,7 +267,7 @@ def test_a_key_of_ones_own_warns_of_what_it_did_and_is_kept_for_the_account(room
     room.click("#key-take")
     room.wait_for_selector("#key-note:has-text('w is now bad crop')")
     assert serious(room) == []
-    room.keyboard.press("Escape")
+    close_sheet(room)
     assert room.inner_text("#bad-crop kbd") == "w"
     assert room.is_hidden("#wrong-object kbd")
     press(room, "w")
@@ -358,13 +364,13 @@ def test_comments_guidelines_and_examples_are_one_key_away(room: Page, study: St
     room.wait_for_selector("#comment-list li")
     assert "two <b>nuclei</b>?" in room.inner_text("#comment-list")
     assert serious(room) == []
-    room.keyboard.press("Escape")
+    close_sheet(room)
     room.keyboard.press("g")
     room.wait_for_selector("[data-examples=long] canvas[data-painter]")
     assert "Version 2: what round is" in room.inner_text("#guideline-version")
     assert "so long" in room.inner_text("[data-examples=long]")
     assert serious(room) == []
-    room.keyboard.press("Escape")
+    close_sheet(room)
     crop = press(room, "1")
     press(room, "1")
     all_saved(room, 2)

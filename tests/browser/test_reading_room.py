@@ -146,6 +146,7 @@ def test_keys_do_nothing_while_a_sheet_is_open(room: Page, study: Study) -> None
     room.wait_for_selector("#keys-dialog[open]")
     room.keyboard.press("1")
     room.keyboard.press("Escape")
+    room.wait_for_selector("dialog[open]", state="detached")
     seen = _press(room, "2")
     room.wait_for_selector('main[data-saved="1"]')
     assert _standing(study) == [(seen, "label")]
