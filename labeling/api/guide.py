@@ -4,8 +4,9 @@ from typing import Any
 
 from imaging.models import Crop
 from labeling.api.payloads import crop_payload
-from labeling.models import ClassExample, Study
-from labeling.services.guidelines_shown import newest_guideline
+from labeling.models import Study
+from labeling.services.examples import examples_of
+from labeling.services.guidelines import current_guideline
 
 
 def guide_payload(study: Study) -> dict[str, Any]:
@@ -15,7 +16,7 @@ def guide_payload(study: Study) -> dict[str, Any]:
 
 def _guideline(study: Study) -> dict[str, Any] | None:
     """The guidelines that stand, with their number and what is new; None where a study has no version yet."""
-    newest = newest_guideline(study)
+    newest = current_guideline(study)
     if newest is None:
         return None
     return {
@@ -28,12 +29,10 @@ def _guideline(study: Study) -> dict[str, Any] | None:
 
 def _examples(study: Study) -> list[dict[str, Any]]:
     """Example crops of the open classes with a word on why, in the order of the classes, ready to be drawn."""
+    found = [(row.label_class, row.crop, row.note) for rows in examples_of(study).values() for row in rows]
+    listed = {(label.pk, crop.pk) for label, crop, _ in found}
     # An experiment that left the study took its crops along.
     inside = Crop.objects.filter(image__sample__experiment__studies=study)
-    rows = ClassExample.objects.filter(label_class__study=study, label_class__retired_at__isnull=True)
-    rows = rows.filter(crop__in=inside).select_related("label_class", "crop__image__sample__experiment")
-    found = [(row.label_class, row.crop, row.note) for row in rows.order_by("label_class__position", "id")]
-    listed = {(label.pk, crop.pk) for label, crop, _ in found}
     single = study.classes.filter(retired_at__isnull=True, example__in=inside)
     for label in single.select_related("example__image__sample__experiment"):
         if label.example is not None and (label.pk, label.example.pk) not in listed:

@@ -11,11 +11,6 @@ _NEWEST = Statement(
 )
 
 
-def newest_guideline(study: Study) -> GuidelineVersion | None:
-    """The version that stands now; None where a study has none yet."""
-    return GuidelineVersion.objects.filter(study=study).order_by("-number").first()
-
-
 def newest_number(study: Study) -> int | None:
     """Number of the version that stands now; None where a study has none yet."""
     newest = _NEWEST.ask(study=study.pk)

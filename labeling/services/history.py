@@ -12,12 +12,13 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from labeling.models import Annotation, AnnotationQuerySet, Comment, Study
 from labeling.services.access import is_lead
 from labeling.services.answers import AnswerConflict, AnswerRefused, Submission, submit, undo
+from labeling.services.queueing.rereads import old_enough
 from labeling.services.timing import Day, Given, by_day, last_days, together
 
 PAGE = 48
@@ -69,16 +70,7 @@ def answers_of(study: Study, reader: Any, viewer: Any, wanted: Filter | None = N
 
 def without_old(rows: AnnotationQuerySet, study: Study, viewer: Any) -> AnnotationQuerySet:
     """The viewer's own answers without those that they are not shown because they may be asked again."""
-    return rows.exclude(_of_age(study, viewer)) if hides_old_answers(study, viewer) else rows
-
-
-def _of_age(study: Study, reader: Any) -> Q:
-    """Answers that are old enough to be asked again."""
-    old = Q(received_at__lte=timezone.now() - timedelta(days=study.reread_after_days))
-    own = Annotation.objects.current().filter(study=study, annotator=reader).order_by("-id")
-    for number in own.values_list("id", flat=True)[study.reread_after_items : study.reread_after_items + 1]:
-        old |= Q(id__lte=number)
-    return old
+    return rows.exclude(old_enough(study, viewer, timezone.now())) if hides_old_answers(study, viewer) else rows
 
 
 def _narrowed(rows: AnnotationQuerySet, wanted: Filter) -> AnnotationQuerySet:
@@ -159,7 +151,11 @@ def take_back(study: Study, user: Any, crop: int, client_id: UUID, answer: UUID)
 def _refuse_hidden(study: Study, user: Any, crop: int) -> None:
     if not hides_old_answers(study, user):
         return
-    if not Annotation.objects.filter(study=study, annotator=user, crop=crop).exclude(_of_age(study, user)).exists():
+    if (
+        not Annotation.objects.filter(study=study, annotator=user, crop=crop)
+        .exclude(old_enough(study, user, timezone.now()))
+        .exists()
+    ):
         raise AnswerRefused("This answer is no longer listed: its crop may be read again without sight of it.")
 
 

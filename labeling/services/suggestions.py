@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from labeling.models import Ranked, Study, Suggestion
-from labeling.services.reads import ADJUDICATION, SECOND_READ, STREAM
+from labeling.services.reads import ADJUDICATION, RE_READ, SECOND_READ, STREAM
 
-REREAD = "re-read"
 # An answer to one of these says how good labels or a model are: nobody is led there.
-UNLED = frozenset({STREAM, SECOND_READ, ADJUDICATION, REREAD})
+UNLED = frozenset({STREAM, SECOND_READ, ADJUDICATION, RE_READ})
 
 
 @dataclass(frozen=True, slots=True)

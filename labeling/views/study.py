@@ -12,7 +12,8 @@ from labeling.api.payloads import ranking_payload
 from labeling.models import Study
 from labeling.services import access, progress
 from labeling.services.ambiguous import ambiguous_crops
-from labeling.services.guidelines_shown import newest_guideline, newest_number
+from labeling.services.guidelines import current_guideline
+from labeling.services.guidelines_shown import newest_number
 from labeling.services.preferences import preferences_of
 from labeling.services.quality import called_by_experiment, called_by_image
 from labeling.services.sitting import may_choose_by_model, resume
@@ -37,7 +38,7 @@ def room(request: HttpRequest, pk: int) -> HttpResponse:
         {
             "study": study,
             "classes": classes,
-            "guideline": newest_guideline(study),
+            "guideline": current_guideline(study),
             "chooses_by_model": may_choose_by_model(study, request.user),
             "room_config": _room_config(request, study, classes),
         },

@@ -1,7 +1,7 @@
 """Blind re-reads: crops that a reader answered long ago, shown to them again as if for the first time."""
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import BigIntegerField, Exists, ExpressionWrapper, F, OuterRef, Q
@@ -28,7 +28,9 @@ def due_again(reader: Reader, skip: Collection[int], count: int, within: Q) -> l
     """
     if not count:
         return []
-    own = _own_reads(reader).filter(_old_enough(reader), crop__in=pool(reader.study).filter(within))
+    own = _own_reads(reader).filter(
+        old_enough(reader.study, reader.user, reader.now), crop__in=pool(reader.study).filter(within)
+    )
     mixed = own.exclude(crop__in=skip).annotate(place=_mixed(reader))
     crops = mixed.order_by("place", "crop_id").values_list("crop_id", flat=True)[:count]
     return [Candidate(crop, RE_READ, None, "") for crop in crops]
@@ -46,10 +48,10 @@ def _own_reads(reader: Reader) -> AnnotationQuerySet:
     return told.exclude(source=Annotation.Source.IMPORT).filter(~Exists(again), ~Exists(aside))
 
 
-def _old_enough(reader: Reader) -> Q:
-    study = reader.study
-    old = Q(received_at__lte=reader.now - timedelta(days=study.reread_after_days))
-    own = Annotation.objects.current().filter(study=study, annotator=reader.user).order_by("-id")
+def old_enough(study: Study, user: Any, now: datetime) -> Q:
+    """Which answers of the user are old enough to be asked again: by the study's days, or by so many others since."""
+    old = Q(received_at__lte=now - timedelta(days=study.reread_after_days))
+    own = Annotation.objects.current().filter(study=study, annotator=user).order_by("-id")
     # The newest answer after which that many others were given.
     after = own.values_list("id", flat=True)[study.reread_after_items : study.reread_after_items + 1]
     for number in after:
