@@ -73,13 +73,16 @@ export class SittingSheet {
 
   async apply() {
     const wanted = changes(wishes(Object.fromEntries(new FormData(this.form))), this.session.sitting);
-    if (Object.keys(wanted).length && !(await this.keep(wanted))) return;
-    this.dialog.close();
+    if (!Object.keys(wanted).length) this.dialog.close();
+    else await this.keep(wanted);
   }
 
+  /** Closes the sheet before the page says what holds now: whoever reads that can answer at once. */
   async keep(wanted) {
     try {
-      await this.session.sitDown(await this.save(wanted));
+      const sitting = await this.save(wanted);
+      this.dialog.close();
+      await this.session.sitDown(sitting);
     } catch (error) {
       this.note.textContent = `Nothing was changed: ${error.message}.`;
       return false;
