@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from audit.chain import checkpoints, events
 from audit.models import AuditEvent, Checkpoint
-from audit.statements import Insertion, Statement
+from audit.statements import Bound, Insertion, Rows, Statement, ask_all
 
 ORIGIN = "parfocal"
 _HEAD = Statement(lambda: AuditEvent.objects.order_by("-sequence").values_list("sequence", "at", "hash")[:1])
@@ -34,10 +34,25 @@ def record(action: str, target: Model, *, actor: str, detail: dict[str, Any] | N
 
     Raises TransactionManagementError outside of one: a change without its event must be impossible.
     """
+    told = {"actor": actor, "detail": detail or {}, "reason": reason}
+    ask_all(event(action, target, ask_all(*head())[-1], **told))
+
+
+def head() -> tuple[Bound, ...]:
+    """What must be asked, last of it the newest event, before the next one is made; see `event`."""
     _require_transaction()
-    _lock_chain()
-    last = _HEAD.ask()
-    sequence, at, previous = last[0] if last else (events.FIRST_SEQ - 1, None, events.GENESIS_HASH)
+    # SQLite's immediate transactions already let one writer in at a time.
+    is_locked = connection.vendor == "postgresql"
+    lock = [Bound("SELECT pg_advisory_xact_lock(%s)", [CHAIN_LOCK])] if is_locked else []
+    return (*lock, _HEAD.of())
+
+
+def event(action: str, target: Model, newest: Rows, *, actor: str, detail: dict[str, Any], reason: str = "") -> Bound:
+    """The next event, to be stored in the same transaction; `newest`: the rows of the last part of `head`.
+
+    For what happens with every answer, where it is asked together with other things; `record` does both elsewhere.
+    """
+    sequence, at, previous = newest[0] if newest else (events.FIRST_SEQ - 1, None, events.GENESIS_HASH)
     now = timezone.now()
     row = AuditEvent(
         sequence=sequence + 1,
@@ -47,12 +62,12 @@ def record(action: str, target: Model, *, actor: str, detail: dict[str, Any] | N
         action=action,
         object_type=target._meta.label_lower,
         object_id=str(target.pk),
-        detail=detail or {},
+        detail=detail,
         reason=reason,
         previous_hash=previous,
     )
     row.hash = events.event_hash(row.previous_hash, _as_event(row).fields)
-    _EVENTS.add(row)
+    return _EVENTS.of(row)
 
 
 def chain() -> Iterator[events.Event]:
@@ -142,10 +157,3 @@ def _as_event(row: AuditEvent) -> events.Event:
 def _require_transaction() -> None:
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("audit.record needs the transaction of the change.")
-
-
-def _lock_chain() -> None:
-    # SQLite's immediate transactions already let one writer in at a time.
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CHAIN_LOCK])

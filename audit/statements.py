@@ -4,8 +4,9 @@ For the few that run with every answer or many times a second; everywhere else p
 in the lowest app so that every app may use it, and knows no table.
 """
 
+import json
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -14,19 +15,57 @@ from uuid import UUID
 from django.db import connection, models
 from django.db.models import QuerySet
 
-# Lists are filled up to one of these lengths, so that few statements are composed; longer ones double on.
-SHORTEST_LIST = 16
-
 Rows = list[tuple[Any, ...]]
+# What stands at each place of a statement: the name of a slot, or "" and a value that is always the same.
+Places = tuple[tuple[str, Any], ...]
 Table = TypeVar("Table", bound=models.Model)
+# Values that stand for a list while its statement is composed.
+LIST_MARKS = 2
+AMONG = {"postgresql": "= ANY(%s)", "sqlite": "IN (SELECT value FROM json_each(%s))"}
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """SQL with its values; `read` makes of its rows what the caller wants."""
+
+    sql: str
+    values: Sequence[Any] = ()
+    read: Callable[[Sequence[Sequence[Any]]], Iterable[Sequence[Any]]] = list
+
+
+def ask_all(*asked: Bound) -> list[Rows]:
+    """The rows of each, in order, as if asked one after the other: each sees what those before it wrote.
+
+    PostgreSQL gets all in one message: most of what a short query costs there is the way to the server and back.
+    """
+    if not asked:
+        return []
+    with connection.cursor() as cursor:
+        if connection.vendor != "postgresql":
+            return [_executed(cursor, one) for one in asked]
+        cursor.execute("; ".join(cursor.mogrify(one.sql, one.values) for one in asked))
+        found = [_fetched(cursor, asked[0])]
+        for one in asked[1:]:
+            cursor.nextset()
+            found.append(_fetched(cursor, one))
+        return found
+
+
+def _executed(cursor: Any, one: Bound) -> Rows:
+    cursor.execute(one.sql, one.values)
+    return _fetched(cursor, one)
+
+
+def _fetched(cursor: Any, one: Bound) -> Rows:
+    return [tuple(row) for row in one.read(cursor.fetchall())] if cursor.description else []
 
 
 @dataclass(frozen=True, slots=True)
 class _Composed:
-    """SQL, what stands at each of its places (a fixed value, or the name of a slot), and how to read its rows."""
+    """SQL, what stands at each of its places, and how to read its rows."""
 
     sql: str
-    places: tuple[tuple[str, Any], ...]
+    places: Places
     read: Callable[[Sequence[Sequence[Any]]], Iterable[Sequence[Any]]]
 
 
@@ -34,51 +73,55 @@ class Statement:
     """A query of values with named slots, asked again and again: `Statement(build, study=int, now=datetime)`.
 
     `build` gets a value for each slot by name and returns a QuerySet with `values_list`; it must do so for any
-    values alike. Slots are of type int, str, datetime, UUID, or list (of int). `ask(study=5, now=...)` returns the
-    rows as tuples; an empty list matches nothing, as in a QuerySet.
+    values alike. Slots are of type int, str, datetime, UUID, or list (of int), which stands after `in` only.
+    `ask(study=5, now=...)` returns the rows as tuples; `of(...)` is the same, to be asked with others by `ask_all`.
+    An empty list matches nothing, as in a QuerySet.
     """
 
     def __init__(self, build: Callable[..., QuerySet[Any, Any]], **slots: type) -> None:
         self._build = build
         self._slots = slots
-        self._composed: dict[tuple[Any, ...], _Composed] = {}
+        self._composed: dict[str, _Composed] = {}
 
     def ask(self, **given: Any) -> Rows:
-        """The rows for these values; one query, none where a list is empty."""
-        lists = {name: _filled(given[name]) for name, kind in self._slots.items() if kind is list}
-        if not all(lists.values()):
-            return []
-        key = (connection.vendor, *(len(values) for values in lists.values()))
-        if key not in self._composed:
-            self._composed[key] = self._compose({name: len(values) for name, values in lists.items()})
-        composed, values = self._composed[key], self._adapted(given | lists)
-        with connection.cursor() as cursor:
-            cursor.execute(composed.sql, [values[name] if name else fixed for name, fixed in composed.places])
-            return [tuple(row) for row in composed.read(cursor.fetchall())]
+        """The rows for these values, by one query."""
+        return ask_all(self.of(**given))[0]
 
-    def _compose(self, lengths: Mapping[str, int]) -> _Composed:
-        marks = {name: _marks(kind, lengths.get(name, 1)) for name, kind in self._slots.items()}
+    def of(self, **given: Any) -> Bound:
+        """The statement with these values."""
+        if connection.vendor not in self._composed:
+            self._composed[connection.vendor] = self._compose()
+        composed = self._composed[connection.vendor]
+        values = {name: _adapt(given[name]) for name in self._slots}
+        places = [values[name] if name else fixed for name, fixed in composed.places]
+        return Bound(composed.sql, places, composed.read)
+
+    def _compose(self) -> _Composed:
+        marks = {name: _marks(kind) for name, kind in self._slots.items()}
         rows = self._build(**{name: made if self._slots[name] is list else made[0] for name, made in marks.items()})
         compiler = rows.query.get_compiler(connection=connection)
         sql, params = compiler.as_sql()
-        named = {
-            adapted: f"{name}[{number}]"
-            for name, made in marks.items()
-            for number, adapted in enumerate(_adapt(mark) for mark in made)
-        }
+        named = {_adapt(mark): name for name, made in marks.items() for mark in made}
+        places = tuple((named.get(value, ""), value) for value in params)
         converters = compiler.get_converters([column for column, _, _ in compiler.select])
 
         def read(found: Sequence[Sequence[Any]]) -> Iterable[Sequence[Any]]:
             return compiler.apply_converters(found, converters) if converters else found
 
-        return _Composed(sql, tuple((named.get(value, ""), value) for value in params), read)
+        return _Composed(*self._with_lists(sql, places), read)
 
-    def _adapted(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            f"{name}[{number}]": _adapt(value)
-            for name, kind in self._slots.items()
-            for number, value in enumerate(given[name] if kind is list else (given[name],))
-        }
+    def _with_lists(self, sql: str, places: Places) -> tuple[str, Places]:
+        """The same with one place for each list, whatever its length."""
+        text, *texts = sql.split("%s")
+        kept, at = [], 0
+        while at < len(places):
+            kept.append(places[at])
+            is_list = self._slots.get(places[at][0]) is list
+            # Its marks stand side by side: IN (%s, %s).
+            at += LIST_MARKS if is_list else 1
+            text = text.removesuffix("IN (") + AMONG[connection.vendor] if is_list else text + "%s"
+            text += texts[at - 1].removeprefix(")") if is_list else texts[at - 1]
+        return text, tuple(kept)
 
 
 class Insertion(Generic[Table]):
@@ -91,16 +134,23 @@ class Insertion(Generic[Table]):
         key = table._meta.pk.column
         self._sql = f'INSERT INTO "{table._meta.db_table}" ({names}) VALUES ({places}) RETURNING "{key}"'
 
-    def add(self, row: Table) -> Table:
-        """The row, stored, with its key. Unlike `save` it calls no signals."""
+    def of(self, row: Table) -> Bound:
+        """The row to be stored with `ask_all`; unlike `save` it calls no signals. `stored` gives it its key then."""
         cells = [
             field.get_db_prep_save(field.pre_save(row, add=True), connection=connection) for field in self._fields
         ]
-        with connection.cursor() as cursor:
-            cursor.execute(self._sql, cells)
-            row.pk = cursor.fetchone()[0]
-        row._state.adding, row._state.db = False, connection.alias
-        return row
+        return Bound(self._sql, cells)
+
+    def add(self, row: Table) -> Table:
+        """The row, stored, with its key."""
+        return stored(row, ask_all(self.of(row))[0])
+
+
+def stored(row: Table, keys: Rows) -> Table:
+    """The row with the key that its insertion gave back."""
+    row.pk = keys[0][0]
+    row._state.adding, row._state.db = False, connection.alias
+    return row
 
 
 def columns(table: type[models.Model]) -> list[str]:
@@ -114,20 +164,11 @@ def records(table: type[Table], rows: Rows, names: Sequence[str] | None = None) 
     return [table.from_db(connection.alias, names, row) for row in rows]
 
 
-def _filled(values: Iterable[int]) -> list[int]:
-    """The values, filled up by the first of them: the statement of one length serves many."""
-    found = list(values)
-    length = SHORTEST_LIST
-    while length < len(found):
-        length *= 2
-    return found + found[:1] * (length - len(found)) if found else []
-
-
-def _marks(kind: type, count: int) -> list[Any]:
+def _marks(kind: type) -> list[Any]:
     """Values that nobody else uses, by which a slot is found again among the parameters of a statement."""
     # Within the range of any integer column, or the query would be known to match nothing.
     first = 2**30 + secrets.randbelow(2**29)
-    numbers = range(first, first + count)
+    numbers = range(first, first + (LIST_MARKS if kind is list else 1))
     if kind is datetime:
         return [datetime(1901, 1, 1, tzinfo=UTC) + timedelta(microseconds=number) for number in numbers]
     if kind is UUID:
@@ -137,6 +178,8 @@ def _marks(kind: type, count: int) -> list[Any]:
 
 def _adapt(value: Any) -> Any:
     """The value as the database's driver takes it."""
+    if isinstance(value, Collection) and not isinstance(value, str):
+        return list(value) if connection.vendor == "postgresql" else json.dumps(list(value))
     if isinstance(value, datetime):
         return connection.ops.adapt_datetimefield_value(value)
     if isinstance(value, UUID) and not connection.features.has_native_uuid_field:

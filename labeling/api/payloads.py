@@ -6,16 +6,16 @@ from typing import Any
 
 from django.utils import timezone
 
-from audit.statements import Statement, columns, records
+from audit.statements import Rows, ask_all
 from imaging.models import Crop
-from imaging.services.crops import crops_to_show
+from imaging.services.crops import crops_to_show, shown_crops
 from labeling.api.drawn import drawn
 from labeling.models import Ranked, Study, Suggestion
 from labeling.services.access import is_lead
 from labeling.services.examples import examples_of
-from labeling.services.guidelines_shown import newest_number
-from labeling.services.progress import own_progress
-from labeling.services.queue import Candidate, Served, newer_answers, serve
+from labeling.services.guidelines_shown import NEWEST, number_in
+from labeling.services.progress import own_counts, pool_size, progress_in
+from labeling.services.queue import RANKED, Candidate, Served, newest_ranking, serve
 from labeling.services.reads import ADJUDICATION, MORE_LIKE_THIS
 from labeling.services.suggestions import shows, suggestions_for
 
@@ -26,20 +26,23 @@ MOST_AT_ONCE = 60
 TOLD_TO_ALL = frozenset({ADJUDICATION, MORE_LIKE_THIS})
 
 
-_RANKED = Statement(lambda study: Ranked.objects.filter(study=study).values_list(*columns(Ranked)), study=int)
-
-
 def room_state(study: Study, user: Any, count: int) -> dict[str, Any]:
     """The next crops and their ranking, the progress of the user, how they are served, and which guidelines stand."""
     served = serve(study, user, max(1, min(count, MOST_AT_ONCE)))
-    ranking = ranking_payload(study, user)
-    total = ranking["pool"] if ranking else None
+    ranked, guideline, counts, *crops = ask_all(
+        RANKED.of(study=study.pk),
+        NEWEST.of(study=study.pk),
+        own_counts(study, user),
+        *crops_to_show([row.crop_id for row in served.crops]),
+    )
+    ranking = _ranking(study, user, ranked)
+    total = ranking["pool"] if ranking else pool_size(study)
     return {
-        "crops": crop_payloads(study, served.crops),
+        "crops": crop_payloads(study, served.crops, shown_crops(*crops)),
         "ranking": ranking,
-        "progress": asdict(own_progress(study, user, total, goal=served.reader.goal)),
+        "progress": asdict(progress_in(counts, total, served.reader.goal)),
         "sitting": sitting_payload(served),
-        "guideline": newest_number(study),
+        "guideline": number_in(guideline),
     }
 
 
@@ -57,10 +60,8 @@ def sitting_payload(served: Served) -> dict[str, Any]:
     }
 
 
-def crop_payloads(study: Study, candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
-    """The candidates with all that a page needs to draw them, in the same order."""
-    wanted = [candidate.crop_id for candidate in candidates]
-    rows = crops_to_show(wanted)
+def crop_payloads(study: Study, candidates: Sequence[Candidate], rows: dict[int, Crop]) -> list[dict[str, Any]]:
+    """The candidates with all that a page needs to draw them, in the same order; `rows`: their crops by number."""
     found = suggestions_for(study, [(row.crop_id, row.why) for row in candidates]) if shows(study) else {}
     return [
         crop_payload(study, rows[row.crop_id], row) | {"suggestion": suggestion_payload(found.get(row.crop_id))}
@@ -95,10 +96,14 @@ def example_payloads(study: Study) -> dict[str, list[dict[str, Any]]]:
 
 def ranking_payload(study: Study, user: Any) -> dict[str, Any] | None:
     """Which state ranked, when, over how many crops, and how many answers are newer; None before the first."""
-    found = records(Ranked, _RANKED.ask(study=study.pk))
-    if not found:
+    return _ranking(study, user, RANKED.ask(study=study.pk))
+
+
+def _ranking(study: Study, user: Any, rows: Rows) -> dict[str, Any] | None:
+    newest = newest_ranking(rows)
+    if newest is None:
         return None
-    ranked = found[0]
+    ranked, newer = newest
     return {
         "digest": ranked.digest,
         "ranked_at": ranked.ranked_at.isoformat(),
@@ -108,7 +113,7 @@ def ranking_payload(study: Study, user: Any) -> dict[str, Any] | None:
         "strategy": ranked.strategy,
         "encoder": ranked.encoder_name or ranked.encoder,
         "answers": ranked.answers,
-        "newer_answers": newer_answers(study, ranked.last_annotation),
+        "newer_answers": newer,
         # How many others could not tell is an opinion on the crops to come, which a blind reader must not hear.
         "expected_not_sure": ranked.expected_not_sure if _may_hear(study, user, ranked) else None,
         "note": ranked.note,

@@ -1,22 +1,23 @@
 """Takes answers: one transaction for the answer, its classes, its lease and its audit event."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, connection
+from django.db import IntegrityError
 from django.utils import timezone
 
 from audit import services as audit
-from audit.statements import Insertion, Statement, columns, records
+from audit.statements import Bound, Insertion, Rows, Statement, ask_all, columns, records, stored
 from imaging.models import Crop
 from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, QueueEntry, RequestedCrop, Study
 from labeling.services.clock import Times, settled
-from labeling.services.guidelines_shown import guideline_shown
+from labeling.services.guidelines_shown import NEWEST, guideline_shown
 from labeling.services.queue import hold_again, one_at_a_time
 from labeling.services.queueing.rereads import is_forgotten, takes_the_place_of
-from labeling.services.reads import ADJUDICATION, RE_READ, Read, awaits_adjudication, reads_of
+from labeling.services.reads import ADJUDICATION, RE_READ, READS, Read, awaits_adjudication, reads_in
 from labeling.services.suggestions import may_show
 
 # Why a user was asked, with what probability, by which ranking.
@@ -108,13 +109,21 @@ def submit(study: Study, user: Any, submission: Submission) -> tuple[Annotation,
     then both stand, and the second is a re-read. AnswerRefused names the broken rule; AnswerConflict says that the
     same id came with another answer, or that another answer than the one to be replaced stands.
     """
-    if _SENT_BEFORE.ask(client_id=submission.client_id):
+    sent, crops, *classes = ask_all(
+        _SENT_BEFORE.of(client_id=submission.client_id),
+        _IN_POOL.of(study=study.pk, crop=submission.crop_id),
+        # PostgreSQL stores no NUL, and refuses to look for one.
+        *(_OPEN_CLASS.of(study=study.pk, key=key) for key in submission.classes[:1] if "\0" not in key),
+    )
+    if sent:
         return _same(Annotation.objects.get(client_id=submission.client_id), study, user, submission), False
-    classes = _classes(study, submission)
-    crop = _crop(study, submission.crop_id)
+    _check(submission, classes)
+    if not crops:
+        raise AnswerRefused(f"Crop {submission.crop_id} is not in the pool of this study.")
+    (crop,) = records(Crop, crops)
     try:
-        with one_at_a_time(study):
-            return _store(study, user, crop, submission, classes), True
+        named = [row for rows in classes for row in records(LabelClass, rows)]
+        return _store(study, user, crop, submission, named), True
     except IntegrityError as error:
         again = Annotation.objects.filter(client_id=submission.client_id).first()
         if again is not None:
@@ -150,7 +159,7 @@ def undo(study: Study, user: Any, client_id: UUID, answer: UUID | None = None) -
             supersedes=newest,
         )
         hold_again(newest)
-        _write_event(withdrawal, ())
+        audit.record(**_told(withdrawal, ()))
     return withdrawal
 
 
@@ -183,7 +192,8 @@ def _same_withdrawal(seen: Annotation, study: Study, user: Any) -> Annotation:
     return seen
 
 
-def _classes(study: Study, submission: Submission) -> list[LabelClass]:
+def _check(submission: Submission, found: list[Rows]) -> None:
+    """`found`: the open classes of the study for each class that is named."""
     if submission.answer not in Annotation.Answer.values or submission.answer == Annotation.Answer.WITHDRAWN:
         raise AnswerRefused(
             f"'{submission.answer}' is not an answer: send label, not_sure, bad_crop or wrong_object."
@@ -195,51 +205,47 @@ def _classes(study: Study, submission: Submission) -> list[LabelClass]:
         raise AnswerRefused(
             f"The answer '{submission.answer}' takes {wanted} class(es), not {len(submission.classes)}."
         )
-    found = [row for key in submission.classes for row in _open_class(study, key)]
-    if len(found) != wanted:
+    if sum(map(len, found)) != wanted:
         raise AnswerRefused(f"This study has no open class '{submission.classes[0]}': load the page again.")
-    return found
-
-
-def _open_class(study: Study, key: str) -> list[LabelClass]:
-    # PostgreSQL stores no NUL, and refuses to look for one.
-    return [] if "\0" in key else records(LabelClass, _OPEN_CLASS.ask(study=study.pk, key=key))
-
-
-def _crop(study: Study, crop_id: int) -> Crop:
-    found = records(Crop, _IN_POOL.ask(study=study.pk, crop=crop_id))
-    if not found:
-        raise AnswerRefused(f"Crop {crop_id} is not in the pool of this study.")
-    return found[0]
 
 
 def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes: list[LabelClass]) -> Annotation:
-    lease = next(iter(records(Lease, _LEASE.ask(study=study.pk, crop=crop.pk, user=user.pk))), None)
-    reads = reads_of(study, [crop.pk], with_void=True)[crop.pk]
+    lease = _LEASE.of(study=study.pk, crop=crop.pk, user=user.pk)
+    reads = READS.of(study=study.pk, crops=[crop.pk])
+    with one_at_a_time(study, lease, reads, NEWEST.of(study=study.pk)) as (leases, standing, guideline):
+        held = next(iter(records(Lease, leases)), None)
+        annotation = _annotation(study, user, crop, held, reads_in(standing, with_void=True)[crop.pk], submission)
+        offset_s = _fill_given(annotation, submission, guideline)
+        _write(annotation, held, classes, offset_s)
+    return annotation
+
+
+def _annotation(
+    study: Study, user: Any, crop: Crop, lease: Lease | None, reads: list[Read], submission: Submission
+) -> Annotation:
+    """The answer as far as it follows from what stands: what it supersedes, and why it was asked."""
     mine = next((read for read in reads if read.annotator == user.pk), None)
     supersedes, is_reread = takes_the_place_of(study, user, crop.pk, lease, mine)
     _check_replaced(supersedes, submission)
     asked = _as_handed_out(study, user, crop, lease)
-    annotation = Annotation(study=study, crop=crop, annotator=user, supersedes_id=supersedes, is_reread=is_reread)
     others = [read for read in reads if read.annotator != user.pk and not read.is_void]
-    asked = _adjudicating(study, asked, others)
-    _fill_asked(annotation, asked, submission)
-    offset_s = _fill_given(annotation, submission)
-    _ANNOTATIONS.add(annotation)
-    for row in classes:
-        _LABELS.add(AnnotationLabel(annotation=annotation, label_class=row))
-    _forget_asked(study, user, crop, lease)
-    _write_event(annotation, tuple(row.key for row in classes), offset_s)
+    annotation = Annotation(study=study, crop=crop, annotator=user, supersedes_id=supersedes, is_reread=is_reread)
+    _fill_asked(annotation, _adjudicating(study, asked, others), submission)
     return annotation
 
 
-def _forget_asked(study: Study, user: Any, crop: Crop, lease: Lease | None) -> None:
-    """The crop is answered: it is held no more, and a wish for it is fulfilled."""
-    with connection.cursor() as cursor:
-        if lease is not None:
-            cursor.execute(f"DELETE FROM {Lease._meta.db_table} WHERE id = %s", [lease.pk])
-        given = [study.pk, crop.pk, user.pk]
-        cursor.execute(f"DELETE FROM {WISHES} WHERE study_id = %s AND crop_id = %s AND user_id = %s", given)
+def _write(annotation: Annotation, lease: Lease | None, classes: list[LabelClass], offset_s: float) -> None:
+    """Store the answer, its classes and its audit event; its lease goes, and a wish for its crop is fulfilled."""
+    given = [annotation.study_id, annotation.crop_id, annotation.annotator_id]
+    keys, *_, newest = ask_all(
+        _ANNOTATIONS.of(annotation),
+        *([Bound(f"DELETE FROM {Lease._meta.db_table} WHERE id = %s", [lease.pk])] if lease else []),
+        Bound(f"DELETE FROM {WISHES} WHERE study_id = %s AND crop_id = %s AND user_id = %s", given),
+        *audit.head(),
+    )
+    stored(annotation, keys)
+    labels = [_LABELS.of(AnnotationLabel(annotation=annotation, label_class=row)) for row in classes]
+    ask_all(*labels, audit.event(newest=newest, **_told(annotation, [row.key for row in classes], offset_s)))
 
 
 def _check_replaced(supersedes: int | None, submission: Submission) -> None:
@@ -261,7 +267,7 @@ def _fill_asked(annotation: Annotation, asked: Asked, submission: Submission) ->
     annotation.suggested_by = submission.suggested_by if is_accepted else ""
 
 
-def _fill_given(annotation: Annotation, submission: Submission) -> float:
+def _fill_given(annotation: Annotation, submission: Submission, guideline: Rows) -> float:
     """Write what was given into the row; returns by how many seconds the sender's clock was wrong."""
     times = submission.times(annotation.received_at)
     annotation.client_id, annotation.answer = submission.client_id, submission.answer
@@ -270,7 +276,7 @@ def _fill_given(annotation: Annotation, submission: Submission) -> float:
     annotation.shown_at, annotation.first_key_at = times.shown_at, times.first_key_at
     annotation.answered_at, annotation.active_ms = times.answered_at, times.active_ms
     shown = times.shown_at or times.answered_at
-    annotation.guideline_id = guideline_shown(annotation.study, submission.guideline, shown)
+    annotation.guideline_id = guideline_shown(annotation.study, guideline, submission.guideline, shown)
     return times.offset_s
 
 
@@ -293,19 +299,15 @@ def _as_handed_out(study: Study, user: Any, crop: Crop, lease: Lease | None) -> 
     return (queued.why, queued.probability, queued.ranking) if queued else ("", None, "")
 
 
-def _write_event(annotation: Annotation, classes: tuple[str, ...], offset_s: float = 0.0) -> None:
+def _told(annotation: Annotation, classes: Sequence[str], offset_s: float = 0.0) -> dict[str, Any]:
+    """What the audit trail says of an answer."""
     # A clock that was wrong is part of how the times came about.
     corrected = {"clock_offset_s": round(offset_s, 1)} if offset_s else {}
-    audit.record(
-        f"answer.{annotation.answer}",
-        annotation,
-        actor=audit.actor_of(annotation.annotator),
-        detail={
-            "study": annotation.study_id,
-            "crop": annotation.crop.key,
-            "classes": list(classes),
-            "supersedes": annotation.supersedes_id,
-        }
-        | corrected,
-        reason=annotation.reason or annotation.reason_code,
-    )
+    said = {"study": annotation.study_id, "crop": annotation.crop.key, "classes": list(classes)}
+    return {
+        "action": f"answer.{annotation.answer}",
+        "target": annotation,
+        "actor": audit.actor_of(annotation.annotator),
+        "detail": said | {"supersedes": annotation.supersedes_id} | corrected,
+        "reason": annotation.reason or annotation.reason_code,
+    }

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from audit.statements import Statement
+from audit.statements import Rows, Statement
 from labeling.models import GuidelineVersion, Study
 
-_NEWEST = Statement(
+NEWEST = Statement(
     lambda study: GuidelineVersion.objects.filter(study=study).order_by("-number").values_list("pk", "number")[:1],
     study=int,
 )
@@ -13,14 +13,17 @@ _NEWEST = Statement(
 
 def newest_number(study: Study) -> int | None:
     """Number of the version that stands now; None where a study has none yet."""
-    newest = _NEWEST.ask(study=study.pk)
+    return number_in(NEWEST.ask(study=study.pk))
+
+
+def number_in(newest: Rows) -> int | None:
+    """The same from rows of NEWEST."""
     return int(newest[0][1]) if newest else None
 
 
-def guideline_shown(study: Study, number: int | None, shown_at: datetime) -> int | None:
+def guideline_shown(study: Study, newest: Rows, number: int | None, shown_at: datetime) -> int | None:
     """Primary key of the version of that number; where none is named or known, of the one that stood when the crop
-    was shown; None where there was none."""
-    newest = _NEWEST.ask(study=study.pk)
+    was shown; None where there was none. `newest`: rows of NEWEST."""
     if not newest or newest[0][1] == number:
         return int(newest[0][0]) if newest else None
     versions = GuidelineVersion.objects.filter(study=study).order_by("-number").values_list("pk", flat=True)

@@ -9,6 +9,7 @@ from django.db.models import Count, Max, Min, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from audit.statements import Bound, Rows, ask_all
 from imaging.models import Crop
 from labeling.models import Annotation, AnnotationLabel, Ranked, Study
 
@@ -60,12 +61,20 @@ def own_progress(study: Study, user: Any, total: int | None = None, *, goal: int
 
     Re-reads count like all other answers: nobody should tell them apart. `goal` is passed on.
     """
+    return progress_in(ask_all(own_counts(study, user))[0], pool_size(study) if total is None else total, goal)
+
+
+def own_counts(study: Study, user: Any) -> Bound:
+    """What `progress_in` counts."""
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     since = connection.ops.adapt_datetimefield_value(midnight)
-    with connection.cursor() as cursor:
-        cursor.execute(OWN_COUNTS, [since, study.pk, user.pk, since, since, study.pk, user.pk])
-        answered, today = cursor.fetchone()
-    return Progress(answered, pool_size(study) if total is None else total, today, goal)
+    return Bound(OWN_COUNTS, [since, study.pk, user.pk, since, since, study.pk, user.pk])
+
+
+def progress_in(rows: Rows, total: int, goal: int | None) -> Progress:
+    """The progress from the rows of `own_counts`."""
+    answered, today = rows[0]
+    return Progress(answered, total, today, goal)
 
 
 def answered_crops(study: Study) -> int:

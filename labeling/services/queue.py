@@ -4,7 +4,14 @@ Not in charge of the order: the ranking worker writes it through `replace_queue`
 """
 
 from labeling.services.queueing.candidates import Candidate
-from labeling.services.queueing.entries import NewEntry, RankingInfo, forget_outside, newer_answers, replace_queue
+from labeling.services.queueing.entries import (
+    RANKED,
+    NewEntry,
+    RankingInfo,
+    forget_outside,
+    newest_ranking,
+    replace_queue,
+)
 from labeling.services.queueing.leases import (
     LEASE,
     LEASED_AHEAD,
@@ -20,6 +27,7 @@ from labeling.services.queueing.serving import Served, next_crops, serve, sittin
 __all__ = [
     "LEASE",
     "LEASED_AHEAD",
+    "RANKED",
     "Candidate",
     "NewEntry",
     "RankingInfo",
@@ -28,7 +36,7 @@ __all__ = [
     "hold_again",
     "leased_crops",
     "lock",
-    "newer_answers",
+    "newest_ranking",
     "next_crops",
     "one_at_a_time",
     "release",

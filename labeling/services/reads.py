@@ -25,8 +25,6 @@ NOT_SURE = Annotation.Answer.NOT_SURE
 BAD = frozenset({Annotation.Answer.BAD_CROP, Annotation.Answer.WRONG_OBJECT})
 # Two readers who cannot tell: a third would only cost time.
 AMBIGUOUS_FROM = 2
-# Crops whose reads are asked with a statement that is composed once; longer lists are seldom asked.
-MOST_NAMED = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +55,13 @@ def reads_of(study: Study, crops: Any = None, *, with_void: bool = False) -> dic
     An answer that names a merged class counts for the class that it was merged into; one that names a split class
     is void and left out, unless `with_void`.
     """
+    named = isinstance(crops, Collection)
+    return reads_in(READS.ask(study=study.pk, crops=crops) if named else _reads(study.pk, crops), with_void=with_void)
+
+
+def reads_in(rows: Iterable[tuple[Any, ...]], *, with_void: bool = False) -> dict[int, list[Read]]:
+    """The same from rows of READS."""
     found: dict[int, list[Read]] = defaultdict(list)
-    if isinstance(crops, Collection) and len(crops) <= MOST_NAMED:
-        rows: Iterable[tuple[Any, ...]] = _READS.ask(study=study.pk, crops=crops)
-    else:
-        rows = _reads(study.pk, crops)
     for crop, number, annotator, answer, key, why, is_void, is_bulk, suggested in rows:
         if with_void or not is_void:
             read = Read(number, annotator, answer, key or "", why, bool(is_void), not is_bulk and not suggested)
@@ -78,7 +78,7 @@ def _reads(study: int, crops: Any) -> QuerySet[Annotation, Any]:
     return standing.order_by("id").values_list(*columns)
 
 
-_READS = Statement(_reads, study=int, crops=list)
+READS = Statement(_reads, study=int, crops=list)
 
 
 def _void() -> Exists:

@@ -211,7 +211,7 @@ def test_a_failure_before_the_event_leaves_no_answer(room: Room, monkeypatch: py
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("the trail is away")
 
-    monkeypatch.setattr(answers.audit, "record", fail)
+    monkeypatch.setattr(answers.audit, "event", fail)
     with pytest.raises(RuntimeError):
         answer(room.study, room.bob, room.crops[0])
     assert not Annotation.objects.exists()

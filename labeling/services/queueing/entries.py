@@ -5,10 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Count
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from audit.statements import Statement
+from audit.statements import Rows, Statement, columns, records
 from labeling.models import Annotation, Lease, QueueEntry, Ranked, RequestedCrop, Study
 
 ENTRY_COLUMNS = (
@@ -89,20 +90,18 @@ def forget_outside(study: Study) -> None:
     RequestedCrop.objects.filter(study=study).exclude(like__image__sample__experiment__in=inside).delete()
 
 
-_NEWER = Statement(
-    lambda study, last: (
-        Annotation.objects.filter(study=study, id__gt=last)
-        .order_by()
-        .values("study")
-        .annotate(number=Count("id"))
-        .values_list("number")
-    ),
-    study=int,
-    last=int,
-)
+def _ranked(study: int) -> QuerySet[Ranked, Any]:
+    newer = Annotation.objects.filter(study=study, id__gt=OuterRef("last_annotation")).order_by().values("study")
+    count = Subquery(newer.annotate(number=Count("id")).values("number"))
+    return Ranked.objects.filter(study=study).values_list(*columns(Ranked), Coalesce(count, 0))
 
 
-def newer_answers(study: Study, last_annotation: int) -> int:
-    """How many answers the ranking on screen does not know yet."""
-    found = _NEWER.ask(study=study.pk, last=last_annotation)
-    return int(found[0][0]) if found else 0
+RANKED = Statement(_ranked, study=int)
+
+
+def newest_ranking(rows: Rows) -> tuple[Ranked, int] | None:
+    """What RANKED found: the newest ranking of the study and how many answers it does not know yet."""
+    if not rows:
+        return None
+    *ranked, newer = rows[0]
+    return records(Ranked, [tuple(ranked)])[0], newer

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
-from audit.statements import Statement, columns, records
+from audit.statements import Bound, Rows, Statement, ask_all, columns, records
 from labeling.models import Annotation, Lease, Sitting, Study
 from labeling.services.queueing.candidates import Candidate
 from labeling.services.reads import RE_READ
@@ -21,7 +21,7 @@ LEASED_AHEAD = 3
 
 # Leases are prolonged on each request, but written only once this much of their time is gone.
 RENEW_AFTER = timedelta(minutes=1)
-_LEASES = Statement(
+LEASES = Statement(
     lambda study, user: Lease.objects.filter(study=study, user=user).order_by("id").values_list(*columns(Lease)),
     study=int,
     user=int,
@@ -34,12 +34,15 @@ _TURN = Lock()
 
 
 @contextmanager
-def one_at_a_time(study: Study) -> Iterator[None]:
-    """A transaction in which no other writes leases or answers of the study; see `lock`."""
+def one_at_a_time(study: Study, *first: Bound) -> Iterator[list[Rows]]:
+    """A transaction in which no other writes leases or answers of the study; see `lock`.
+
+    `first`: what is asked as soon as no other writes; yields its rows.
+    """
     queues_up = connection.vendor == "sqlite" and not connection.in_atomic_block
     with _TURN if queues_up else nullcontext(), transaction.atomic():
-        lock(study)
-        yield
+        gate = _gate(study)
+        yield ask_all(*gate, *first)[len(gate) :]
 
 
 def lock(study: Study) -> None:
@@ -49,9 +52,13 @@ def lock(study: Study) -> None:
     the order of their numbers, or the ranking worker would pass one over. SQLite's immediate transactions do that
     already; on PostgreSQL the study's row is the gate. `no_key` lets others insert rows that point to the study.
     """
-    if connection.features.has_select_for_update:
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT 1 FROM {Study._meta.db_table} WHERE id = %s FOR NO KEY UPDATE", [study.pk])
+    ask_all(*_gate(study))
+
+
+def _gate(study: Study) -> list[Bound]:
+    if not connection.features.has_select_for_update:
+        return []
+    return [Bound(f"SELECT 1 FROM {Study._meta.db_table} WHERE id = %s FOR NO KEY UPDATE", [study.pk])]
 
 
 # An expired lease of the same user may still stand: it is written anew.
@@ -114,13 +121,11 @@ def renew(rows: Sequence[Lease], now: datetime) -> None:
 
 def leases_of(study: Study, user: Any) -> list[Lease]:
     """The user's leases in the order of handing out, ended ones among them."""
-    return records(Lease, _LEASES.ask(study=study.pk, user=user.pk))
+    return records(Lease, LEASES.ask(study=study.pk, user=user.pk))
 
 
 def lease(study: Study, user: Any, entries: Sequence[Candidate], now: datetime) -> None:
     """Lease the crops to the user for some minutes."""
     until = connection.ops.adapt_datetimefield_value(now + LEASE)
-    with connection.cursor() as cursor:
-        for entry in entries:
-            told = (entry.why, entry.probability, entry.ranking, until)
-            cursor.execute(LEASE_ONE, (study.pk, entry.crop_id, user.pk, *told))
+    told = [(entry.crop_id, user.pk, entry.why, entry.probability, entry.ranking, until) for entry in entries]
+    ask_all(*(Bound(LEASE_ONE, (study.pk, *row)) for row in told))

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
-
+from audit.statements import Bound, Rows
 from labeling.models import Membership, Reopening, RequestedCrop, Sitting, SkippedCrop, Study
 from labeling.services.reads import Read, reopened_after
 
@@ -30,6 +29,7 @@ class Reader:
 
     `decides`: a senior or a lead. `seniors`: numbers of the study's seniors. `reopened` as `reads.reopened_after`
     tells it. `skipped`: crops that they put aside. `has_wishes`: they asked for crops. `goal`: crops a day.
+    `top`: the first entries of the queue, where they were read already.
     """
 
     study: Study
@@ -42,6 +42,7 @@ class Reader:
     skipped: frozenset[int] = frozenset()
     has_wishes: bool = False
     goal: int | None = None
+    top: Rows = field(default_factory=list)
 
     def leaves_to_seniors(self, reads: Iterable[Read]) -> bool:
         """Whether a senior who has not read the crop should rather have it."""
@@ -63,14 +64,16 @@ WHERE study.id = %s
 """
 
 
-def reader_of(study: Study, user: Any, now: datetime) -> Reader:
-    """The reader as the rows say now; what a study does not use is not asked for."""
-    with connection.cursor() as cursor:
-        cursor.execute(FACTS, [user.pk] * 4 + [study.pk])
-        row = cursor.fetchone()
-    if row is None:
+def facts_of(study: Study, user: Any) -> Bound:
+    """What `reader_of` wants to know."""
+    return Bound(FACTS, [user.pk] * 4 + [study.pk])
+
+
+def reader_of(study: Study, user: Any, now: datetime, facts: Rows) -> Reader:
+    """The reader as the rows of `facts_of` say; what a study does not use is not asked for."""
+    if not facts:
         return Reader(study, user, now)
-    role, is_senior, goal, *chosen, has_wishes, has_reopened, has_skipped, has_seniors = row
+    role, is_senior, goal, *chosen, has_wishes, has_reopened, has_skipped, has_seniors = facts[0]
     return Reader(
         study,
         user,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import IntEnum
 
-from audit.statements import Statement
+from audit.statements import Statement, ask_all
 from labeling.models import Lease
 from labeling.services.queueing.candidates import Candidate, Offer
 from labeling.services.queueing.reader import Reader
@@ -13,12 +13,13 @@ from labeling.services.reads import (
     ADJUDICATION,
     EASY,
     RE_READ,
+    READS,
     STREAM,
     Cause,
     Read,
     awaits_adjudication,
     cause_of,
-    reads_of,
+    reads_in,
     situation_of,
 )
 
@@ -55,19 +56,15 @@ def readable(reader: Reader, offers: Sequence[Offer]) -> list[tuple[Turn, Candid
     crops = [offer.crop_id for offer in offers]
     if not crops:
         return []
-    reads, others = reads_of(reader.study, crops), _held_by_others(reader, crops)
+    given = {"study": reader.study.pk, "crops": crops}
+    standing, held = ask_all(READS.of(**given), _HELD.of(user=reader.user.pk, now=reader.now, **given))
+    reads, others = reads_in(standing), Counter(crop for (crop,) in held)
     found = []
     for offer in offers:
-        given = reads[offer.crop_id]
-        turn = _turn(reader, offer, given, others[offer.crop_id])
+        turn = _turn(reader, offer, reads[offer.crop_id], others[offer.crop_id])
         if turn is not None:
-            found.append((turn, _candidate(reader, offer, given)))
+            found.append((turn, _candidate(reader, offer, reads[offer.crop_id])))
     return found
-
-
-def _held_by_others(reader: Reader, crops: Sequence[int]) -> Counter[int]:
-    given = {"study": reader.study.pk, "user": reader.user.pk, "now": reader.now}
-    return Counter(crop for (crop,) in _HELD.ask(crops=crops, **given))
 
 
 def _turn(reader: Reader, offer: Offer, given: Sequence[Read], others: int) -> Turn | None:

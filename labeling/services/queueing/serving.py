@@ -8,12 +8,12 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from audit.statements import Statement
+from audit.statements import Bound, Statement, ask_all, records
 from labeling.models import Lease, QueueEntry, Reopening, RequestedCrop, Study
 from labeling.services.queueing import places, rereads
 from labeling.services.queueing.candidates import Candidate, Offer
-from labeling.services.queueing.leases import LEASED_AHEAD, lease, leases_of, one_at_a_time, renew
-from labeling.services.queueing.reader import Reader, reader_of
+from labeling.services.queueing.leases import LEASED_AHEAD, LEASES, lease, leases_of, one_at_a_time, renew
+from labeling.services.queueing.reader import Reader, facts_of, reader_of
 from labeling.services.queueing.routing import Turn, readable
 from labeling.services.queueing.slots import special_slots
 from labeling.services.reads import EASY, MORE_LIKE_THIS, RE_READ, SECOND_READ, STREAM
@@ -23,8 +23,14 @@ from labeling.services.reads import EASY, MORE_LIKE_THIS, RE_READ, SECOND_READ, 
 CHUNK = 32
 # A crop that is gone since the queue was made is not asked any more.
 STANDS = {"crop__gone_at__isnull": True}
-# Looks at the whole queue, by their length.
-_WHOLE_QUEUE: dict[int, Statement] = {}
+# Without an upper end PostgreSQL reads and sorts the whole queue: it is replaced all the time, so that statistics of
+# it are never fresh.
+_WINDOW = Statement(
+    lambda study, start, end: _ranked(QueueEntry.objects.filter(study=study, rank__lt=end), start),
+    study=int,
+    start=int,
+    end=int,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +58,22 @@ def next_crops(study: Study, user: Any, count: int) -> list[Candidate]:
 
 def serve(study: Study, user: Any, count: int) -> Served:
     """The same as `next_crops`, with what else the reading room wants to know. A reader who pauses gets nothing."""
-    with one_at_a_time(study):
-        reader = reader_of(study, user, timezone.now())
-        return Served([], reader) if reader.wish.is_paused else _serve(reader, count)
+    leases = LEASES.of(study=study.pk, user=user.pk)
+    with one_at_a_time(study, facts_of(study, user), leases, _window(study, 0, CHUNK)) as (facts, held, top):
+        reader = replace(reader_of(study, user, timezone.now(), facts), top=top)
+        return Served([], reader) if reader.wish.is_paused else _serve(reader, records(Lease, held), count)
 
 
 def sitting_state(study: Study, user: Any) -> Served:
     """How the user is served, without handing out anything."""
-    reader = reader_of(study, user, timezone.now())
+    reader = reader_of(study, user, timezone.now(), ask_all(facts_of(study, user))[0])
     if not reader.wish.stay_on:
         return Served([], reader)
     leased = [row.crop_id for row in leases_of(study, user) if row.expires_at > reader.now]
     return Served([], reader, places.left_at(reader, places.stay_of(reader), leased))
 
 
-def _serve(reader: Reader, count: int) -> Served:
-    rows = leases_of(reader.study, reader.user)
+def _serve(reader: Reader, rows: list[Lease], count: int) -> Served:
     renew(rows, reader.now)
     reader = places.with_returned(reader, rows) if reader.wish.stay_on else reader
     held = {row.crop_id: _held(row) for row in rows if row.expires_at > reader.now}
@@ -222,17 +228,18 @@ def _look(
 
 def _from_rank(reader: Reader, rows: QuerySet[QueueEntry] | None, start: int, size: int) -> list[tuple[int, Offer]]:
     """The next entries from this rank on, with their ranks; `rows` None: of the whole queue."""
-    if rows is not None:
+    found = reader.top if rows is None and start == 0 else []
+    if rows is None and start > 0:
+        (found,) = ask_all(_window(reader.study, start, size))
+    if len(found) < size:
+        # The end of the queue, or crops are gone from it.
+        rows = QueueEntry.objects.filter(study=reader.study) if rows is None else rows
         found = list(_ranked(rows, start)[:size])
-    else:
-        if size not in _WHOLE_QUEUE:
-            _WHOLE_QUEUE[size] = Statement(
-                lambda study, start: _ranked(QueueEntry.objects.filter(study=study), start)[:size],
-                study=int,
-                start=int,
-            )
-        found = _WHOLE_QUEUE[size].ask(study=reader.study.pk, start=start)
     return [(rank, Offer(*offered)) for rank, *offered in found]
+
+
+def _window(study: Study, start: int, size: int) -> Bound:
+    return _WINDOW.of(study=study.pk, start=start, end=start + size)
 
 
 def _ranked(rows: QuerySet[QueueEntry], start: int) -> QuerySet[QueueEntry, Any]:

@@ -6,8 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from audit.management.base import Answer, JsonCommand
-from labeling.models import Ranked
-from labeling.services.queue import newer_answers
+from labeling.services.queue import RANKED, newest_ranking
 from labeling.services.studies import StudyRefused, study_named
 from training.worker.ranking import RankingWorker
 
@@ -28,9 +27,10 @@ class Command(JsonCommand):
         except StudyRefused as error:
             raise CommandError(str(error)) from error
         worker = RankingWorker()
-        if not worker.rank(study):
+        newest = newest_ranking(RANKED.ask(study=study.pk)) if worker.rank(study) else None
+        if newest is None:
             raise CommandError(worker.refusals[study.pk])
-        ranked = Ranked.objects.get(study=study)
+        ranked, newer = newest
         queue = study.queue.select_related("crop")[:SHOWN]
         return {
             "study": study.name,
@@ -42,6 +42,6 @@ class Command(JsonCommand):
             "seconds": ranked.seconds,
             "pool": ranked.pool_size,
             "answers": ranked.answers,
-            "newer_answers": newer_answers(study, ranked.last_annotation),
+            "newer_answers": newer,
             "queue": [{"crop": row.crop.key, "score": row.score, "why": row.why} for row in queue],
         }
