@@ -22,7 +22,7 @@ from labeling.models import Annotation, Study
 from labeling.services import access, answers
 from labeling.services.history import without_old
 from labeling.services.progress import daily_goal, own_progress
-from labeling.services.queue import release
+from labeling.services.queue import in_turn, release
 from labeling.services.summary import agreement_of
 
 # It keeps nothing of what it has checked; making one for each answer takes longer than the check.
@@ -62,9 +62,13 @@ class StudyViewSet(SittingActions, PictureActions, ReadOnlyModelViewSet[Study]):
         """GET: every answer (leads: all annotators', else one's own). POST: store one and get the next crops."""
         if request.method == "GET":
             return self._list_answers(request, access.study_for(request.user, pk))
-        study = access.study_for(request.user, pk)
+        given = _ANSWER.run_validation(request.data)
+        with in_turn():
+            return self._take_answer(request, access.study_for(request.user, pk), given)
+
+    def _take_answer(self, request: Request, study: Study, given: dict[str, Any]) -> Response:
         try:
-            annotation, is_new = _submit(study, request.user, _ANSWER.run_validation(request.data))
+            annotation, is_new = _submit(study, request.user, given)
         except answers.AnswerConflict as error:
             if error.standing is None:
                 raise Conflict(str(error)) from error

@@ -12,9 +12,13 @@ from django.utils import timezone
 from audit.statements import Rows, Statement, columns, records
 from labeling.models import Annotation, Lease, QueueEntry, Ranked, RequestedCrop, Study
 
-ENTRY_COLUMNS = (
-    "study_id", "crop_id", "rank", "score", "why", "probability", "expected_not_sure", "ranking", "ranked_at",
-)  # fmt: skip
+SHARED_COLUMNS = "study_id, ranking, ranked_at"
+# Each with its type on PostgreSQL.
+OWN_COLUMNS = {
+    "crop_id": "bigint", "rank": "integer", "score": "float8",
+    "why": "text", "probability": "float8", "expected_not_sure": "float8",
+}  # fmt: skip
+INSERT = f"INSERT INTO {QueueEntry._meta.db_table} ({SHARED_COLUMNS}, {', '.join(OWN_COLUMNS)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +59,30 @@ class RankingInfo:
 def replace_queue(study: Study, entries: Sequence[NewEntry], info: RankingInfo) -> None:
     """Put a new ranking in place of the old one, in one short transaction."""
     now = timezone.now()
-    stamp = connection.ops.adapt_datetimefield_value(now)
     rows = [
-        (study.pk, row.crop_id, rank, row.score, row.why, row.probability, row.expected_not_sure, info.digest, stamp)
+        (row.crop_id, rank, row.score, row.why, row.probability, row.expected_not_sure)
         for rank, row in enumerate(entries)
     ]
     with transaction.atomic():
         QueueEntry.objects.filter(study=study).delete()
-        _insert_entries(rows)
+        _insert_entries((study.pk, info.digest, connection.ops.adapt_datetimefield_value(now)), rows)
         Ranked.objects.update_or_create(
             study=study,
             defaults=asdict(info) | {"ranked_at": now},
         )
 
 
-def _insert_entries(rows: list[tuple[Any, ...]]) -> None:
+def _insert_entries(shared: tuple[Any, ...], rows: list[tuple[Any, ...]]) -> None:
     # Plain SQL: bulk_create takes four times as long for a thousand rows, and every answer that comes meanwhile
-    # waits for this transaction.
-    places = ", ".join(["%s"] * len(ENTRY_COLUMNS))
+    # waits for this transaction, or for the cores. PostgreSQL takes a thousand rows as fast as ten, in one statement.
     with connection.cursor() as cursor:
-        cursor.executemany(
-            f"INSERT INTO {QueueEntry._meta.db_table} ({', '.join(ENTRY_COLUMNS)}) VALUES ({places})", rows
-        )
+        if connection.vendor == "postgresql":
+            lists = ", ".join(f"%s::{kind}[]" for kind in OWN_COLUMNS.values())
+            sql = f"{INSERT} SELECT %s, %s, %s::timestamptz, * FROM unnest({lists})"
+            cursor.execute(sql, [*shared, *([row[at] for row in rows] for at in range(len(OWN_COLUMNS)))])
+        else:
+            places = ", ".join(["%s"] * (len(shared) + len(OWN_COLUMNS)))
+            cursor.executemany(f"{INSERT} VALUES ({places})", [(*shared, *row) for row in rows])
 
 
 def forget_outside(study: Study) -> None:
