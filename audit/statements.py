@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from django.db import connection, models
 from django.db.models import QuerySet
@@ -22,6 +23,8 @@ Table = TypeVar("Table", bound=models.Model)
 # Values that stand for a list while its statement is composed.
 LIST_MARKS = 2
 AMONG = {"postgresql": "= ANY(%s)", "sqlite": "IN (SELECT value FROM json_each(%s))"}
+# For each connection: what executes the plan of each statement.
+_PLANS: WeakKeyDictionary[Any, dict[str, str]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +39,34 @@ class Bound:
 def ask_all(*asked: Bound) -> list[Rows]:
     """The rows of each, in order, as if asked one after the other: each sees what those before it wrote.
 
-    PostgreSQL gets all in one message: most of what a short query costs there is the way to the server and back.
+    PostgreSQL gets all in one message, as the names of plans that were made once: what a short query costs there is
+    the way to the server and back, and the plan.
     """
     if not asked:
         return []
     with connection.cursor() as cursor:
         if connection.vendor != "postgresql":
             return [_executed(cursor, one) for one in asked]
-        cursor.execute("; ".join(cursor.mogrify(one.sql, one.values) for one in asked))
+        cursor.execute("; ".join(cursor.mogrify(_planned(cursor, one), one.values) for one in asked))
         found = [_fetched(cursor, asked[0])]
         for one in asked[1:]:
             cursor.nextset()
             found.append(_fetched(cursor, one))
         return found
+
+
+def _planned(cursor: Any, one: Bound) -> str:
+    """SQL that executes the plan of a statement, which is made where this connection has none yet."""
+    # Behind a pooler that shares connections a plan would be looked for on another one.
+    if connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
+        return one.sql
+    plans = _PLANS.setdefault(connection.connection, {})
+    if one.sql not in plans:
+        name, (text, *texts) = f"parfocal_{len(plans)}", one.sql.split("%s")
+        numbered = (f"${number}{rest}" for number, rest in enumerate(texts, 1))
+        cursor.execute(f"PREPARE {name} AS {''.join([text, *numbered])}")
+        plans[one.sql] = f"EXECUTE {name}" + (f"({', '.join(['%s'] * len(texts))})" if texts else "")
+    return plans[one.sql]
 
 
 def _executed(cursor: Any, one: Bound) -> Rows:
