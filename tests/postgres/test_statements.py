@@ -7,7 +7,10 @@ from django.test.utils import CaptureQueriesContext
 from audit.models import Checkpoint
 from audit.statements import Bound, Insertion, Statement, ask_all
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="needs a PostgreSQL server: tests/postgres/run.py"),
+    pytest.mark.django_db,
+]
 
 ALL = Statement(lambda first: Checkpoint.objects.filter(sequence__gte=first).values_list("sequence"), first=int)
 ADDED = Insertion(Checkpoint)
