@@ -28,8 +28,8 @@ def measure() -> list[Row]:
         cpu = (_cpu_ms(site.web_process) - started) / len(times)
         floor = Beside("the same inserts in bare SQL", _bare_inserts_ms())
         return [
-            Row("p50", percentile(times, 50), "ms", "<= 20", floor),
-            Row("p95", percentile(times, 95), "ms", "<= 50", floor),
+            Row("p50", percentile(times, 50), "ms", "<= 10", floor),
+            Row("p95", percentile(times, 95), "ms", "<= 25", floor),
             Row("server_cpu_per_answer", cpu, "ms", "<= 12", floor),
             Row("queries_per_answer", _queries(site), "queries", "<= 30"),
             Row("ranking_behind_an_answer", max(_ranking_seconds()), "s", "<= 0.3"),
