@@ -15,6 +15,10 @@ class FakeOutbox {
   add(item) {
     this.items.push(item);
   }
+  async flush() {}
+  rewrite(id, body) {
+    this.items.find((item) => item.id === id).body = body;
+  }
   cancel(id) {
     if (this.sent.has(id)) return false;
     this.items = this.items.filter((item) => item.id !== id);
@@ -33,6 +37,7 @@ class FakeOutbox {
 function sitting(replies = [[1, 2, 3, 4]]) {
   const shown = [];
   const told = [];
+  const noticed = [];
   const counts = [];
   let number = 0;
   const session = new Session({
@@ -41,11 +46,13 @@ function sitting(replies = [[1, 2, 3, 4]]) {
       next: async (count) => (counts.push(count), { crops: (replies.length > 1 ? replies.shift() : replies[0]).map(crop) }),
       undo: async () => ({ crop: crop(99), withdrawn: 5 }),
       ranking: async () => ({ digest: "new", newer_answers: 0 }),
+      pause: async () => ({}),
+      leave: () => {},
     },
     outbox: new FakeOutbox(),
     pool: { want: (keys) => (session.wanted = keys), problem: () => null },
     pantry: { want: (keys) => (session.kept = keys) },
-    attention: { start: () => {}, ms: () => 700 },
+    attention: { start: () => {}, ms: () => 700, isHere: () => true },
     events: {
       shown: (now) => {
         shown.push(now?.id ?? null);
@@ -54,11 +61,12 @@ function sitting(replies = [[1, 2, 3, 4]]) {
       changed: () => {},
       told: (text) => told.push(text),
       answered: () => {},
+      noticed: (text) => noticed.push(text),
     },
     now: () => new Date(0),
     newId: () => `id-${(number += 1)}`,
   });
-  return { session, shown, told, counts };
+  return { session, shown, told, noticed, counts };
 }
 
 test("the newest order wins, but the crops whose pixels are here stay in front", () => {
