@@ -470,17 +470,17 @@ test("a pause on another page holds here too; a reply from before the reader's o
   session.api.next = paused;
   await session.refill();
   assert.deepEqual([session.paused, session.current], [true, null]);
+  session.api.next = async () => ({ crops: [5, 6].map(crop) });
+  await session.resume();
   let reply;
   session.api.next = () => new Promise((resolve) => (reply = resolve));
   const late = session.refill();
+  session.pause();
   const resumed = session.resume();
+  session.api.next = async () => ({ crops: [5, 6].map(crop) });
   reply(await paused());
-  await late;
-  assert.equal(session.paused, false);
-  session.api.next = async () => ({ crops: [crop(5)] });
-  reply({ crops: [crop(5)] });
-  await resumed;
-  assert.equal(session.paused, false);
+  await Promise.all([late, resumed]);
+  assert.deepEqual([session.paused, session.current.id], [false, 5]);
 });
 
 test("who gave it goes with everything that is sent", async () => {

@@ -161,18 +161,18 @@ export class Session extends Supply {
     this.ended = false;
     this.show(last.crop, last);
     if (last.answer === "skipped") this.outbox.cancel(last.id);
-    else this.takeBack(last.id);
+    else this.takeBack(last.id, last.crop);
     this.events.changed();
     return last;
   }
 
   /** What never left is dropped; what an edit was to replace goes with it, or it would stand after all. */
-  takeBack(answer) {
+  takeBack(answer, crop) {
     const replaced = this.outbox.items.find((item) => item.id === answer)?.body.replaces;
-    if (this.outbox.cancel(answer)) return replaced && this.takeBack(replaced);
+    if (this.outbox.cancel(answer)) return replaced && this.takeBack(replaced, crop);
     const id = this.newId();
     const body = { client_id: id, answer, annotator: this.annotator };
-    return this.outbox.add({ id, kind: "undo", url: this.config.urls.undo, body });
+    return this.outbox.add({ id, kind: "undo", url: this.config.urls.undo, body, crop: drawable(crop) });
   }
 
   /** Before this page was loaded there may be answers too; the server knows them, once it has all of this page. */

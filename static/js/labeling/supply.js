@@ -83,11 +83,13 @@ export class Supply {
     this.events.noticed("The guidelines have changed: press g to see what is new.", "guidelines");
   }
 
-  refill() {
+  /** Asks for crops; not in a pause, which would set some aside. */
+  async refill() {
+    if (this.paused) return;
     this.refilling ??= this.fetchNext().finally(() => {
       this.refilling = null;
     });
-    return this.refilling;
+    await this.refilling;
   }
 
   /** The reader wants to be served otherwise: what was fetched ahead goes, the crop on screen stays. */
