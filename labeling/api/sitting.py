@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from labeling.api.payloads import PREFETCH, room_state, sitting_payload
+from labeling.api.persons import of_this_person
 from labeling.api.serializers import RoomOut, SittingOut
 from labeling.models import Sitting, Study
 from labeling.services import access
@@ -35,9 +36,10 @@ class PauseIn(serializers.Serializer[Any]):
 
 
 class SkipIn(serializers.Serializer[Any]):
-    """The crop to put aside."""
+    """The crop to put aside. `annotator` names who did, so that another log-in in the same browser cannot send it."""
 
     crop = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    annotator = serializers.IntegerField(allow_null=True, default=None)
 
 
 class SittingActions(GenericViewSet[Study]):
@@ -70,7 +72,7 @@ class SittingActions(GenericViewSet[Study]):
         """Put a crop aside, to be served again only when nothing else is left; returns the next crops."""
         study = access.study_for(request.user, pk)
         try:
-            skip(study, request.user, _given(SkipIn, request)["crop"])
+            skip(study, request.user, of_this_person(request.user, _given(SkipIn, request))["crop"])
         except SittingRefused as error:
             raise ValidationError({"crop": str(error)}) from error
         return Response(room_state(study, request.user, PREFETCH))

@@ -8,7 +8,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
-from rest_framework.exceptions import PermissionDenied, ValidationError
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
@@ -16,6 +16,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 from labeling.api import serializers
 from labeling.api.conflicts import Conflict, standing_payload
 from labeling.api.payloads import PREFETCH, crop_payload, example_payloads, ranking_payload, room_state
+from labeling.api.persons import of_this_person
 from labeling.api.pictures import PictureActions, whole_number
 from labeling.api.sitting import SittingActions
 from labeling.models import Annotation, Study
@@ -90,7 +91,7 @@ class StudyViewSet(SittingActions, PictureActions, ReadOnlyModelViewSet[Study]):
         study = access.study_for(request.user, pk)
         given = serializers.UndoIn(data=request.data)
         given.is_valid(raise_exception=True)
-        fields = _of_this_person(request.user, given.validated_data)
+        fields = of_this_person(request.user, given.validated_data)
         try:
             withdrawal = answers.undo(study, request.user, **fields)
         except answers.AnswerConflict as error:
@@ -139,20 +140,9 @@ class StudyViewSet(SittingActions, PictureActions, ReadOnlyModelViewSet[Study]):
 
 
 def _submit(study: Study, user: Any, given: dict[str, Any]) -> tuple[Annotation, bool]:
-    fields = _of_this_person(user, given)
+    fields = of_this_person(user, given)
     submission = answers.Submission(crop_id=fields.pop("crop"), classes=tuple(fields.pop("classes")), **fields)
     try:
         return answers.submit(study, user, submission)
     except answers.AnswerRefused as error:
         raise ValidationError({"answer": str(error)}) from error
-
-
-def _of_this_person(user: Any, given: dict[str, Any]) -> dict[str, Any]:
-    """What was given without the annotator; PermissionDenied where somebody else gave it.
-
-    People share computers: answers that wait in a browser must not go out under the next person's name.
-    """
-    fields = dict(given)
-    if fields.pop("annotator") not in (None, user.pk):
-        raise PermissionDenied("Somebody else gave these answers: log in as that person to send them.")
-    return fields

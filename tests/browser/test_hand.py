@@ -387,8 +387,12 @@ def test_a_double_click_is_one_answer(room: Page, study: Study) -> None:
 
 
 def test_a_pause_gives_the_crops_back_and_takes_no_answers(room: Page, study: Study) -> None:
-    press(room, "p")
+    crop = crop_of(room)
+    assert study.leases.filter(crop=crop).exists()
+    with room.expect_response("**/pause/"):
+        press(room, "p")
     room.wait_for_selector("main[data-state=paused]")
+    assert not study.leases.filter(expires_at__gt=timezone.now()).exists()
     room.keyboard.press("1")
     room.keyboard.press("p")
     press(room, "2")

@@ -188,8 +188,10 @@ def test_an_answer_survives_log_out_and_reload(room: Page, study: Study, log_in:
     room.wait_for_selector("#save-state:has-text('log in again')")
     assert room.is_visible("#login-again")
     log_in()
-    room.on("dialog", lambda dialog: dialog.accept())
+    warnings: list[str] = []
+    room.on("dialog", lambda dialog: (warnings.append(dialog.type), dialog.accept()))
     room.reload()
+    assert warnings == ["beforeunload"], "who leaves with unsaved answers is warned"
     room.wait_for_selector('main[data-saved="1"][data-waiting="0"]')
     assert _standing(study) == [(crop, "label")]
 
@@ -200,9 +202,12 @@ def test_the_end_says_so_and_undo_still_works(room: Page, study: Study) -> None:
         _press(room, "1")
     room.wait_for_selector("main[data-state=end]")
     assert "Nothing left to read" in room.inner_text("#curtain-text")
+    room.wait_for_selector(f'main[data-saved="{total}"][data-waiting="0"]')
     room.keyboard.press("z")
-    room.wait_for_selector("main[data-state=ready]")
-    assert len({crop for crop, _ in _standing(study)}) >= total - 1
+    room.wait_for_selector("main[data-state=ready][data-waiting='0']")
+    answered = {crop for crop, _ in _standing(study)}
+    assert len(answered) == total - 1
+    assert _crop(room) not in answered
 
 
 def test_the_lag_grows_with_every_answer_and_ends_with_the_next_ranking(room: Page, study: Study) -> None:

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { matches } from "../../static/js/labeling/classes.js";
+import { refusalText } from "../../static/js/labeling/notices.js";
 import { reasonAt } from "../../static/js/labeling/reasons.js";
 import { unreachable, unsentAnswers } from "../../static/js/labeling/status.js";
 import { suggestionDetail } from "../../static/js/labeling/suggestion.js";
 import { Attention } from "../../static/js/shared/attention.js";
 import { newId } from "../../static/js/shared/ids.js";
+import { Company } from "../../static/js/shared/neighbours.js";
 import { isStill, onPress } from "../../static/js/shared/press.js";
 
 function watched(capMs = 1000) {
@@ -102,4 +104,58 @@ test("a broken line says what is kept, and a suggestion who says so", () => {
   assert.match(unreachable(12), /Your 12 answers are kept/);
   assert.doesNotMatch(unreachable(0), /kept/);
   assert.equal(suggestionDetail({ probability: 0.617, model: "0f3ab2" }), "62 % · model 0f3a");
+});
+
+test("who gives no sign for longer than the cap, or hides the page, is not here", () => {
+  const { clock, attention } = watched();
+  attention.start();
+  clock.at = 1000;
+  assert.equal(attention.isHere(), true);
+  clock.at = 1001;
+  assert.equal(attention.isHere(), false);
+  attention.sign();
+  assert.equal(attention.isHere(), true);
+  attention.see(false);
+  assert.equal(attention.isHere(), false);
+});
+
+/** Channels that reach each other at once, as a browser's do a moment later. */
+function fakeChannels() {
+  const all = [];
+  return class {
+    constructor(name) {
+      Object.assign(this, { name });
+      all.push(this);
+    }
+    postMessage(data) {
+      for (const other of all) if (other !== this && other.name === this.name) other.onmessage({ data });
+    }
+  };
+}
+
+test("pages of one person and study know of each other, whichever came first, until one goes", () => {
+  const Channel = fakeChannels();
+  const [one, two, elsewhere] = [["room", "a"], ["room", "b"], ["other", "c"]].map(([name, own]) => new Company(name, own, Channel));
+  for (const page of [one, two, elsewhere]) page.come();
+  assert.deepEqual([one.isAlone, two.isAlone, elsewhere.isAlone], [false, false, true]);
+  two.go();
+  assert.equal(one.isAlone, true);
+});
+
+test("a page that cannot hear others is alone", () => {
+  const page = new Company("room", "a", null);
+  page.come();
+  assert.equal(page.isAlone, true);
+});
+
+const NAMES = new Map([["round", "Round"]]);
+
+test("a refusal says what was not taken, of which crop where that may be said, and what comes of it", () => {
+  const body = { answer: "label", classes: ["round"] };
+  const told = refusalText({ kind: "answer", body }, "That class is gone.", { names: NAMES, crop: { key: "0f3a" }, comesAgain: true });
+  assert.equal(told, "An answer was not taken: Round for crop 0f3a. That class is gone. The crop comes again: answer it anew.");
+  const blind = refusalText({ kind: "edit", body: { ...body, replaces: "x" } }, "no", { names: NAMES, crop: { key: null }, comesAgain: false });
+  assert.equal(blind, "A change was not taken: Round. no. Your answer before it stands.");
+  const undo = refusalText({ kind: "undo", body: { answer: "some-id" } }, "There is none.", { names: NAMES, crop: null, comesAgain: false });
+  assert.ok(undo.startsWith("Not undone. There is none.") && !undo.includes("some-id"));
 });

@@ -234,3 +234,24 @@ test("an answer that has not left yet can be changed", async () => {
 test("the wait doubles up to half a minute", () => {
   assert.deepEqual([1, 2, 3, 9].map(waitAfter), [1000, 2000, 4000, 30000]);
 });
+
+test("ten tries in a row that fail leave one timer, not ten", async () => {
+  const running = new Set();
+  let number = 0;
+  const timers = { setTimer: () => (running.add((number += 1)), number), clearTimer: (timer) => running.delete(timer) };
+  const { outbox } = makeOutbox(offline, new FakeStorage(), timers);
+  await outbox.add(item("a"));
+  for (let turn = 0; turn < 10; turn += 1) await outbox.flush({ force: true });
+  assert.equal(running.size, 1);
+});
+
+test("a flush ends when nothing is on its way any more, whoever began it", async () => {
+  let arrive;
+  const { outbox, told } = makeOutbox(() => new Promise((resolve) => (arrive = resolve)));
+  const added = outbox.add(item("a"));
+  await settle();
+  const flushed = outbox.flush({ force: true }).then(() => told.saved.length);
+  arrive({});
+  assert.equal(await flushed, 1);
+  await added;
+});

@@ -15,6 +15,10 @@ class FakeOutbox {
   add(item) {
     this.items.push(item);
   }
+  async flush() {}
+  rewrite(id, body) {
+    this.items.find((item) => item.id === id).body = body;
+  }
   cancel(id) {
     if (this.sent.has(id)) return false;
     this.items = this.items.filter((item) => item.id !== id);
@@ -33,6 +37,7 @@ class FakeOutbox {
 function sitting(replies = [[1, 2, 3, 4]]) {
   const shown = [];
   const told = [];
+  const noticed = [];
   const counts = [];
   let number = 0;
   const session = new Session({
@@ -41,11 +46,13 @@ function sitting(replies = [[1, 2, 3, 4]]) {
       next: async (count) => (counts.push(count), { crops: (replies.length > 1 ? replies.shift() : replies[0]).map(crop) }),
       undo: async () => ({ crop: crop(99), withdrawn: 5 }),
       ranking: async () => ({ digest: "new", newer_answers: 0 }),
+      pause: async () => ({}),
+      leave: () => {},
     },
     outbox: new FakeOutbox(),
     pool: { want: (keys) => (session.wanted = keys), problem: () => null },
     pantry: { want: (keys) => (session.kept = keys) },
-    attention: { start: () => {}, ms: () => 700 },
+    attention: { start: () => {}, ms: () => 700, isHere: () => true },
     events: {
       shown: (now) => {
         shown.push(now?.id ?? null);
@@ -54,11 +61,12 @@ function sitting(replies = [[1, 2, 3, 4]]) {
       changed: () => {},
       told: (text) => told.push(text),
       answered: () => {},
+      noticed: (text) => noticed.push(text),
     },
     now: () => new Date(0),
     newId: () => `id-${(number += 1)}`,
   });
-  return { session, shown, told, counts };
+  return { session, shown, told, noticed, counts };
 }
 
 test("the newest order wins, but the crops whose pixels are here stay in front", () => {
@@ -335,4 +343,230 @@ test("an older order that is on its way does not outlive the change", async () =
   session.refill();
   await session.sitDown({ stay_on: "image" });
   assert.deepEqual([session.current.id, ids(session.queue)], [1, [90]]);
+});
+
+test("undo takes an answer back also where a reason or another answer replaced it and has not left yet", async () => {
+  for (const change of [(session) => session.amend(session.history.last, "artefact"), (session) => session.back() && session.answer("label", ["b"], [])]) {
+    const { session } = sitting();
+    await session.refill();
+    session.answer("not_sure", [], []);
+    session.outbox.sent.add("id-1");
+    change(session);
+    await session.undo();
+    assert.deepEqual(session.outbox.items.map(({ kind, body }) => [kind, body.answer]), [["answer", "not_sure"], ["undo", "id-1"]]);
+    assert.equal(session.current.id, 1);
+    session.answer("label", ["c"], []);
+    assert.equal(session.outbox.items.at(-1).body.replaces, null);
+  }
+});
+
+test("of a chain of edits undo drops what never left, and takes back the newest that may have", async () => {
+  const { session } = sitting();
+  await session.refill();
+  for (const label of ["a", "b", "c"]) {
+    if (label !== "a") session.back();
+    session.answer("label", [label], []);
+  }
+  session.outbox.sent = new Set(["id-1", "id-2"]);
+  await session.undo();
+  assert.deepEqual(session.outbox.items.map(({ kind, body }) => [kind, body.answer]).at(-1), ["undo", "id-2"]);
+  const { session: unsent } = sitting();
+  await unsent.refill();
+  unsent.answer("label", ["a"], []);
+  unsent.back();
+  unsent.answer("label", ["b"], []);
+  await unsent.undo();
+  assert.deepEqual(unsent.outbox.items, []);
+});
+
+test("a refused edit leaves the answer before it, and what followed it follows that one", async () => {
+  const { session } = sitting();
+  await session.refill();
+  session.answer("label", ["a"], []);
+  session.outbox.items.shift();
+  session.back();
+  session.answer("label", ["gone"], []);
+  session.back();
+  session.answer("label", ["c"], []);
+  const { crop: whose, comesAgain } = session.refused(session.outbox.items.shift());
+  assert.deepEqual([whose.id, comesAgain], [1, false]);
+  assert.deepEqual(session.outbox.items.map(({ body }) => body.replaces), ["id-1"]);
+  session.refused(session.outbox.items.shift());
+  assert.deepEqual([session.history.last.id, session.history.last.classes, ids(session.queue)[0]], ["id-1", ["a"], 3]);
+});
+
+test("an undo of a refused edit takes back the answer before it", async () => {
+  const { session } = sitting();
+  await session.refill();
+  session.answer("label", ["a"], []);
+  session.outbox.items.shift();
+  session.back();
+  session.answer("label", ["gone"], []);
+  session.outbox.sent.add("id-2");
+  await session.undo();
+  session.refused(session.outbox.items.shift());
+  assert.deepEqual(session.outbox.items.map(({ kind, body }) => [kind, body.answer]), [["undo", "id-1"]]);
+});
+
+for (const kind of ["not_sure", "bad_crop", "wrong_object"]) {
+  test(`a refused ${kind} brings its crop again, once`, async () => {
+    const { session } = sitting();
+    await session.refill();
+    session.answer(kind, [], []);
+    assert.equal(session.refused(session.outbox.items.shift()).comesAgain, true);
+    assert.equal(session.queue[0].id, 1);
+    session.advance();
+    session.answer(kind, [], []);
+    assert.equal(session.refused(session.outbox.items.shift()).comesAgain, false);
+  });
+}
+
+test("a crop can be brought back on screen, with its answer where one stands, and no other crop is lost", async () => {
+  const { session, shown } = sitting();
+  await session.refill();
+  session.answer("label", ["a"], []);
+  session.showAgain(crop(1));
+  assert.equal(session.history.reviewed.answer, "label");
+  session.showAgain(crop(3));
+  assert.deepEqual([shown, ids(session.queue)], [[1, 2, 1, 3], [2, 4]]);
+});
+
+test("a pause outlasts replies that were computed before it, also to an answer on its way", async () => {
+  const { session, shown } = sitting();
+  await session.refill();
+  session.answer("label", ["a"], []);
+  session.pause();
+  session.absorb({ next: { crops: [2, 3].map(crop), sitting: { paused: false } } });
+  assert.deepEqual([session.paused, session.current, shown], [true, null, [1, 2, null]]);
+});
+
+test("a pause without a line is told when the line is back, and only then served again", async () => {
+  const { session } = sitting();
+  await session.refill();
+  const told = [];
+  session.api.pause = away;
+  await session.pause();
+  assert.deepEqual([session.paused, session.pausing.isDue], [true, true]);
+  session.api.pause = async (isOn) => told.push(isOn);
+  await session.pausing.settle();
+  assert.deepEqual([told, session.pausing.isDue], [[true], false]);
+  await session.resume();
+  assert.deepEqual([told, session.current.id], [[true, false], 1]);
+});
+
+test("a second press of pause while the first is on its way ends as it was meant", async () => {
+  const { session } = sitting();
+  await session.refill();
+  const told = [];
+  session.api.pause = async (isOn) => told.push(isOn);
+  await Promise.all([session.pause(), session.resume(), session.pause()]);
+  assert.deepEqual([told.at(-1), session.paused, session.current], [true, true, null]);
+});
+
+test("a pause on another page holds here too; a reply from before the reader's own word does not", async () => {
+  const { session } = sitting();
+  await session.refill();
+  const paused = async () => ({ crops: [], sitting: { paused: true } });
+  session.api.next = paused;
+  await session.refill();
+  assert.deepEqual([session.paused, session.current], [true, null]);
+  session.api.next = async () => ({ crops: [5, 6].map(crop) });
+  await session.resume();
+  let reply;
+  session.api.next = () => new Promise((resolve) => (reply = resolve));
+  const late = session.refill();
+  session.pause();
+  const resumed = session.resume();
+  session.api.next = async () => ({ crops: [5, 6].map(crop) });
+  reply(await paused());
+  await Promise.all([late, resumed]);
+  assert.deepEqual([session.paused, session.current.id], [false, 5]);
+});
+
+test("who gave it goes with everything that is sent", async () => {
+  const { session } = sitting();
+  session.config.user = 7;
+  let undone;
+  session.api.undo = async (body) => ((undone = body), { crop: crop(99) });
+  await session.refill();
+  await session.undo();
+  session.skip();
+  session.answer("label", ["a"], []);
+  session.outbox.sent = new Set(["id-3"]);
+  await session.undo();
+  assert.deepEqual([undone, ...session.outbox.items.map(({ body }) => body)].map(({ annotator }) => annotator), [7, 7, 7, 7]);
+});
+
+test("a broken line is no fault of the crop: only pixels that cannot be shown at all make an unseen crop a bad one", async () => {
+  for (const [kind, taken] of [["offline", false], ["server", false], ["auth", false], ["refused", true], ["forbidden", true]]) {
+    const { session } = sitting();
+    await session.refill();
+    session.shownAt = null;
+    session.pool.problem = () => ({ kind });
+    assert.equal(session.answer("bad_crop", [], []), taken, kind);
+  }
+});
+
+test("an undo beyond the page waits for what is on its way, and says so where that does not arrive", async () => {
+  const { session, noticed } = sitting();
+  await session.refill();
+  let asked = 0;
+  session.api.undo = async () => ((asked += 1), { crop: crop(99) });
+  session.outbox.items = [{ id: "old", kind: "answer", body: { crop: 50 } }];
+  await session.undo();
+  assert.deepEqual([asked, session.current.id], [0, 1]);
+  assert.match(noticed[0], /^Not undone: 1 of your answers did not reach the server/);
+  session.outbox.flush = async () => (session.outbox.items = []);
+  await session.undo();
+  assert.deepEqual([asked, session.current.id], [1, 99]);
+});
+
+test("while the server takes an answer back no other is given, and a repeat after a time-out is the same wish", async () => {
+  const { session } = sitting();
+  await session.refill();
+  const wishes = [];
+  let fail;
+  session.api.undo = ({ client_id: id }) => (wishes.push(id), new Promise((_, reject) => (fail = reject)));
+  const undo = session.undo();
+  await Promise.resolve();
+  assert.deepEqual([session.answer("label", ["a"], []), session.skip(), session.current.id], [false, false, 1]);
+  fail(Object.assign(new Error("away"), { kind: "offline" }));
+  await undo;
+  session.api.undo = async ({ client_id: id }) => (wishes.push(id), { crop: crop(99) });
+  await session.undo();
+  await session.undo();
+  assert.equal(wishes[0], wishes[1]);
+  assert.notEqual(wishes[1], wishes[2]);
+});
+
+test("an answer names the guidelines that the reader has before them, not the newest, and they are told once", async () => {
+  const { session, noticed } = sitting();
+  session.guideline = session.newestGuideline = 1;
+  await session.refill();
+  session.absorb({ guideline: 2 });
+  session.absorb({ guideline: 2 });
+  session.answer("label", ["a"], []);
+  session.guideline = 2;
+  session.answer("label", ["a"], []);
+  assert.deepEqual(session.outbox.items.map(({ body }) => body.guideline), [1, 2]);
+  assert.equal(noticed.length, 1);
+});
+
+test("a long look asks again before the lease ends, and who is gone holds nothing", async () => {
+  const { session, counts } = sitting();
+  let now = 0;
+  session.now = () => new Date(now);
+  await session.refill();
+  now = 119_000;
+  session.hold();
+  assert.equal(counts.length, 1);
+  now = 121_000;
+  session.attention.isHere = () => false;
+  session.hold();
+  assert.equal(counts.length, 1);
+  session.attention.isHere = () => true;
+  session.hold();
+  await session.refilling;
+  session.hold();
+  assert.equal(counts.length, 2);
 });

@@ -10,7 +10,16 @@ from django.test import Client
 from django.utils import timezone
 
 from audit.models import AuditEvent
-from labeling.models import Annotation, ClassExample, Comment, GuidelineVersion, Preferences, Study, Suggestion
+from labeling.models import (
+    Annotation,
+    ClassExample,
+    Comment,
+    GuidelineVersion,
+    Preferences,
+    SkippedCrop,
+    Study,
+    Suggestion,
+)
 from labeling.services.answers import AnswerConflict, AnswerRefused, submit, undo
 from labeling.services.clock import TRUSTED_OFFSET, Times, settled
 from labeling.services.suggestions import UNLED, Opinion, replace_suggestions
@@ -157,6 +166,10 @@ def test_answers_of_one_person_are_not_taken_under_the_name_of_another(room: Roo
     assert api(room, room.bob, "answers/", given).status_code == 201
     taken_back = {"client_id": str(uuid4()), "annotator": room.bob.pk}
     assert api(room, room.dora, "undo/", taken_back).status_code == 403
+    aside = {"crop": room.crops[1].pk, "annotator": room.bob.pk}
+    assert api(room, room.dora, "skip/", aside).status_code == 403
+    assert api(room, room.bob, "skip/", aside).status_code == 200
+    assert list(SkippedCrop.objects.values_list("user", flat=True)) == [room.bob.pk]
     assert Annotation.objects.current().count() == 1
 
 

@@ -91,13 +91,13 @@ export class Actions {
     markAnswer();
     const crop = this.session.current;
     const window = crop ? windowLog(this.eye.windows.shown(crop.channels)) : [];
-    this.session.note = this.find("note").value.trim();
+    this.session.note = this.note.text;
     if (!this.session.answer(kind, classes, window, suggestedBy)) {
       forgetAnswer();
       return;
     }
     flash(button);
-    this.closeNote();
+    this.note.keep(crop.id, "");
   }
 
   accept() {
@@ -111,25 +111,15 @@ export class Actions {
   }
 
   async pause() {
-    const paused = !this.status.paused;
-    this.attention.see(!paused);
-    if (paused) {
-      this.session.pause();
-      await this.rest(true);
-    } else {
-      await this.rest(false);
-      await this.session.resume();
-    }
+    await (this.session.paused ? this.session.resume() : this.session.pause());
     this.status.refresh();
   }
 
   openNote() {
-    this.find("note").parentElement.hidden = false;
-    this.find("note").focus();
+    this.note.open();
   }
 
   closeNote() {
-    this.find("note").value = "";
-    this.find("note").parentElement.hidden = true;
+    this.note.close();
   }
 }

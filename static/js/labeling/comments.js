@@ -3,7 +3,7 @@ import { age } from "../shared/text.js";
 
 export class Comments {
   constructor({ find, url, get, post }) {
-    Object.assign(this, { find, url, get, post, crop: null });
+    Object.assign(this, { find, url, get, post, crop: null, isSending: false });
     this.dialog = find("comments-dialog");
     this.text = find("comment-text");
     this.note = find("comment-note");
@@ -16,22 +16,33 @@ export class Comments {
     });
   }
 
-  address() {
-    return this.url.replace("/0/", `/${this.crop.id}/`);
+  address(crop) {
+    return this.url.replace("/0/", `/${crop.id}/`);
   }
 
-  async open(crop) {
+  /** Whether the sheet still shows this crop: a reply may come late. */
+  isOn(crop) {
+    return this.dialog.open && this.crop === crop;
+  }
+
+  open(crop) {
     if (this.crop?.id !== crop.id) this.text.value = "";
     this.crop = crop;
     this.note.textContent = "";
     this.list([], "Fetching the comments …");
     this.dialog.showModal();
     this.text.focus();
+    return this.fetch(crop);
+  }
+
+  async fetch(crop) {
+    let [comments, none] = [[], "No comments yet."];
     try {
-      this.list(await this.get(this.address()), "No comments yet.");
+      comments = await this.get(this.address(crop));
     } catch (error) {
-      this.list([], `The comments cannot be shown: ${error.message}.`);
+      none = `The comments cannot be shown: ${error.message}.`;
     }
+    if (this.isOn(crop)) this.list(comments, none);
   }
 
   list(comments, empty) {
@@ -52,15 +63,24 @@ export class Comments {
   }
 
   async send() {
+    const { crop } = this;
     const text = this.text.value.trim();
-    if (!text) return;
+    if (!text || this.isSending) return;
+    this.isSending = true;
+    this.note.textContent = "";
     try {
-      await this.post(this.address(), { text });
+      await this.post(this.address(crop), { text });
+      await this.kept(crop, text);
     } catch (error) {
-      this.note.textContent = `Not kept: ${error.message}. The text stays here; try again.`;
-      return;
+      if (this.crop === crop) this.note.textContent = `Not kept: ${error.message}. The text stays here; try again.`;
+    } finally {
+      this.isSending = false;
     }
-    this.text.value = "";
-    this.open(this.crop);
+  }
+
+  /** What was written on while it was sent stays. */
+  async kept(crop, text) {
+    if (this.crop === crop && this.text.value.trim() === text) this.text.value = "";
+    if (this.isOn(crop)) await this.fetch(crop);
   }
 }

@@ -7,9 +7,12 @@ export class Guide {
   }
 
   async open() {
-    this.find("guidelines-dialog").showModal();
+    const sheet = this.find("guidelines-dialog");
+    sheet.showModal();
     try {
       const { guideline, examples } = await this.get(this.url);
+      // Who has closed the sheet did not see the new version.
+      if (!sheet.open) return;
       this.write(guideline);
       this.draw(examples);
     } catch (error) {
@@ -19,10 +22,10 @@ export class Guide {
 
   write(guideline) {
     if (!guideline) return;
-    this.seen(guideline.number);
     const change = guideline.change ? `: ${guideline.change}` : "";
     this.find("guideline-version").textContent = `Version ${guideline.number}${change}`;
-    if (guideline.text) this.find("guideline-text").textContent = guideline.text;
+    this.find("guideline-text").textContent = guideline.text || "The lead has not written guidelines yet.";
+    this.seen(guideline.number);
   }
 
   draw(examples) {

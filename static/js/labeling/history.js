@@ -1,6 +1,9 @@
 /* What was answered in this sitting, in order, and which of it is looked at again. Pure. */
 
-/** Entries are {crop, answer, classes, id, body}; `answer` is "skipped" for a crop that was put aside. */
+/**
+ * Entries are {crop, answer, classes, id, body, before}; `answer` is "skipped" for a crop that was put aside, `before`
+ * is the entry as it was when an edit took its place.
+ */
 export class History {
   entries = [];
   place = null;
@@ -22,7 +25,7 @@ export class History {
 
   /** An answer to the crop on screen: new at the end, or in place of the one that is looked at. */
   add(entry) {
-    if (this.reviewed) this.entries[this.place] = entry;
+    if (this.reviewed) this.entries[this.place] = { ...entry, before: this.reviewed };
     else this.entries.push(entry);
     this.place = null;
   }
@@ -43,6 +46,22 @@ export class History {
   pop() {
     this.leave();
     return this.entries.pop() ?? null;
+  }
+
+  /** Shows the entry of this crop, where there is one. */
+  goTo(crop) {
+    const place = this.entries.findIndex((entry) => entry.crop.id === crop);
+    this.place = place < 0 ? null : place;
+    return this.reviewed;
+  }
+
+  /** An edit came to nothing: what stood before it stands, or nothing. */
+  unmake(id) {
+    for (const entry of this.entries) if (entry.before?.id === id) entry.before = entry.before.before;
+    const entry = this.find(id);
+    if (!entry?.before || entry.before.answer === "skipped") return this.remove(id);
+    const { before } = entry;
+    return Object.assign(entry, { before: undefined }, before);
   }
 
   find(id) {

@@ -2,7 +2,7 @@
 import { getBytes, getJson, postBeacon, postJson } from "../shared/api.js";
 import { Attention } from "../shared/attention.js";
 import { newId } from "../shared/ids.js";
-import { announce, openChannel } from "../shared/neighbours.js";
+import { announce, Company, openChannel } from "../shared/neighbours.js";
 import { Outbox } from "../shared/outbox.js";
 import { measurePaint } from "../shared/pace.js";
 import { decodePixels, parseShape } from "../shared/pixels.js";
@@ -15,6 +15,8 @@ import { ConflictSheet } from "./conflicts.js";
 import { Eye } from "./eye.js";
 import { Guide } from "./guide.js";
 import { KeySheet } from "./keysheet.js";
+import { Note } from "./note.js";
+import { Notices, refusalText } from "./notices.js";
 import { Reasons } from "./reasons.js";
 import { Session } from "./session.js";
 import { SittingSheet } from "./sitting.js";
@@ -31,9 +33,8 @@ const owner = `parfocal.page.${newId()}`;
 const post = (url, body, method) => postJson(url, body, token, method);
 
 /** Pixels of an address: from the pantry where they are, else from the server. */
-async function loadImage(url) {
+async function loadImage(url, crop = session.known().find(({ pixels }) => pixels === url)) {
   const { buffer, headers } = pantry.get(url) ?? (await getBytes(url));
-  const crop = session.known().find(({ pixels }) => pixels === url);
   const shape = crop?.shape ?? parseShape(headers.get("X-Shape"));
   const dtype = crop?.dtype ?? headers.get("X-Dtype");
   return { pixels: decodePixels(buffer, dtype, shape), shape, dtype };
@@ -66,16 +67,19 @@ const outbox = new Outbox({
     main.dataset.saved = String(Number(main.dataset.saved) + (item.kind === "answer" ? 1 : 0));
   },
   refused: (item, error) => {
-    session.refused(item);
+    const { crop, comesAgain } = session.refused(item);
+    if (item.body.reason) note.keep(item.body.crop, item.body.reason);
     classes.refresh(config.urls.study);
-    status.tell(`${item.kind === "undo" ? "Not undone" : "An answer was not taken"}: ${error.message}`);
+    const again = session.known().find(({ id }) => id === crop?.id) ?? null;
+    notices.add(refusalText(item, error.message, { names: classes.names, crop, comesAgain }), { topic: item.id, crop: again });
   },
   disputed: (item) => conflicts.add(item),
 });
 const pantry = new Prefetch(getBytes, { parallel: 2 });
-const pool = new Prefetch(loadImage, { arrived: (url) => onArrived(url) });
+const pool = new Prefetch((url) => loadImage(url), { arrived: (url) => onArrived(url) });
 const attention = new Attention({ capMs: 1000 * config.idle_cap_s });
 const tabs = openChannel(`parfocal.answers.${main.dataset.user}.${config.study}`, (crop) => session.elsewhere(crop));
+const company = new Company(`parfocal.rooms.${main.dataset.user}.${config.study}`, owner);
 const session = new Session({
   config,
   outbox,
@@ -87,12 +91,15 @@ const session = new Session({
     next: (count) => getJson(`${config.urls.next}?count=${count}`),
     undo: (body) => post(config.urls.undo, body),
     ranking: async () => (await getJson(config.urls.ranking)).ranking,
+    pause: (paused) => post(config.urls.pause, { paused }),
+    leave: () => leave(),
   },
   events: {
     shown: (crop, before) => onShown(crop, before),
     changed: () => status?.refresh(),
     told: (text) => status.tell(text),
     answered: (crop) => tabs.tell(crop.id),
+    noticed: (text, topic) => notices.add(text, { topic }),
   },
 });
 const eye = new Eye({
@@ -104,14 +111,16 @@ const classes = new ClassButtons({ find, classes: config.classes, chosen: (place
 const status = new StatusBar({ find, main, session, outbox, pool, classNames: classes.names, blind: config.blind });
 const suggestion = new SuggestionChip({ find, classes });
 const reasons = new Reasons({ find, session });
+const note = new Note({ find });
+const notices = new Notices({ holder: find("notices"), showAgain: (crop) => session.showAgain(crop), closed: () => main.focus() });
 const keys = new KeySheet({ find, classes, own: config.keys, save: (own) => post(config.urls.preferences, { keys: own }, "PATCH") });
-const conflicts = new ConflictSheet({ find, session, paint, names: classes.names });
+const conflicts = new ConflictSheet({ find, session, paint, load: (crop) => loadImage(crop.pixels, crop), names: classes.names });
 const sheets = {
   comments: new Comments({ find, url: config.urls.comments, get: getJson, post }),
-  guide: new Guide({ find, url: config.urls.guide, get: getJson, load: loadImage, paint, classes, seen: (number) => Object.assign(session, { guideline: number }) }),
+  guide: new Guide({ find, url: config.urls.guide, get: getJson, load: (url) => loadImage(url), paint, classes, seen: onGuideline }),
   sitting: new SittingSheet({ find, session, save: (change) => post(config.urls.sitting, change, "PATCH"), told: (text) => status.tell(text) }),
 };
-const actions = new Actions({ find, main, session, eye, classes, suggestion, reasons, keys, sheets, status, attention, rest });
+const actions = new Actions({ find, main, session, eye, classes, suggestion, reasons, keys, sheets, status, note });
 
 function paint(canvas, crop, image) {
   view.painter.draw(canvas, { ...image, isRgb: crop.is_rgb }, windows.shown(crop.channels), { invert: windows.invert });
@@ -144,6 +153,7 @@ function onShown(crop, before) {
   main.dataset.cropId = crop ? String(crop.id) : "";
   classes.mark(before);
   suggestion.show(crop);
+  note.show(crop, before);
   reasons.show(session.history.last, before);
   if (!crop) view.clear();
   if (!crop || !showImage(crop)) main.dataset.state = "loading";
@@ -170,27 +180,46 @@ function onArrived(url) {
   status.refresh();
 }
 
-/** Gives the crops back that were set aside for this reader. */
-function leave() {
-  if (config.urls.leave && !outbox.waiting) postBeacon(config.urls.leave, token);
+/** From now on answers name this version: the reader has it before them. */
+function onGuideline(number) {
+  session.guideline = number;
+  notices.drop("guidelines");
 }
 
-/** Tells the server of a pause; where it knows none, or cannot be reached, the crops go back all the same. */
-async function rest(paused) {
-  await post(config.urls.pause, { paused }).catch(() => paused && leave());
+/** Gives the crops back that were set aside for this reader; another page of theirs may show one of them. */
+function leave() {
+  if (config.urls.leave && !outbox.waiting && company.isAlone) postBeacon(config.urls.leave, token);
+}
+
+function onPageHide() {
+  leave();
+  company.go();
+}
+
+/** The back button may bring this very page back: what it holds was given back meanwhile. */
+function onPageShow({ persisted }) {
+  if (!persisted) return;
+  company.come();
+  session.refill();
+}
+
+/** The line may be back: what the server does not know yet goes out. */
+function catchUp() {
+  if (session.pausing.isDue) session.pausing.settle();
+  return outbox.flush({ force: true });
 }
 
 async function start() {
   actions.bind();
   bindTabs();
   attention.follow();
-  window.addEventListener("online", () => outbox.flush({ force: true }));
-  window.addEventListener("focus", () => outbox.adopt().then(() => outbox.flush({ force: true })));
-  window.addEventListener("pagehide", leave);
-  // The back button may bring this very page back: what it holds was given back meanwhile.
-  window.addEventListener("pageshow", (event) => event.persisted && session.refill());
+  window.addEventListener("online", catchUp);
+  window.addEventListener("focus", () => outbox.adopt().then(catchUp));
+  window.addEventListener("pagehide", onPageHide);
+  window.addEventListener("pageshow", onPageShow);
   window.addEventListener("beforeunload", (event) => outbox.waiting && event.preventDefault());
   setInterval(() => status.tick(), 1000);
+  company.come();
   setInterval(() => outbox.adopt().then((found) => found && outbox.flush()), ADOPT_MS);
   await outbox.ready;
   outbox.flush();

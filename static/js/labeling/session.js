@@ -1,13 +1,29 @@
 /* One sitting in the reading room: the crop on screen and what is said of it. Knows no page. */
+import { mayPass } from "../shared/api.js";
+import { count } from "../shared/text.js";
 import { REFILL_BELOW, RESTOCK_BELOW, Supply } from "./supply.js";
+
+/** What is needed to draw a crop again, also on a page that does not know it. */
+function drawable({ id, key, pixels, shape, dtype, channels, is_rgb }) {
+  return { id, key, pixels, shape, dtype, channels, is_rgb };
+}
 
 export class Session extends Supply {
   shownAt = null;
   firstKeyAt = null;
   note = "";
+  isUndoing = false;
+  undoId = null; // Of an undo that the server may have had.
+  cameAgain = new Set(); // Crops whose answers were refused: none of them comes again and again.
+
+  /** Who gives the answers; people share computers. */
+  get annotator() {
+    return this.config.user ?? null;
+  }
 
   /** Shows the next crop; from the stock only where nothing that the server has just offered is left. */
   advance() {
+    if (this.paused) return;
     this.show(this.queue.shift() ?? this.stock.shift() ?? null);
     const isLow = this.queue.length < REFILL_BELOW;
     if (isLow || (!this.isStocked && this.queue.length + this.stock.length < RESTOCK_BELOW)) this.refill();
@@ -34,24 +50,35 @@ export class Session extends Supply {
   /** Saves the answer and shows the next crop at once; false when there is nothing to answer yet. */
   answer(answer, classes, window, suggestedBy = "") {
     const crop = this.current;
-    const unreadable = crop && this.pool.problem(crop.pixels);
-    if (!crop || (!this.shownAt && !(unreadable && answer === "bad_crop"))) return false;
+    if (!crop || this.isBusy() || (!this.shownAt && !(answer === "bad_crop" && this.isUnreadable(crop)))) return false;
     const id = this.newId();
     const body = { ...this.timing(), client_id: id, crop: crop.id, answer, classes, window, reason: this.note };
     Object.assign(body, { ranking: this.ranking?.digest ?? "", suggested_by: suggestedBy, replaces: this.history.replaced() });
     this.history.add({ crop, answer, classes, id, body });
     this.answered.push(crop.id);
-    this.outbox.add({ id, kind: "answer", url: this.config.urls.answers, body });
+    this.outbox.add({ id, kind: "answer", url: this.config.urls.answers, body, crop: drawable(crop) });
     this.events.answered(crop);
     this.advance();
     return true;
+  }
+
+  /** Whether the pixels cannot be shown at all: a broken line is no fault of the crop. */
+  isUnreadable(crop) {
+    const problem = this.pool.problem(crop.pixels);
+    return Boolean(problem) && !mayPass(problem);
+  }
+
+  /** Whether the server is taking the newest answer back: one that is given meanwhile would be the newest. */
+  isBusy() {
+    if (this.isUndoing) this.events.told("One moment: your last answer is being taken back.");
+    return this.isUndoing;
   }
 
   timing() {
     const answeredAt = this.now();
     const shownAt = this.shownAt ?? answeredAt;
     return {
-      source: "room", reason_code: "", guideline: this.guideline, annotator: this.config.user ?? null,
+      source: "room", reason_code: "", guideline: this.guideline, annotator: this.annotator,
       shown_at: shownAt.toISOString(), first_key_at: (this.firstKeyAt ?? answeredAt).toISOString(),
       answered_at: answeredAt.toISOString(), active_ms: this.shownAt ? this.attention.ms() : null,
     };
@@ -62,7 +89,9 @@ export class Session extends Supply {
     const body = { ...entry.body, reason_code: reasonCode };
     if (!this.outbox.change(entry.id, body)) {
       Object.assign(body, { client_id: this.newId(), replaces: entry.id });
-      this.outbox.add({ id: body.client_id, kind: "edit", url: this.config.urls.answers, body });
+      const crop = drawable(entry.crop);
+      this.outbox.add({ id: body.client_id, kind: "edit", url: this.config.urls.answers, body, crop });
+      entry.before = { ...entry };
     }
     Object.assign(entry, { id: body.client_id, body });
     this.events.changed();
@@ -71,18 +100,25 @@ export class Session extends Supply {
   /** Puts the crop aside without an answer. */
   skip() {
     const crop = this.current;
-    if (!crop || this.history.reviewed) return false;
+    if (!crop || this.history.reviewed || this.isBusy()) return false;
     const id = this.newId();
+    const body = { client_id: id, crop: crop.id, annotator: this.annotator };
     this.history.add({ crop, answer: "skipped", classes: [], id });
     this.answered.push(crop.id);
-    this.outbox.add({ id, kind: "skip", url: this.config.urls.skip, body: { client_id: id, crop: crop.id } });
+    this.outbox.add({ id, kind: "skip", url: this.config.urls.skip, body, crop: drawable(crop) });
     this.advance();
     return true;
   }
 
-  /** The crop on screen goes back to the front of the queue until the reader goes on. */
+  /** Nothing is asked until the reader goes on; resolves when the server knows, or cannot be reached. */
   pause() {
-    this.sitting = { ...this.sitting, paused: true };
+    const told = this.pausing.set(true);
+    this.clear();
+    return told;
+  }
+
+  /** The crop on screen goes back to the front of the queue. */
+  clear() {
     if (this.current && !this.history.reviewed) this.queue.unshift(this.current);
     this.history.leave();
     this.show(null);
@@ -90,7 +126,9 @@ export class Session extends Supply {
 
   /** On with what the server offers by now; without a line, with what is here. */
   async resume() {
-    this.sitting = { ...this.sitting, paused: false };
+    await this.pausing.set(false);
+    // A reply to what was asked in the pause brings nothing.
+    await this.refilling;
     await this.refill();
     if (!this.current) this.advance();
   }
@@ -115,45 +153,94 @@ export class Session extends Supply {
 
   /** Takes the last answer back and shows its crop again. */
   async undo() {
+    if (this.isBusy()) return null;
     const wasForward = !this.history.reviewed;
     const last = this.history.pop();
     if (!last) return this.undoOnServer();
     if (this.current && wasForward) this.queue.unshift(this.current);
     this.ended = false;
     this.show(last.crop, last);
-    if (!this.outbox.cancel(last.id) && last.answer !== "skipped") {
-      const id = this.newId();
-      const body = { client_id: id, answer: last.id, annotator: this.config.user ?? null };
-      this.outbox.add({ id, kind: "undo", url: this.config.urls.undo, body });
-    }
+    if (last.answer === "skipped") this.outbox.cancel(last.id);
+    else this.takeBack(last.id, last.crop);
     this.events.changed();
     return last;
   }
 
-  /** Before this page was loaded there may be answers too; the server knows them. */
+  /** What never left is dropped; what an edit was to replace goes with it, or it would stand after all. */
+  takeBack(answer, crop) {
+    const replaced = this.outbox.items.find((item) => item.id === answer)?.body.replaces;
+    if (this.outbox.cancel(answer)) return replaced && this.takeBack(replaced, crop);
+    const id = this.newId();
+    const body = { client_id: id, answer, annotator: this.annotator };
+    return this.outbox.add({ id, kind: "undo", url: this.config.urls.undo, body, crop: drawable(crop) });
+  }
+
+  /** Before this page was loaded there may be answers too; the server knows them, once it has all of this page. */
   async undoOnServer() {
+    this.isUndoing = true;
     try {
-      const reply = await this.api.undo({ client_id: this.newId() });
-      if (this.current) this.queue.unshift(this.current);
-      this.queue.unshift(reply.crop);
-      this.progress = reply.progress ?? this.progress;
-      this.ended = false;
-      this.advance();
+      await this.outbox.flush({ force: true });
+      const { waiting } = this.outbox;
+      if (waiting) this.events.noticed(`Not undone: ${count(waiting)} of your answers did not reach the server yet.`, "undo");
+      else this.undone(await this.api.undo({ client_id: (this.undoId ??= this.newId()), annotator: this.annotator }));
     } catch (error) {
-      this.events.told(error.kind === "refused" ? "There is nothing to undo." : `Not undone: ${error.message}.`);
+      this.notUndone(error);
+    } finally {
+      this.isUndoing = false;
     }
     this.events.changed();
     return null;
   }
 
-  /** The server did not take an answer: it must not be undone either, that would take back an older one. */
-  refused({ id, kind, body }) {
-    const entry = this.history.remove(id);
-    const undo = this.outbox.items.find((item) => item.kind === "undo" && item.body.answer === id);
-    if (undo) this.outbox.cancel(undo.id);
-    // It named a class that is gone: the crop comes again.
-    if (entry && !undo && kind === "answer" && body?.classes.length) this.queue.unshift(entry.crop);
+  undone({ crop, progress }) {
+    this.undoId = null;
+    if (this.current) this.queue.unshift(this.current);
+    this.queue = [crop, ...this.queue.filter(({ id }) => id !== crop.id)];
+    this.progress = progress ?? this.progress;
+    this.ended = false;
+    this.advance();
+  }
+
+  /** Where no reply came it may have been done: the same wish, sent again, is done once. */
+  notUndone(error) {
+    if (!mayPass(error)) this.undoId = null;
+    if (error.kind === "refused") this.events.told("There is nothing to undo.");
+    else this.events.noticed(`Not undone: ${error.message}. Try again.`, "undo");
+  }
+
+  /** The server did not take an item. Returns {crop, comesAgain}: whose it was, and whether it is asked again. */
+  refused({ id, kind, body, crop }) {
+    const entry = this.history.unmake(id);
+    const isUndone = this.relink(id, body?.replaces ?? null);
+    const isOpen = entry && !isUndone && ["answer", "edit"].includes(kind) && !body.replaces;
+    const comesAgain = Boolean(isOpen) && !this.cameAgain.has(entry.crop.id);
+    if (comesAgain) {
+      this.cameAgain.add(entry.crop.id);
+      this.queue.unshift(entry.crop);
+    }
     if (!this.current && this.queue.length) this.advance();
+    return { crop: entry?.crop ?? crop ?? null, comesAgain };
+  }
+
+  /** What was to follow a refused answer follows the one before it; whether an undo waited for it. */
+  relink(refused, before) {
+    const undo = this.outbox.items.find((item) => item.kind === "undo" && item.body.answer === refused);
+    // Undoing what was never stored would take back an older answer.
+    if (undo && !before) this.outbox.drop(undo.id);
+    else if (undo) this.outbox.rewrite(undo.id, { ...undo.body, answer: before });
+    const later = this.outbox.items.filter((item) => item.body.replaces === refused);
+    for (const item of later) this.outbox.rewrite(item.id, { ...item.body, replaces: before });
+    return Boolean(undo);
+  }
+
+  /** Brings a crop of this page back on screen, its answer standing where it has one. */
+  showAgain(crop) {
+    if (this.paused || this.isBusy() || this.current?.id === crop.id) return;
+    if (this.current && !this.history.reviewed) this.queue.unshift(this.current);
+    this.queue = this.queue.filter(({ id }) => id !== crop.id);
+    this.stock = this.stock.filter(({ id }) => id !== crop.id);
+    this.ended = false;
+    this.show(crop, this.history.goTo(crop.id));
   }
 
   /** The same person answered the crop on another page. */
@@ -177,7 +264,7 @@ export class Session extends Supply {
     }
     const body = { ...item.body, client_id: this.newId(), replaces: standing.client_id };
     if (entry) Object.assign(entry, { id: body.client_id, body });
-    this.outbox.add({ id: body.client_id, kind: "edit", url: item.url, body });
+    this.outbox.add({ id: body.client_id, kind: "edit", url: item.url, body, crop: item.crop });
     return this.events.changed();
   }
 }

@@ -1,9 +1,9 @@
 /* Writes the state of the room onto the page, at most once a frame. */
+import { mayPass } from "../shared/api.js";
 import { count } from "../shared/text.js";
 import { answerName, factText, progressLine, rankingDetail, rankingLine, saveState, unsentAnswers, unreachable, withWaiting } from "./status.js";
 import { passedCrops, sittingLine } from "./sitting.js";
 
-const MAY_PASS = new Set(["offline", "server", "auth"]);
 const RETRY_MS = 3000;
 const LOOK_AGAIN_MS = 20000;
 const FRESH_MS = 900;
@@ -24,7 +24,7 @@ export class StatusBar {
   }
 
   get paused() {
-    return Boolean(this.session.sitting.paused);
+    return this.session.paused;
   }
 
   refresh() {
@@ -62,8 +62,10 @@ export class StatusBar {
   writeSaved(now) {
     const state = saveState(this.outbox, now);
     const line = this.find("save-state");
-    setText(line, this.told && state.tone === "quiet" ? this.told : state.text);
-    line.dataset.tone = this.told && state.tone === "quiet" ? "warn" : state.tone;
+    // What waits or failed comes back in a moment; what needs the reader gives way to nothing.
+    const isTold = this.told && state.tone !== "bad";
+    setText(line, isTold ? this.told : state.text);
+    line.dataset.tone = isTold ? "warn" : state.tone;
     this.find("login-again").hidden = state.kind !== "auth" && this.session.problem?.kind !== "auth";
     if (state.tone !== "quiet" && state.kind !== this.lastKind) setText(this.find("trouble"), state.text);
     this.lastKind = state.kind;
@@ -108,7 +110,7 @@ export class StatusBar {
 
   curtain(current, ended, problem, broken) {
     if (this.paused) return ["paused", "Paused. Your crops are given back, and the time stands still.\nPress pause again to go on."];
-    if (broken && !MAY_PASS.has(broken.kind)) {
+    if (broken && !mayPass(broken)) {
       return ["broken", `This crop's pixels cannot be shown: ${broken.message}.\nPress x to mark it as a bad crop and go on.`];
     }
     const kind = broken?.kind ?? problem?.kind;
@@ -127,11 +129,16 @@ export class StatusBar {
   tick() {
     const { session, pool } = this;
     this.refresh();
+    const idle = Date.now() - this.triedAt;
+    if (session.pausing.isDue && idle >= RETRY_MS) {
+      this.triedAt = Date.now();
+      session.pausing.settle();
+    }
     if (this.paused) return;
     this.followRanking();
-    const idle = Date.now() - this.triedAt;
+    session.hold();
     if (idle < RETRY_MS) return;
-    pool.retry((error) => MAY_PASS.has(error.kind));
+    pool.retry(mayPass);
     const hungry = !session.current && !session.queue.length;
     const starved = session.problem && session.queue.length < 3;
     if ((hungry && (!session.ended || idle > LOOK_AGAIN_MS)) || starved) session.refill();

@@ -1,5 +1,6 @@
 /* What is read next: the newest offer of the server, and a stock for when no reply comes. Knows no page. */
 import { History } from "./history.js";
+import { Pause } from "./pause.js";
 import { mergeQueue, provisions, wantedImages } from "./queue.js";
 
 export const REFILL_BELOW = 6;
@@ -8,11 +9,14 @@ const STOCK = 60;
 export const RESTOCK_BELOW = 50;
 const BATCH = 12;
 const STOCK_BYTES = 64 * 2 ** 20;
+// A lease runs for five minutes and is prolonged by every request for crops.
+const HOLD_MS = 120_000;
 
 export class Supply {
   /**
-   * api: {next(count), undo(body), ranking()}; outbox, pool, pantry and attention as in ../shared, the pantry a pool
-   * of raw pixels; events: shown(crop, before), changed(), told(text), answered(crop).
+   * api: {next(count), undo(body), ranking(), pause(isOn), leave()}; outbox, pool, pantry and attention as in
+   * ../shared, the pantry a pool of raw pixels; events: shown(crop, before), changed(), told(text), answered(crop),
+   * noticed(text, topic) for what has to stay on the page.
    */
   constructor({ config, api, outbox, pool, pantry, attention, events, now = () => new Date(), newId = () => crypto.randomUUID() }) {
     Object.assign(this, { config, api, outbox, pool, pantry, attention, events, now, newId });
@@ -23,12 +27,20 @@ export class Supply {
     this.history = new History();
     this.answered = []; // Ids in the order of answering; a slow reply may still offer them.
     this.progress = config.progress;
-    this.guideline = config.guideline ?? null;
-    this.sitting = {}; // How the server serves this reader: {stay_on, left, …, paused}.
+    this.guideline = config.guideline ?? null; // The version that the reader has before them.
+    this.newestGuideline = this.guideline;
+    this.sitting = {}; // How the server serves this reader: {stay_on, left, …}.
+    this.pausing = new Pause({ tell: (isOn) => api.pause(isOn), refused: (isOn) => isOn && api.leave() });
+    this.askedAt = this.now();
     this.ranking = null;
     this.ended = false;
     this.problem = null;
     this.refilling = null;
+  }
+
+  /** Whether the reader pauses; what a reply says of it may be older than their wish. */
+  get paused() {
+    return this.pausing.isOn;
   }
 
   /** Ids of crops whose answers the server may not know yet. */
@@ -50,7 +62,7 @@ export class Supply {
     if (state.ranking !== undefined) this.ranking = state.ranking;
     if (state.sitting) this.sitting = state.sitting;
     if (state.guideline !== undefined) this.follow(state.guideline);
-    if (!this.current && this.queue.length && !this.sitting.paused) this.advance();
+    if (!this.current && this.queue.length) this.advance();
     else this.prefetch();
     this.events.changed();
   }
@@ -65,16 +77,19 @@ export class Supply {
   }
 
   follow(guideline) {
+    if (guideline === this.newestGuideline) return;
+    this.newestGuideline = guideline;
     if (guideline === this.guideline) return;
-    this.guideline = guideline;
-    this.events.told("The guidelines have changed: press g to see what is new.");
+    this.events.noticed("The guidelines have changed: press g to see what is new.", "guidelines");
   }
 
-  refill() {
+  /** Asks for crops; not in a pause, which would set some aside. */
+  async refill() {
+    if (this.paused) return;
     this.refilling ??= this.fetchNext().finally(() => {
       this.refilling = null;
     });
-    return this.refilling;
+    await this.refilling;
   }
 
   /** The reader wants to be served otherwise: what was fetched ahead goes, the crop on screen stays. */
@@ -88,17 +103,34 @@ export class Supply {
   async fetchNext() {
     const before = this.unsent();
     const asked = this.answered.length;
+    const { turns, isKnown } = this.pausing;
+    this.askedAt = this.now();
     const count = this.stock.length < RESTOCK_BELOW - BATCH ? STOCK : BATCH;
     try {
       const reply = await this.api.next(count);
       this.problem = null;
       this.isStocked = reply.crops.length < count;
+      // Only what was asked after the reader's own last word on it can tell of a pause on another page.
+      if (reply.sitting?.paused && isKnown && turns === this.pausing.turns) this.rest();
       this.absorb(reply, new Set([...before, ...this.answered.slice(asked)]));
       this.ended = !this.current && !this.queue.length && !this.outbox.waiting;
     } catch (error) {
       this.problem = error;
     }
     this.events.changed();
+  }
+
+  /** The reader paused on another page of theirs. */
+  rest() {
+    if (this.paused) return;
+    this.pausing.adopt();
+    this.clear();
+  }
+
+  /** Asks again during a long look, so that the crop stays theirs; not for who has left the page open and gone. */
+  hold() {
+    const isLong = this.now() - this.askedAt >= HOLD_MS;
+    if (this.current && isLong && this.attention.isHere()) this.refill();
   }
 
   /** What the ranking says of itself now, without asking for crops; a failure leaves what is known. */

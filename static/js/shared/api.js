@@ -14,6 +14,13 @@ export class ApiError extends Error {
   }
 }
 
+const MAY_PASS = new Set(["offline", "server", "auth"]);
+
+/** Whether the same request may succeed later: over another line, with the server in order, after a log-in. */
+export function mayPass(error) {
+  return MAY_PASS.has(error?.kind);
+}
+
 /** The newest token: a log-in in another tab changes the cookie. */
 export function csrfToken(cookies, fallback) {
   return /(?:^|;\s*)(?:__Host-|__Secure-)?csrftoken=([^;]+)/.exec(cookies)?.[1] ?? fallback;

@@ -36,6 +36,11 @@ export class Attention {
     return Math.round(this.total);
   }
 
+  /** Whether the page is seen and the last sign is no older than the cap. */
+  isHere() {
+    return this.last !== null && this.now() - this.last <= this.capMs;
+  }
+
   /** Listens to a page for signs of life. */
   follow(page = document) {
     for (const name of SIGNS) page.addEventListener(name, () => this.sign(), { passive: true, capture: true });

@@ -16,16 +16,19 @@ export function waitAfter(failures) {
  */
 export class Outbox {
   constructor(options) {
-    const usual = { now: Date.now, setTimer: (job, ms) => setTimeout(job, ms), owner: "", living: async () => new Set() };
-    Object.assign(this, usual, { disputed: () => {} }, options);
+    const timers = { setTimer: (job, ms) => setTimeout(job, ms), clearTimer: (timer) => clearTimeout(timer) };
+    const usual = { now: Date.now, owner: "", living: async () => new Set(), disputed: () => {} };
+    Object.assign(this, timers, usual, options);
     this.items = [];
     this.begun = false;
     this.touched = new Set(); // May have reached the server.
     this.failures = 0;
     this.trouble = null;
     this.savedAt = null;
-    this.sending = false;
+    this.flushing = null;
+    this.isForced = false;
     this.retryAt = null;
+    this.timer = null;
     this.ready = this.adopt();
   }
 
@@ -68,29 +71,44 @@ export class Outbox {
   /** Writes another body into an item; false when it may have reached the server. */
   change(id, body) {
     if (!this.isOnlyHere(id)) return false;
+    this.rewrite(id, body);
+    return true;
+  }
+
+  /** Writes another body into an item, also where an earlier one may have been sent: it must have had no effect. */
+  rewrite(id, body) {
     const item = this.items.find((one) => one.id === id);
     item.body = body;
     this.store.save(item);
-    return true;
   }
 
   isOnlyHere(id) {
     return !this.touched.has(id) && this.items.some((item) => item.id === id);
   }
 
-  /** Sends what waits, one after another; called again at any time without harm. */
-  async flush({ force = false } = {}) {
+  /** Sends what waits, one after another, and resolves when nothing more can go; called at any time without harm. */
+  flush({ force = false } = {}) {
+    this.isForced ||= force;
+    this.flushing ??= this.sendAll();
+    return this.flushing;
+  }
+
+  async sendAll() {
     await this.ready;
-    if (this.sending || (!force && this.retryAt !== null)) return;
-    this.sending = true;
-    this.retryAt = null;
+    const isDue = this.isForced || this.retryAt === null;
     try {
-      let item;
-      while ((item = this.items.find(({ standing }) => !standing)) && (await this.sendOne(item)));
+      if (isDue) await this.sendInOrder();
     } finally {
-      this.sending = false;
-      this.changed();
+      // Not in a later turn: what is added by then would wait for a flush that is over.
+      Object.assign(this, { flushing: null, isForced: false });
+      if (isDue) this.changed();
     }
+  }
+
+  async sendInOrder() {
+    this.retryAt = null;
+    let item;
+    while ((item = this.items.find(({ standing }) => !standing)) && (await this.sendOne(item)));
   }
 
   async sendOne(item) {
@@ -124,7 +142,8 @@ export class Outbox {
     this.trouble = error.kind ?? "server";
     const wait = waitAfter(this.failures);
     this.retryAt = this.now() + wait;
-    this.setTimer(() => this.flush({ force: true }), wait);
+    this.clearTimer(this.timer);
+    this.timer = this.setTimer(() => this.flush({ force: true }), wait);
     return false;
   }
 

@@ -19,6 +19,12 @@ export function clock(time) {
   return new Date(time).toLocaleTimeString("en-GB", { hour12: false });
 }
 
+/** Day and time of day: "3 Mar 2025, 12:03:07". */
+export function moment(time) {
+  const day = new Date(time).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
+  return `${day}, ${clock(time)}`;
+}
+
 /** Four figures at most, without exponents for everyday values: 0.1234, 12.3, 4500. */
 export function short(value) {
   if (!Number.isFinite(value)) return "";
