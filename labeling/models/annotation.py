@@ -164,7 +164,10 @@ class AnnotationLabel(models.Model):
 
 
 class Consensus(models.Model):
-    """What the reads of a crop add up to; derived, identified by study and crop, rebuilt from the answers."""
+    """What the reads of a crop add up to; derived, identified by study and crop. No rows are written yet.
+
+    Until the issue on agreement fills it, files and pages count the answers themselves: see `verdicts` and `stream`.
+    """
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="consensus")
     crop = models.ForeignKey(Crop, on_delete=models.CASCADE, related_name="+")

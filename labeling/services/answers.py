@@ -135,7 +135,9 @@ def submit(study: Study, user: Any, submission: Submission) -> tuple[Annotation,
 def undo(study: Study, user: Any, client_id: UUID, answer: UUID | None = None) -> Annotation:
     """Withdraw the user's newest standing answer, or the one with the client id `answer`; returns the withdrawal.
 
-    Naming the answer keeps two open tabs of one person apart. AnswerConflict when it stands no more.
+    Naming the answer keeps two open tabs of one person apart. Without a name it is one that was given to one crop: a
+    step of the grid is taken back as a whole, and what a file brought was never on the user's screen. AnswerConflict
+    when it stands no more.
     """
     with one_at_a_time(study):
         seen = Annotation.objects.filter(client_id=client_id).first()
@@ -144,6 +146,8 @@ def undo(study: Study, user: Any, client_id: UUID, answer: UUID | None = None) -
         standing = Annotation.objects.current().filter(study=study, annotator=user)
         if answer is not None:
             standing = standing.filter(client_id=answer)
+        else:
+            standing = standing.filter(is_bulk=False).exclude(source=Annotation.Source.IMPORT)
         newest = standing.select_related("crop__image__sample__experiment").order_by("-id").first()
         if newest is None:
             raise AnswerConflict("There is no answer of yours to take back.")

@@ -103,7 +103,7 @@ def in_stream(reads: Iterable[Read]) -> bool:
 
 
 def independent(reads: Iterable[Read]) -> list[Read]:
-    """Those reads that a random check may rest on: neither bulk answers nor accepted suggestions nor imported ones."""
+    """The reads that a random check may rest on: neither bulk answers nor accepted suggestions nor imported ones."""
     return [read for read in reads if read.is_independent]
 
 

@@ -132,9 +132,7 @@ def test_a_class_named_after_reopening_settles_an_ambiguous_crop_of_the_stream(s
 
 
 @pytest.mark.parametrize("said", ["disc", "ring"])
-def test_a_label_out_of_a_file_neither_settles_a_check_nor_takes_the_place_of_a_reader(
-    stream: Room, said: str
-) -> None:
+def test_a_label_out_of_a_file_neither_settles_a_check_nor_replaces_a_reader(stream: Room, said: str) -> None:
     read(stream, stream.bob, "disc")
     take(stream.study, csv_upload("crop,class,annotator", f"{stream.crops[0].key},{said},model_v3"), stream.alice)
     assert (only(stream).state, [row.annotator for row in only(stream).reads]) == (State.ONE_READ, [stream.bob.pk])

@@ -2,6 +2,7 @@
 pseudonym that cannot log in."""
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db.models import Q
 
-from labeling.models import Annotation, Study
+from labeling.models import Annotation, LabelImport, Study
 
 PREFIX = "imported: "
 LONGEST = 150
+# Said in reports after a name.
+ANSWERED = " has answered this crop here already"
 # What exports call an annotator.
 NUMBERED = re.compile(r"user:([1-9]\d{0,17})")
 
@@ -38,6 +41,21 @@ def known_people(study: Study, names: Iterable[str]) -> dict[str, Any]:
         for user in users.filter(username__in=some, is_active=False):
             found[taken[user.username]] = user
     return found
+
+
+def forget_in_reports(names: set[str], instead: str) -> None:
+    """Put `instead` in place of the person with these names in what is told of every import."""
+    for row in LabelImport.objects.iterator():
+        before = json.dumps(row.report)
+        for person in row.report.get("people", ()):
+            if person["user"] in names:
+                person["name"] = person["user"] = instead
+        for problem in row.report.get("problems", ()):
+            name, said, _ = problem["message"].partition(ANSWERED)
+            if said and names & {name, pseudonym(name)}:
+                problem["message"] = f"{instead}{ANSWERED}"
+        if json.dumps(row.report) != before:
+            row.save(update_fields=["report"])
 
 
 def _numbered(study: Study, names: Iterable[str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 
 from labeling.exchange.labels import Problem
 from labeling.models import Annotation, LabelImport, Study
-from labeling.services.imports.people import known_people, pseudonym
+from labeling.services.imports.people import ANSWERED, known_people, pseudonym
 from labeling.services.imports.reading import Matched, Reading, Upload, read
 
 # Names the answers of imports: the same row of the same file is the same answer, however often it is sent.
@@ -95,7 +95,7 @@ def settle(study: Study, upload: Upload, reading: Reading) -> Plan:
         if client_id in stored:
             made.already += 1
         elif (who.get(item.annotator), item.crop) in standing:
-            made.problems.append(_problem(item, "answered", f"{item.annotator} has answered this crop here already"))
+            made.problems.append(_problem(item, "answered", f"{item.annotator}{ANSWERED}"))
         elif item.crop in reading.gone:
             made.problems.append(_problem(item, "gone", "the object of this crop is no longer found in its image"))
         else:
