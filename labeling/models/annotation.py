@@ -164,9 +164,9 @@ class AnnotationLabel(models.Model):
 
 
 class Consensus(models.Model):
-    """What the reads of a crop add up to; derived, identified by study and crop. No rows are written yet.
+    """What the reads of a crop add up to; derived, identified by study and crop.
 
-    Until the issue on agreement fills it, files and pages count the answers themselves: see `verdicts` and `stream`.
+    Nothing writes it yet: pages and files count the answers themselves, by `labeling.services.verdicts` and `stream`.
     """
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="consensus")
