@@ -34,6 +34,8 @@ from labeling.models import (
 )
 from labeling.services.access import withdraw_sight
 from labeling.services.people import ForgetRefused, forget_person, pseudonym_of
+from labeling.services.refusals import StudyRefused
+from labeling.services.settings import refuse_answered
 from labeling.services.studies import study_saved
 
 
@@ -59,6 +61,16 @@ class StudyForm(forms.ModelForm):
 
     strategy = StrategyField()
     encoder = EncoderField()
+
+    def clean_experiments(self) -> Any:
+        """The experiments, unless one with answers of the study is missing."""
+        chosen = self.cleaned_data["experiments"]
+        try:
+            if self.instance.pk:
+                refuse_answered(self.instance, chosen)
+        except StudyRefused as error:
+            raise forms.ValidationError(str(error)) from error
+        return chosen
 
 
 @admin.register(Study)

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from labeling.api.serializers import DigestField
 from labeling.services import access
 from labeling.services.answers import AnswerRefused
 from labeling.services.bulk import MOST_AT_ONCE, BulkItem, BulkStep, Outcome, submit_bulk, undo_bulk
@@ -23,7 +24,7 @@ class BulkItemIn(serializers.Serializer[Any]):
     client_id = serializers.UUIDField()
     crop = serializers.IntegerField(min_value=1, max_value=MOST_NUMBER, source="crop_id")
     standing = serializers.IntegerField(min_value=1, max_value=MOST_NUMBER, allow_null=True, default=None)
-    suggested_by = serializers.CharField(max_length=64, allow_blank=True, default="")
+    suggested_by = DigestField()
 
 
 class BulkIn(serializers.Serializer[Any]):
@@ -34,7 +35,7 @@ class BulkIn(serializers.Serializer[Any]):
     classes = serializers.ListField(child=serializers.CharField(max_length=100), default=list, max_length=20)
     answered_at = serializers.DateTimeField()
     window = serializers.ListField(child=serializers.DictField(), default=list, max_length=64)
-    ranking = serializers.CharField(max_length=64, allow_blank=True, default="")
+    ranking = DigestField()
     source = serializers.RegexField("^(room|api)$", default="room")
 
 

@@ -73,6 +73,14 @@ class StudySerializer(serializers.ModelSerializer[Study]):
         return ranking_payload(row, self.context["request"].user)
 
 
+class DigestField(serializers.RegexField):
+    """The digest of a ranking or a model, empty where there is none."""
+
+    def __init__(self, **more: Any) -> None:
+        """Hexadecimal digits: such text leaves in tables, where anything else might run as a formula."""
+        super().__init__(r"^[0-9a-f]*\Z", max_length=64, allow_blank=True, default="", **more)
+
+
 class AnswerIn(serializers.Serializer[Any]):
     """An answer as a browser or a program sends it; `client_id` makes sending it twice harmless.
 
@@ -89,13 +97,13 @@ class AnswerIn(serializers.Serializer[Any]):
     shown_at = serializers.DateTimeField(allow_null=True, default=None)
     answered_at = serializers.DateTimeField()
     window = serializers.ListField(child=serializers.DictField(), default=list, max_length=64)
-    ranking = serializers.CharField(max_length=64, allow_blank=True, default="")
+    ranking = DigestField()
     source = serializers.ChoiceField(choices=["room", "api"], default="room")
     reason_code = serializers.ChoiceField(choices=Annotation.Reason.choices, allow_blank=True, default="")
     first_key_at = serializers.DateTimeField(allow_null=True, default=None)
     active_ms = serializers.IntegerField(allow_null=True, default=None, min_value=0, max_value=2**53)
     sent_at = serializers.DateTimeField(allow_null=True, default=None)
-    suggested_by = serializers.CharField(max_length=64, allow_blank=True, default="")
+    suggested_by = DigestField()
     guideline = serializers.IntegerField(allow_null=True, default=None, min_value=0, max_value=2**31 - 1)
     replaces = serializers.UUIDField(allow_null=True, default=ANY)
     annotator = serializers.IntegerField(allow_null=True, default=None)

@@ -1,4 +1,4 @@
-"""What the reads of a crop add up to: the class that most of them name."""
+"""What the reads of a crop add up to: the class that most of them name, unless something else was decided."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ from labeling.exchange.labels import BAD_CROP, LABEL, NOT_SURE, WRONG_OBJECT
 
 @dataclass(frozen=True, slots=True)
 class Majority:
-    """The class that most reads name (empty where two are named equally often, or none); `share` is of all reads.
+    """The class that most reads name (empty where two are named equally often, or none), or that was decided on.
 
-    `disputed`: the reads name more than one class.
+    `share`: of all reads, how many name it. `disputed`: the reads name more than one class.
     """
 
     name: str
@@ -23,12 +23,16 @@ class Majority:
     wrong_object: int
 
 
-def majority(said: Sequence[tuple[str, str]]) -> Majority:
-    """The majority over (answer, class) of each read; at least one read is needed."""
+def majority(said: Sequence[tuple[str, str]], decided: str | None = None) -> Majority:
+    """The majority over (answer, class) of each read; at least one read is needed.
+
+    `decided`: the class that stands whatever the votes say, "" for none; None where the votes tell.
+    """
     classes = Counter(name for answer, name in said if answer == LABEL)
     answers = Counter(answer for answer, _ in said)
     top = classes.most_common(2)
     tied = len(top) > 1 and top[0][1] == top[1][1]
-    name, votes = ("", 0) if tied or not top else top[0]
+    voted = "" if tied or not top else top[0][0]
+    name = voted if decided is None else decided
     counts = (answers[NOT_SURE], answers[BAD_CROP], answers[WRONG_OBJECT])
-    return Majority(name, len(said), votes / len(said), len(classes) > 1, *counts)
+    return Majority(name, len(said), classes[name] / len(said), len(classes) > 1, *counts)

@@ -48,12 +48,18 @@ def _label(row: str, line: str, names: list[str], images: Mapping[str, str]) -> 
     # CellProfiler counts from the centre of the first pixel, half a pixel after its corner.
     x, y = (coordinate(text) + 0.5 for text in numbers[-2:])
     answer, label = answer_of(name)
-    return Label(row, Place("", images[image], x, y), label, answer)
+    return Label(row, Place("", images[image], x, y), label, answer, word=name)
 
 
 def image_names(content: bytes) -> dict[str, str]:
     """ImageNumber -> file name, from CellProfiler's table of images; FileRefused where it lacks a column."""
-    rows = csv.DictReader(io.StringIO(decoded(content), newline=""))
+    try:
+        return _names(csv.DictReader(io.StringIO(decoded(content), newline="")))
+    except csv.Error as error:
+        raise FileRefused(f"The table of images breaks off: {error}. Save it again as CSV.") from error
+
+
+def _names(rows: "csv.DictReader[str]") -> dict[str, str]:
     columns = list(rows.fieldnames or [])
     number = next((name for name in columns if name == "ImageNumber" or name.endswith("_ImageNumber")), None)
     file = next((name for name in columns if "FileName_" in name or name.lower() in ("image", "filename")), None)

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator, Sequence
 
 from labeling.exchange.labels import ANSWERS, LABEL, FileRefused, Label, Parsed, Place, answer_of, clean, counted
-from labeling.exchange.text import coordinate, decoded, duration, moment, unguarded
+from labeling.exchange.text import coordinate, decoded, digest, duration, mark, moment, unguarded
 
 COLUMNS = {
     "key": ("crop", "crop_key", "key", "metadata_cropkey"),
@@ -23,6 +23,9 @@ COLUMNS = {
     "stands": ("stands",),
     "seconds": ("seconds", "lead_time"),
     "comment": ("reason", "comment", "note"),
+    "is_reread": ("is_reread",),
+    "is_bulk": ("is_bulk",),
+    "suggested_by": ("suggested_by",),
 }
 CORNERS = ("x0", "y0", "x1", "y1")
 
@@ -78,6 +81,9 @@ def _take(parsed: Parsed, row: str, cells: dict[str, str]) -> None:
         parsed.silent += 1
         return
     try:
+        if mark(cells.get("is_reread")):
+            parsed.fail(row, "it is a re-read: it judges its annotator, and is no answer of its own", "reread")
+            return
         answer, name = _said(cells)
         if answer == LABEL and not name:
             parsed.silent += 1
@@ -92,6 +98,9 @@ def _take(parsed: Parsed, row: str, cells: dict[str, str]) -> None:
                 at=moment(cells.get("at")),
                 seconds=duration(cells.get("seconds")),
                 comment=cells.get("comment", ""),
+                word="" if cells.get("answer") else cells.get("class", ""),
+                is_bulk=mark(cells.get("is_bulk")),
+                suggested_by=digest(cells.get("suggested_by")),
             )
         )
     except ValueError as error:

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from labeling.exchange.labels import LABEL, FileRefused, Label, Parsed, Place, answer_of, clean, counted
+from labeling.exchange.labels import ANSWERS, LABEL, FileRefused, Label, Parsed, Place, answer_of, clean, counted
 from labeling.exchange.rings import centroid
-from labeling.exchange.text import coordinate, duration, json_of, moment
+from labeling.exchange.text import coordinate, digest, duration, json_of, mark, moment
 
 IMAGE_KEYS = ("image", "img", "image_url", "file", "filename")
 KEY_KEYS = ("crop", "crop_key", "key")
@@ -92,7 +92,7 @@ def _region(parsed: Parsed, row: str, around: Around, region: tuple[str, Mapping
         names = value[kind]
         if not isinstance(names, list) or len(names) != 1 or not isinstance(names[0], str):
             raise ValueError("it names several classes or none: one answer takes one class")
-        answer, name = answer_of(names[0])
+        answer, name = _said(names[0], who)
         parsed.labels.append(
             Label(
                 row=row,
@@ -102,10 +102,21 @@ def _region(parsed: Parsed, row: str, around: Around, region: tuple[str, Mapping
                 annotator=_annotator(who),
                 at=moment(who.get("created_at")),
                 seconds=duration(who.get("lead_time")),
+                word="" if who.get("answer") in ANSWERS else names[0],
+                is_bulk=mark(who.get("is_bulk")),
+                suggested_by=digest(who.get("suggested_by")),
             )
         )
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         parsed.fail(row, str(error) if isinstance(error, ValueError) else "its region is incomplete")
+
+
+def _said(choice: str, who: Mapping[str, Any]) -> tuple[str, str]:
+    """What a choice means: by the kind of answer that our own files name beside it, else by its words."""
+    answer = who.get("answer")
+    if answer in ANSWERS:
+        return answer, choice if answer == LABEL else ""
+    return answer_of(choice)
 
 
 def _of_data(data: Mapping[str, Any]) -> Place:
@@ -189,6 +200,9 @@ def _annotation(label: Label) -> dict[str, Any]:
     result = {"from_name": FROM_NAME, "to_name": TO_NAME, "type": "choices", "value": {"choices": [choice]}}
     return {
         "annotator": label.annotator,
+        "answer": label.answer,
+        "is_bulk": label.is_bulk,
+        "suggested_by": label.suggested_by,
         "result": [result],
         "was_cancelled": False,
         "ground_truth": False,

@@ -45,7 +45,9 @@ class Place:
 class Label:
     """What one annotator said of one object; `row` names it within its file.
 
-    `name` is the class for the answer "label" and empty otherwise; `seconds` is how long the answer took.
+    `name` is the class for the answer "label" and empty otherwise; `seconds` is how long the answer took. `word` is
+    what the file says in place of a class, where `answer` was taken from that alone: a class may be called "unsure".
+    `is_bulk`: given to many crops at once; `suggested_by`: digest of the model whose suggestion was accepted.
     """
 
     row: str
@@ -56,6 +58,9 @@ class Label:
     at: datetime | None = None
     seconds: float | None = None
     comment: str = ""
+    word: str = ""
+    is_bulk: bool = False
+    suggested_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

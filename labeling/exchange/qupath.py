@@ -58,7 +58,7 @@ def _take(parsed: Parsed, row: str, image: str, feature: Mapping[str, Any]) -> N
     places = list(_places(clean(notes.get("crop")), image, geometry if isinstance(geometry, dict) else {}))
     for number, place in enumerate(places, start=1):
         named = f"{row}, part {number}" if len(places) > 1 else row
-        parsed.labels.append(Label(named, place, label, answer, clean(notes.get("annotator"), 150)))
+        parsed.labels.append(Label(named, place, label, answer, clean(notes.get("annotator"), 150), word=name))
 
 
 def _class_name(properties: Mapping[str, Any]) -> str:

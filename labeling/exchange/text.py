@@ -72,7 +72,10 @@ def moment(text: Any) -> datetime | None:
     if text is None or text == "":
         return None
     read = datetime.fromisoformat(str(text).strip())
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
+    try:
+        return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise ValueError(f"“{str(text)[:40]}” lies outside of the calendar") from error
 
 
 def duration(value: Any) -> float | None:
@@ -83,6 +86,28 @@ def duration(value: Any) -> float | None:
     if seconds < 0:
         raise ValueError("it took less than no time")
     return seconds
+
+
+def mark(value: Any) -> bool:
+    """Yes or no; False where empty; ValueError for anything else."""
+    plain = "" if value is None else str(value).strip().lower()
+    if plain not in MARKS:
+        raise ValueError(f"“{plain[:40]}” is neither true nor false")
+    return MARKS[plain]
+
+
+MARKS = {"": False, "false": False, "0": False, "no": False, "true": True, "1": True, "yes": True}
+
+
+def digest(value: Any) -> str:
+    """The digest of a model or a ranking; "" where empty; ValueError for anything else."""
+    plain = "" if value is None else str(value).strip()
+    if not DIGEST.fullmatch(plain):
+        raise ValueError(f"“{plain[:40]}” is no digest")
+    return plain
+
+
+DIGEST = re.compile(r"[0-9a-f]{0,64}")
 
 
 def guarded(text: str) -> str:

@@ -31,9 +31,18 @@ class AnnotationQuerySet(models.QuerySet["Annotation"]):
         void = AnnotationLabel.objects.filter(label_class__in=split.order_by())
         return self.reads().exclude(pk__in=void.values("annotation"))
 
-    def independent(self) -> "AnnotationQuerySet":
-        """Answers to one crop at a time that accepted no suggestion: what agreement and held-out figures rest on."""
-        return self.filter(is_bulk=False, suggested_by="")
+    def independent(self, *, with_imported: bool = False) -> "AnnotationQuerySet":
+        """Answers to one crop at a time that accepted no suggestion: what agreement and held-out figures rest on.
+
+        Nobody knows whether imported ones were given so; `with_imported` is the word of somebody who does.
+        """
+        return self.filter(is_independent(with_imported=with_imported))
+
+
+def is_independent(*, with_imported: bool = False) -> Q:
+    """The rule behind `independent`, the only one: for queries that read it as a column."""
+    one_by_one = Q(is_bulk=False, suggested_by="")
+    return one_by_one if with_imported else one_by_one & ~Q(source=Annotation.Source.IMPORT)
 
 
 class Annotation(models.Model):
@@ -155,7 +164,10 @@ class AnnotationLabel(models.Model):
 
 
 class Consensus(models.Model):
-    """What the reads of a crop add up to; derived, identified by study and crop, rebuilt from the answers."""
+    """What the reads of a crop add up to; derived, identified by study and crop.
+
+    Nothing writes it yet: pages and files count the answers themselves, by `labeling.services.verdicts` and `stream`.
+    """
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="consensus")
     crop = models.ForeignKey(Crop, on_delete=models.CASCADE, related_name="+")

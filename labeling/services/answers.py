@@ -135,7 +135,9 @@ def submit(study: Study, user: Any, submission: Submission) -> tuple[Annotation,
 def undo(study: Study, user: Any, client_id: UUID, answer: UUID | None = None) -> Annotation:
     """Withdraw the user's newest standing answer, or the one with the client id `answer`; returns the withdrawal.
 
-    Naming the answer keeps two open tabs of one person apart. AnswerConflict when it stands no more.
+    Naming the answer keeps two open tabs of one person apart. Without a name it is one that was given to one crop: a
+    step of the grid is taken back as a whole, and what a file brought was never on the user's screen. AnswerConflict
+    when it stands no more.
     """
     with one_at_a_time(study):
         seen = Annotation.objects.filter(client_id=client_id).first()
@@ -144,6 +146,8 @@ def undo(study: Study, user: Any, client_id: UUID, answer: UUID | None = None) -
         standing = Annotation.objects.current().filter(study=study, annotator=user)
         if answer is not None:
             standing = standing.filter(client_id=answer)
+        else:
+            standing = standing.filter(is_bulk=False).exclude(source=Annotation.Source.IMPORT)
         newest = standing.select_related("crop__image__sample__experiment").order_by("-id").first()
         if newest is None:
             raise AnswerConflict("There is no answer of yours to take back.")
@@ -194,19 +198,20 @@ def _same_withdrawal(seen: Annotation, study: Study, user: Any) -> Annotation:
 
 def _check(submission: Submission, found: list[Rows]) -> None:
     """`found`: the open classes of the study for each class that is named."""
-    if submission.answer not in Annotation.Answer.values or submission.answer == Annotation.Answer.WITHDRAWN:
-        raise AnswerRefused(
-            f"'{submission.answer}' is not an answer: send label, not_sure, bad_crop or wrong_object."
-        )
+    check_answer(submission.answer, submission.classes, sum(map(len, found)))
     if submission.reason_code and submission.reason_code not in REASONS.get(submission.answer, ()):
         raise AnswerRefused(f"'{submission.reason_code}' is no reason for the answer '{submission.answer}'.")
-    wanted = 1 if submission.answer == Annotation.Answer.LABEL else 0
-    if len(submission.classes) != wanted:
-        raise AnswerRefused(
-            f"The answer '{submission.answer}' takes {wanted} class(es), not {len(submission.classes)}."
-        )
-    if sum(map(len, found)) != wanted:
-        raise AnswerRefused(f"This study has no open class '{submission.classes[0]}': load the page again.")
+
+
+def check_answer(answer: str, classes: Sequence[str], found: int) -> None:
+    """AnswerRefused where it is no answer or does not take these classes, `found` of which are open in the study."""
+    if answer not in Annotation.Answer.values or answer == Annotation.Answer.WITHDRAWN:
+        raise AnswerRefused(f"'{answer}' is not an answer: send label, not_sure, bad_crop or wrong_object.")
+    wanted = 1 if answer == Annotation.Answer.LABEL else 0
+    if len(classes) != wanted:
+        raise AnswerRefused(f"The answer '{answer}' takes {wanted} class(es), not {len(classes)}.")
+    if found != wanted:
+        raise AnswerRefused(f"This study has no open class '{classes[0]}': load the page again.")
 
 
 def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes: list[LabelClass]) -> Annotation:

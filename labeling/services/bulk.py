@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from audit import services as audit
 from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, RequestedCrop, Study
-from labeling.services.answers import AnswerRefused
+from labeling.services.answers import AnswerRefused, check_answer
 from labeling.services.checks import unread_checks
 from labeling.services.progress import pool
 from labeling.services.queue import lock
@@ -116,14 +116,8 @@ def _check_size(items: Sequence[Any]) -> None:
 
 
 def _classes(study: Study, step: BulkStep) -> list[LabelClass]:
-    if step.answer not in Annotation.Answer.values or step.answer == Annotation.Answer.WITHDRAWN:
-        raise AnswerRefused(f"'{step.answer}' is not an answer: send label, not_sure, bad_crop or wrong_object.")
-    wanted = 1 if step.answer == Annotation.Answer.LABEL else 0
-    if len(step.classes) != wanted:
-        raise AnswerRefused(f"The answer '{step.answer}' takes {wanted} class(es), not {len(step.classes)}.")
     found = list(study.classes.filter(key__in=step.classes, retired_at__isnull=True))
-    if len(found) != wanted:
-        raise AnswerRefused(f"This study has no open class '{step.classes[0]}': load the page again.")
+    check_answer(step.answer, step.classes, len(found))
     return found
 
 

@@ -1,5 +1,7 @@
 """Forgets a person who asks for it: the answers stay under a pseudonym, everything that names the person goes."""
 
+import json
+import re
 from typing import Any
 
 from axes.models import AccessAttempt, AccessFailureLog, AccessLog
@@ -7,11 +9,13 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
 from django.db import transaction
+from django.db.models import Q
 from knox.models import AuthToken
 
 from audit import services as audit
 from imaging.models import Experiment
 from labeling.models import Invitation, Lease, Membership, Preferences, RequestedCrop, Sitting, SkippedCrop
+from labeling.services.imports.people import forget_in_reports
 
 # What a study keeps for a person while they read; nothing of it is an answer.
 WORKING = (Lease, RequestedCrop, SkippedCrop, Sitting, Preferences)
@@ -90,4 +94,21 @@ def _forget_traces(user: Any, names: set[str]) -> None:
         model.objects.filter(username__in=names).delete()
     own = LogEntry.objects.filter(content_type__app_label="auth", content_type__model="user", object_id=str(user.pk))
     own.update(object_repr=pseudonym_of(user), change_message="")
+    _rename_in_log(names, pseudonym_of(user))
+    forget_in_reports(names, pseudonym_of(user))
     Invitation.objects.filter(accepted_by=user).update(note="")
+
+
+def _rename_in_log(names: set[str], instead: str) -> None:
+    """Admin writes into its log what it adds to a study or takes out: "bob in nuclei as lead"."""
+    # The log is JSON, where letters beyond ASCII are numbers.
+    written = names | {json.dumps(name)[1:-1] for name in names}
+    longest_first = sorted(map(re.escape, written), key=len, reverse=True)
+    pattern = re.compile(rf"(?<![\w@+-])(?<!\w\.)(?:{'|'.join(longest_first)})(?![\w@+-]|\.\w)")
+    found = Q()
+    for name in written:
+        found |= Q(object_repr__contains=name) | Q(change_message__contains=name)
+    for row in LogEntry.objects.filter(found):
+        row.object_repr = pattern.sub(instead, row.object_repr)
+        row.change_message = pattern.sub(instead, row.change_message)
+        row.save(update_fields=["object_repr", "change_message"])

@@ -147,18 +147,20 @@ def reads_table(study: Study, *, with_imported: bool = False) -> list[tuple[str,
     answers to many crops at once and accepted suggestions, which are no independent readings, and imported answers,
     unless asked for: nobody knows whether they were given blind.
     """
-    standing = Annotation.objects.counted().independent().filter(study=study, answer__in=ABOUT_CLASSES)
-    if not with_imported:
-        standing = standing.exclude(source=Annotation.Source.IMPORT)
+    independent = Annotation.objects.counted().independent(with_imported=with_imported)
+    standing = independent.filter(study=study, answer__in=ABOUT_CLASSES)
     counted = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
     rows = standing.order_by("id").values_list("crop__key", "annotator__username", counted)
     return [(crop, annotator, label or NOT_SURE_LABEL) for crop, annotator, label in rows]
 
 
 def left_out_of_agreement(study: Study) -> int:
-    """How many standing answers about classes agreement leaves out, because they are no independent readings."""
+    """How many standing answers about classes agreement leaves out as bulk answers or accepted suggestions.
+
+    Imported answers are told apart from these: see `imported_answers`.
+    """
     about = Annotation.objects.current().filter(study=study, answer__in=ABOUT_CLASSES)
-    return about.exclude(pk__in=about.independent().values("pk")).count()
+    return about.exclude(pk__in=about.independent(with_imported=True).values("pk")).count()
 
 
 NOT_SURE_LABEL = "(not sure)"

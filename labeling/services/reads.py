@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, QuerySet
 from django.db.models.functions import Coalesce
 
 from audit.statements import Statement
 from labeling.models import Annotation, LabelClass, Reopening, Study
+from labeling.models.annotation import is_independent
 
 STREAM = "random check"
 SECOND_READ = "second read"
@@ -32,7 +33,7 @@ class Read:
     """One annotator's standing answer to a crop; `label` is the key of the class that it counts for, or empty.
 
     `is_void`: it names a class that was split since, counts no more, and its crop is open again.
-    `is_independent`: given to this crop alone and without accepting a suggestion.
+    `is_independent`: given here, to this crop alone and without accepting a suggestion.
     """
 
     number: int
@@ -62,9 +63,9 @@ def reads_of(study: Study, crops: Any = None, *, with_void: bool = False) -> dic
 def reads_in(rows: Iterable[tuple[Any, ...]], *, with_void: bool = False) -> dict[int, list[Read]]:
     """The same from rows of READS."""
     found: dict[int, list[Read]] = defaultdict(list)
-    for crop, number, annotator, answer, key, why, is_void, is_bulk, suggested in rows:
+    for crop, number, annotator, answer, key, why, is_void, by_itself in rows:
         if with_void or not is_void:
-            read = Read(number, annotator, answer, key or "", why, bool(is_void), not is_bulk and not suggested)
+            read = Read(number, annotator, answer, key or "", why, bool(is_void), bool(by_itself))
             found[crop].append(read)
     return found
 
@@ -74,7 +75,8 @@ def _reads(study: int, crops: Any) -> QuerySet[Annotation, Any]:
     if crops is not None:
         standing = standing.filter(crop__in=crops)
     label = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
-    columns = ("crop_id", "id", "annotator_id", "answer", label, "why_asked", _void(), "is_bulk", "suggested_by")
+    by_itself = ExpressionWrapper(is_independent(), BooleanField())
+    columns = ("crop_id", "id", "annotator_id", "answer", label, "why_asked", _void(), by_itself)
     return standing.order_by("id").values_list(*columns)
 
 
@@ -98,6 +100,11 @@ def reopened_after(study: Study, crops: Collection[int] | None = None) -> dict[i
 def in_stream(reads: Iterable[Read]) -> bool:
     """Whether the crop was drawn by the random stream."""
     return any(read.why == STREAM for read in reads)
+
+
+def independent(reads: Iterable[Read]) -> list[Read]:
+    """The reads that a random check may rest on: neither bulk answers nor accepted suggestions nor imported ones."""
+    return [read for read in reads if read.is_independent]
 
 
 def differ(reads: Iterable[Read]) -> bool:
@@ -127,7 +134,8 @@ def awaits_adjudication(study: Study, reads: Collection[Read]) -> bool:
     sure" differs from a class too. Others are where the study adjudicates.
     """
     if in_stream(reads):
-        return len(reads) >= 2 and differ(reads) and not _decided(reads)
+        given = independent(reads)
+        return len(given) >= 2 and differ(given) and not _decided(given)
     return study.adjudicates and len(reads) >= study.reads_per_crop and disputed(reads)
 
 
@@ -144,14 +152,16 @@ def is_shared(study: Study, crop_key: str) -> bool:
 class Situation:
     """What besides the answers decides on a further read.
 
-    `in_stream`: drawn by the random stream; `differ`: its reads do not all say the same; `disputed`: as the function
-    of that name tells it; `reopened`: a lead wants one more read of an ambiguous crop, and nobody has given it yet.
+    `in_stream`: drawn by the random stream; `differ`: the reads that a random check rests on do not all say the
+    same, and `apart` is how many others there are; `disputed`: as the function of that name tells it; `reopened`: a
+    lead wants one more read of an ambiguous crop, and nobody has given it yet.
     """
 
     in_stream: bool = False
     differ: bool = False
     disputed: bool = False
     reopened: bool = False
+    apart: int = 0
 
 
 class Cause(StrEnum):
@@ -175,7 +185,9 @@ def situation_of(reads: Sequence[Read], reopened_at: int | None = None, *, drawn
     """The situation of a crop with these reads; `drawn`: the random stream asks for it right now."""
     newest = max((read.number for read in reads), default=0)
     waits = reopened_at is not None and newest <= reopened_at
-    return Situation(drawn or in_stream(reads), differ(reads), disputed(reads), waits)
+    testing = independent(reads)
+    apart = len(reads) - len(testing)
+    return Situation(drawn or in_stream(reads), differ(testing), disputed(reads), waits, apart)
 
 
 def awaiting_reads(study: Study, keys: Mapping[int, str]) -> set[int]:
@@ -212,10 +224,12 @@ def reads_needed(
     if given.count(NOT_SURE) >= AMBIGUOUS_FROM:
         return len(given)
     needed = study.reads_per_crop if per_crop is None else per_crop
-    if at.in_stream or NOT_SURE in given or is_shared(study, crop_key):
+    if NOT_SURE in given or is_shared(study, crop_key):
         needed = max(needed, 2)
-    if at.in_stream and at.differ and len(given) >= 2:
-        needed = max(needed, 3)
+    if at.in_stream:
+        # Imported answers stand beside the two or three reads of a random check, and in place of none.
+        is_differing = at.differ and len(given) - at.apart >= 2
+        needed = max(needed, (3 if is_differing else 2) + at.apart)
     if study.adjudicates and at.disputed and len(given) >= needed:
         needed = len(given) + 1
     return needed

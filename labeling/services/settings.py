@@ -1,11 +1,12 @@
 """What leads may change of a study while it runs: its words, its experiments, how it asks, and its people."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 
 from audit import services as audit
 from imaging.models import Experiment
@@ -112,11 +113,7 @@ def _set_experiments(study: Study, lead: Any, experiments: Sequence[Experiment])
     if before == after:
         return {}
     check_experiments(sorted(after, key=lambda row: row.name))
-    gone = Experiment.objects.filter(pk__in=[row.pk for row in before - after])
-    answers = Annotation.objects.filter(study=study, crop__image__sample__experiment__in=gone)
-    held = answers.values_list("crop__image__sample__experiment__name", flat=True).first()
-    if held is not None:
-        raise StudyRefused(f"Experiment '{held}' holds answers of this study: it stays.")
+    gone = refuse_answered(study, after)
     study.experiments.set(after)
     forget_outside(study)
     for member in study.memberships.select_related("user"):
@@ -125,6 +122,17 @@ def _set_experiments(study: Study, lead: Any, experiments: Sequence[Experiment])
             withdraw_sight_of(gone, study, member.user)
         join(study, member.user, member.role, is_simulated=member.is_simulated)
     return {"experiments": [sorted(row.name for row in before), sorted(row.name for row in after)]}
+
+
+def refuse_answered(study: Study, kept: Iterable[Experiment]) -> QuerySet[Experiment]:
+    """The study's experiments that are not `kept`; StudyRefused where one of them holds answers of the study."""
+    gone = study.experiments.exclude(pk__in=[row.pk for row in kept])
+    gone = Experiment.objects.filter(pk__in=list(gone.values_list("pk", flat=True)))
+    answers = Annotation.objects.filter(study=study, crop__image__sample__experiment__in=gone)
+    held = answers.values_list("crop__image__sample__experiment__name", flat=True).first()
+    if held is not None:
+        raise StudyRefused(f"Experiment '{held}' holds answers of this study: it stays.")
+    return gone
 
 
 def _follow_sight(study: Study, *, was_blind: bool) -> None:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from imaging.models import Crop
 from labeling.models import Annotation, Study
 from labeling.services.ambiguous import is_ambiguous
-from labeling.services.reads import ADJUDICATION, BAD, NOT_SURE, STREAM, Read, reads_of, reopened_after
+from labeling.services.reads import ADJUDICATION, BAD, NOT_SURE, STREAM, Read, independent, reads_of, reopened_after
 
 
 class State(StrEnum):
@@ -89,11 +89,11 @@ def stream_crops(study: Study) -> list[StreamCrop]:
     """Every crop of the study's random stream that somebody has read, in order of crop number.
 
     One whose reads all name a class that was split since is out until it is read anew. Answers to many crops at once,
-    and those that accepted a suggestion, are no reads of a random check.
+    those that accepted a suggestion, and those out of a file are no reads of a random check.
     """
     drawn = Annotation.objects.counted().independent().filter(study=study, why_asked=STREAM)
     given = reads_of(study, drawn.values("crop"))
-    reads = {crop: [read for read in found if read.is_independent] for crop, found in given.items()}
+    reads = {crop: independent(found) for crop, found in given.items()}
     reopened = reopened_after(study)
     asked = drawn.filter(probability_asked__isnull=False).values_list("crop_id", "probability_asked")
     probability = dict(asked.order_by("-id"))

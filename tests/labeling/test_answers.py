@@ -13,11 +13,14 @@ from audit.models import AuditEvent
 from labeling.models import Annotation, Lease
 from labeling.services import answers, progress
 from labeling.services.answers import AnswerConflict, AnswerRefused, standing_answer, submit, undo
+from labeling.services.bulk import BulkItem, BulkStep, submit_bulk
 from labeling.services.export.answers import HEADER, answer_rows
+from labeling.services.imports.store import take
 from labeling.services.queue import next_crops
 from labeling.services.summary import agreement_of
 from tests.factories import answer, crops_of, fill_queue, make_experiment, make_study, submission
 from tests.labeling.conftest import Room
+from tests.labeling.exchange_files import csv_upload
 from training.services.labels import standing_answers
 
 
@@ -74,6 +77,17 @@ def test_undo_goes_back_without_end_and_then_says_that_nothing_is_left(room: Roo
     with pytest.raises(AnswerConflict, match="no answer of yours"):
         undo(room.study, room.bob, uuid4())
     assert Annotation.objects.current().count() == 1
+
+
+def test_undo_takes_back_what_was_answered_one_by_one_unless_it_names_another(room: Room) -> None:
+    answer(room.study, room.bob, room.crops[0])
+    bulk = BulkItem(uuid4(), room.crops[1].pk)
+    submit_bulk(room.study, room.bob, BulkStep("label", timezone.now(), (bulk,), ("ring",)))
+    take(room.study, csv_upload("crop,class,annotator", f"{room.crops[2].key},ring,bob"), room.alice)
+    assert undo(room.study, room.bob, uuid4()).crop == room.crops[0]
+    with pytest.raises(AnswerConflict):
+        undo(room.study, room.bob, uuid4())
+    assert undo(room.study, room.bob, uuid4(), bulk.client_id).crop == room.crops[1]
 
 
 def test_undo_of_an_edit_leaves_no_answer_of_the_crop(room: Room) -> None:

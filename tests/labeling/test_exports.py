@@ -3,8 +3,10 @@
 import csv
 import io
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,18 +14,25 @@ import pytest
 import tifffile
 import zarr
 from django.test import Client
+from django.utils import timezone
 
 from imaging.models import Crop
 from imaging.services.pixels import crop_pixels
-from labeling.models import Annotation, LabelClass, Study
-from labeling.services.classes import add_class, retire_class
+from labeling.models import Annotation, LabelClass, Lease, Study
+from labeling.services.access import join
+from labeling.services.ambiguous import reopen
+from labeling.services.bulk import BulkItem, BulkStep, submit_bulk
+from labeling.services.classes import add_class, retire_class, split_class
 from labeling.services.export.answers import HEADER, answer_rows
 from labeling.services.export.files import EXPORTS
 from labeling.services.imports.reading import Upload
+from labeling.services.imports.store import take
+from labeling.services.reads import STREAM
+from labeling.services.studies import NewClass
 from tests.commands import call
-from tests.factories import add_reader, answer, crops_of, make_experiment, make_study
+from tests.factories import add_reader, answer, crops_of, fill_queue, make_experiment, make_study
 from tests.labeling.conftest import Room
-from tests.labeling.exchange_files import ODD_NAMES, exported, outline, said, taken, twin, unzipped
+from tests.labeling.exchange_files import ODD_NAMES, csv_upload, exported, outline, said, taken, twin, unzipped
 
 
 @pytest.fixture
@@ -52,14 +61,76 @@ def oddly_named(room: Room) -> Study:
 def test_every_read_comes_back_the_same(read: Room, kind: str, name: str) -> None:
     answer(read.study, read.bob, read.crops[0], "ring")
     again = twin(read.study, read.alice)
+    join(again, read.bob, "annotator")
     made = taken(again, Upload(name, exported(read.study, kind)))
     assert said(again) == said(read.study)
-    assert {row["user"] for row in made.people} == {f"imported: user:{user.pk}" for user in (read.bob, read.dora)}
+    # Bob takes part in both studies; the other one does not know Dora.
+    assert {row["user"] for row in made.people} == {"bob", f"imported: user:{read.dora.pk}"}
     times = [
         sorted(Annotation.objects.current().filter(study=study).values_list("crop", "answered_at"))
         for study in (read.study, again)
     ]
     assert times[0] == times[1]
+
+
+@pytest.fixture
+def mixed(read: Room) -> Room:
+    """Besides single reads: a bulk answer that confirms a prediction, a re-read that differs, an answer out of a file
+    and one of a reader who left."""
+    study = read.study
+    items = (BulkItem(uuid4(), read.crops[6].pk, suggested_by="ab" * 32),)
+    submit_bulk(study, read.bob, BulkStep("label", timezone.now(), items, ("ring",)))
+    until = timezone.now() + timedelta(minutes=5)
+    Lease.objects.create(study=study, crop=read.crops[0], user=read.bob, why="re-read", expires_at=until)
+    assert answer(study, read.bob, read.crops[0], "ring").is_reread
+    taken(study, csv_upload("crop,class,annotator", f"{read.crops[7].key},disc,Dr. Who"))
+    answer(study, read.dora, read.crops[8], "ring")
+    study.memberships.filter(user=read.dora).delete()
+    return read
+
+
+def marks(study: Study) -> list[tuple[Any, ...]]:
+    """Crop, answer, class and marks of every first read that stands, in any order."""
+    rows = Annotation.objects.reads().filter(study=study)
+    columns = ("crop", "answer", "labels__label_class__key", "is_bulk", "suggested_by")
+    return sorted(rows.values_list(*columns), key=str)
+
+
+@pytest.mark.parametrize("kind, name", [("answers", "labels.csv"), ("label_studio", "labels.json")])
+def test_what_leaves_a_study_and_comes_back_changes_nothing(mixed: Room, kind: str, name: str) -> None:
+    before = list(Annotation.objects.order_by("id").values())
+    made = take(mixed.study, Upload(name, exported(mixed.study, kind)), mixed.alice)
+    assert list(Annotation.objects.order_by("id").values()) == before
+    assert made.counts == {"answered": len(marks(mixed.study))} | ({"reread": 1} if kind == "answers" else {})
+
+
+@pytest.mark.parametrize("kind, name", [("answers", "labels.csv"), ("label_studio", "labels.json")])
+def test_answers_keep_their_marks_in_a_copy_of_the_study(mixed: Room, kind: str, name: str) -> None:
+    again = twin(mixed.study, mixed.alice)
+    take(again, Upload(name, exported(mixed.study, kind)), mixed.alice)
+    assert marks(again) == marks(mixed.study)
+    assert not Annotation.objects.filter(study=again).independent().exists()
+
+
+def test_one_person_under_two_names_answers_a_crop_once(room: Room) -> None:
+    one, two = room.crops[:2]
+    by = f"user:{room.bob.pk}"
+    lines = (f"{one.key},disc,bob", f"{one.key},disc,{by}", f"{two.key},disc,bob", f"{two.key},ring,{by}")
+    made = take(room.study, csv_upload("crop,class,annotator", *lines), room.alice)
+    assert made.counts == {"duplicate": 1, "conflict": 2}
+    assert [row.annotator for row in Annotation.objects.all()] == [room.bob]
+
+
+@pytest.mark.parametrize("kind, name", [("answers", "labels.csv"), ("label_studio", "labels.json")])
+def test_a_class_that_is_called_like_another_answer_stays_a_class(room: Room, kind: str, name: str) -> None:
+    for called in ("unsure", "not sure"):
+        add_class(room.study, room.alice, called, called)
+    answer(room.study, room.bob, room.crops[0], "unsure")
+    answer(room.study, room.bob, room.crops[1], "not sure")
+    answer(room.study, room.bob, room.crops[2], "")
+    again = twin(room.study, room.alice)
+    taken(again, Upload(name, exported(room.study, kind)))
+    assert said(again) == said(room.study)
 
 
 @pytest.mark.parametrize("kind, name", [("answers", "labels.csv"), ("label_studio", "labels.json")])
@@ -146,6 +217,97 @@ def test_the_consensus_counts_first_reads_that_stand(read: Room) -> None:
     assert found[two] == ("ring", "1", "1.0", "False", "0")
     assert found[four] == ("", "2", "0.0", "True", "0")
     assert found[five] == ("", "1", "0.0", "False", "1")
+
+
+def classes_in(study: Study, kind: str) -> dict[str, str]:
+    """The class of each crop that a file states one for."""
+    content = exported(study, kind)
+    if kind == "consensus":
+        rows = csv.DictReader(io.StringIO(content.decode()))
+        return {row["crop"]: row["class"] for row in rows if row["class"]}
+    if kind == "coco":
+        document = json.loads(content)
+        names = {row["id"]: row["name"] for row in document["categories"]}
+        return {row["crop"]: names[row["category_id"]] for row in document["annotations"]}
+    rows = csv.DictReader(io.StringIO(unzipped(content)["labels.csv"].decode()))
+    return {row["crop"]: row["class"] for row in rows}
+
+
+ONE_CLASS = ("consensus", "coco", "imagefolder")
+
+
+@pytest.mark.parametrize("kind", ONE_CLASS)
+def test_an_answer_of_a_class_that_was_split_states_no_class(read: Room, kind: str) -> None:
+    assert "disc" in classes_in(read.study, kind).values()
+    parts = [NewClass("small disc", "small disc"), NewClass("large disc", "large disc")]
+    split_class(read.study.classes.get(key="disc"), read.alice, parts)
+    # What Dora said of the fourth crop counts alone now.
+    assert classes_in(read.study, kind) == {read.crops[1].key: "ring", read.crops[3].key: "ring"}
+
+
+@pytest.mark.parametrize("kind", ONE_CLASS)
+@pytest.mark.parametrize(
+    ("said", "why", "expected"),
+    [
+        (["", "disc", ""], STREAM, None),
+        (["", "", "disc"], "uncertain", None),
+        (["disc", "ring", ""], STREAM, None),
+        (["disc", "ring", "ring"], STREAM, "ring"),
+        (["disc", "ring"], STREAM, None),
+        (["disc", ""], STREAM, None),
+        (["disc"], STREAM, "disc"),
+        (["disc", "disc"], STREAM, "disc"),
+        (["disc", ""], "uncertain", "disc"),
+        (["disc", "ring", "oval"], "uncertain", "oval"),
+    ],
+)
+def test_a_crop_leaves_with_the_class_that_it_has_here_or_with_none(
+    room: Room, kind: str, said: list[str], why: str, expected: str | None
+) -> None:
+    add_class(room.study, room.alice, "oval", "Oval")
+    Study.objects.filter(pk=room.study.pk).update(reads_per_crop=2, adjudicates=True)
+    room.study.refresh_from_db()
+    fill_queue(room.study, room.crops, why=why)
+    for user, word in zip((room.bob, room.dora, room.alice), said):
+        answer(room.study, user, room.crops[0], word)
+    assert classes_in(room.study, kind) == ({room.crops[0].key: expected} if expected else {})
+
+
+def test_a_class_that_is_named_after_reopening_is_the_class_of_the_crop(room: Room) -> None:
+    for user in (room.bob, room.dora):
+        answer(room.study, user, room.crops[0], "")
+    reopen(room.study, room.alice, room.crops[0])
+    assert classes_in(room.study, "consensus") == {}
+    answer(room.study, room.alice, room.crops[0], "ring")
+    assert classes_in(room.study, "consensus") == {room.crops[0].key: "ring"}
+
+
+def test_an_answer_decides_nothing_in_a_check_if_it_came_out_of_a_file(room: Room) -> None:
+    fill_queue(room.study, room.crops, why=STREAM)
+    for user in (room.bob, room.dora):
+        answer(room.study, user, room.crops[0], "disc")
+    lines = [f"{room.crops[0].key},ring,{name}" for name in ("a", "b", "c")]
+    taken(room.study, csv_upload("crop,class,annotator", *lines))
+    assert classes_in(room.study, "consensus") == {room.crops[0].key: "disc"}
+
+
+@pytest.mark.parametrize("kind", EXPORTS)
+def test_answers_of_an_experiment_that_was_taken_out_still_leave(read: Room, kind: str) -> None:
+    before = exported(read.study, kind)
+    read.study.experiments.clear()
+    assert exported(read.study, kind) == before
+
+
+def test_label_images_hold_what_stands_and_what_was_answered_before_it_was_gone(read: Room, tmp_path: Path) -> None:
+    answered, unanswered = read.crops[0], read.crops[10]
+    for crop in (unanswered, read.crops[11]):
+        crop.contour = outline(crop)
+        crop.save(update_fields=["contour"])
+    Crop.objects.filter(pk__in=[answered.pk, unanswered.pk]).update(gone_at=timezone.now())
+    files = unzipped(exported(read.study, "ome_zarr"))
+    ome = json.loads(files["field.tif.zarr/labels/objects/zarr.json"])["attributes"]["ome"]
+    found = [row["crop"] for row in ome["image-label"]["properties"]]
+    assert found == [answered.key, *(crop.key for crop in read.crops[1:4]), read.crops[11].key]
 
 
 def test_a_merged_class_leaves_as_the_class_that_its_answers_count_for(read: Room) -> None:

@@ -22,6 +22,7 @@ from labeling.models import (
 )
 from labeling.services.answers import AnswerConflict, AnswerRefused, submit, undo
 from labeling.services.clock import TRUSTED_OFFSET, Times, settled
+from labeling.services.export.answers import answer_rows
 from labeling.services.suggestions import UNLED, Opinion, replace_suggestions
 from tests.factories import answer, fill_queue, make_experiment, make_study, make_user, submission
 from tests.labeling.conftest import Room
@@ -217,6 +218,21 @@ def test_an_accepted_suggestion_is_marked_with_its_model(room: Room) -> None:
     api(room, room.bob, "answers/", body(room, classes=["ring"], suggested_by=DIGEST))
     api(room, room.bob, "answers/", body(room, 1, answer="not_sure", classes=[], suggested_by=DIGEST))
     assert list(Annotation.objects.order_by("id").values_list("suggested_by", flat=True)) == [DIGEST, ""]
+
+
+@pytest.mark.parametrize("name", ["ranking", "suggested_by"])
+def test_what_is_no_digest_is_refused_and_never_leaves_as_a_formula(room: Room, name: str) -> None:
+    formula = '=HYPERLINK("http://x")'
+    assert api(room, room.bob, "answers/", body(room, **{name: formula})).status_code == 400
+    item = {"client_id": str(uuid4()), "crop": room.crops[2].pk}
+    step = body(room, **({name: formula} if name == "ranking" else {}))
+    step["items"] = [item | ({name: formula} if name == "suggested_by" else {})]
+    assert api(room, room.bob, "bulk/", step).status_code == 400
+    # What was stored before there was such a rule.
+    given = answer(room.study, room.bob, room.crops[1])
+    Annotation.objects.filter(pk=given.pk).update(**{name: formula})
+    cells = {str(cell) for row in answer_rows(room.study) for cell in row}
+    assert f"'{formula}" in cells and formula not in cells
 
 
 @pytest.mark.parametrize(("is_blind", "seen"), [(False, 2), (True, 1)])

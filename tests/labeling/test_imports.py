@@ -16,6 +16,7 @@ from labeling.exchange import labels as limits
 from labeling.exchange.labels import FileRefused
 from labeling.models import Annotation, LabelImport
 from labeling.services import progress
+from labeling.services.classes import add_class
 from labeling.services.imports.plan import plan
 from labeling.services.imports.reading import Upload
 from labeling.services.imports.store import take
@@ -124,6 +125,52 @@ def test_unknown_classes_are_named_or_added_on_request(room: Room) -> None:
     added = room.study.classes.get(key="Anaphase, late")
     assert (added.name, added.position, bool(added.color)) == ("Anaphase, late", 2, True)
     assert AuditEvent.objects.filter(action="class.added").count() == 1
+
+
+def test_a_word_for_another_answer_is_a_class_where_the_study_has_one_of_that_name(room: Room) -> None:
+    lines = ("crop,class", f"{room.crops[0].key},Unsure")
+    take(make_study(room.alice, *room.study.experiments.all(), name="other"), csv_upload(*lines), room.alice)
+    add_class(room.study, room.alice, "unsure", "Unsure type")
+    taken(room.study, csv_upload(*lines))
+    answers = dict(Annotation.objects.values_list("study__name", "answer"))
+    assert answers == {"other": "not_sure", "nuclei": "label"}
+
+
+def test_long_names_that_begin_alike_become_two_classes(room: Room) -> None:
+    names = [f"{'stage ' * 20}{end}" for end in ("early", "late")]
+    lines = ("crop,class", *(f"{crop.key},{name}" for crop, name in zip(room.crops, names)))
+    taken(room.study, csv_upload(*lines, adds_classes=True), room.alice)
+    given = Annotation.objects.values_list("labels__label_class__name", "labels__label_class__key")
+    assert [name for name, _ in given] == names and len({key for _, key in given}) == 2
+    again = make_study(room.alice, *room.study.experiments.all(), name="again")
+    taken(again, csv_upload(*lines, adds_classes=True), room.alice)
+    assert len(said(again)) == 2
+
+
+def test_a_label_means_the_crop_of_today_and_never_one_whose_object_is_gone(room: Room) -> None:
+    old, other = room.crops[:2]
+    new = Crop.objects.get(pk=old.pk)
+    new.pk, new.key, new.x, new.row = None, "renewed", old.x + 1, 777
+    new.save(force_insert=True)
+    Crop.objects.filter(pk__in=[old.pk, other.pk]).update(gone_at=timezone.now())
+    lines = (f"field.tif,{old.x + 0.5},{old.y},disc", f"field.tif,{other.x},{other.y},disc")
+    made = plan(room.study, csv_upload("image,x,y,class", *lines))
+    assert [item.crop for _, item in made.new] == [new.pk] and codes(made) == {"row 3": "far"}
+    made = plan(room.study, csv_upload("crop,class", f"{old.key},disc"))
+    assert codes(made) == {"row 2": "gone"} and not made.new
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_outside_of_the_calendar_is_named(room: Room, time: str) -> None:
+    made = take(room.study, csv_upload("crop,class,time", f"{room.crops[0].key},disc,{time}"), room.alice)
+    assert codes(made) == {"row 2": "unreadable"}
+
+
+def test_a_mark_that_says_neither_yes_nor_no_is_named(room: Room) -> None:
+    crop, other = room.crops[:2]
+    lines = (f"{crop.key},disc,perhaps,", f"{other.key},disc,,=1+1")
+    made = plan(room.study, csv_upload("crop,class,is_bulk,suggested_by", *lines))
+    assert codes(made) == {"row 2": "unreadable", "row 3": "unreadable"}
 
 
 def test_a_class_is_not_added_for_a_row_that_is_left_out(room: Room) -> None:
@@ -401,6 +448,12 @@ def test_a_training_set_of_cellprofiler_analyst(room: Room) -> None:
     assert (made.kind, len(made.new)) == ("cpa", 2)
     assert said(room.study) == {one.key: [("label", "disc")], two.key: [("label", "ring")]}
     assert codes(made) == {"line 5": "unreadable", "line 6": "unreadable", "line 7": "unreadable"}
+
+
+def test_a_table_of_images_with_an_endless_cell_is_refused_in_words(room: Room) -> None:
+    images = b'ImageNumber,FileName_DNA\n1,"' + b"a" * 200_000 + b'"\n'
+    with pytest.raises(FileRefused, match="table of images breaks off"):
+        take(room.study, Upload("set.txt", b"label disc\ndisc 1 1 12 12\n", images=images), room.alice)
 
 
 def test_the_pickle_in_a_training_set_is_never_opened(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:

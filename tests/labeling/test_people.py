@@ -1,11 +1,15 @@
 """Forgetting a person: nothing names them any more, nothing they answered is lost, and it can be done in Admin."""
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.apps import apps
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -13,12 +17,14 @@ from knox.models import AuthToken
 
 from audit.models import AuditEvent
 from imaging.models import Experiment
-from labeling.models import Annotation, Comment, Invitation, Lease, Membership, Study
+from labeling.models import Annotation, Comment, Invitation, LabelImport, Lease, Membership, Study
 from labeling.services.export.answers import answer_rows
+from labeling.services.imports.store import take
 from labeling.services.people import ForgetRefused, forget_person, pseudonym_of
 from labeling.services.progress import by_annotator
 from labeling.services.queue import next_crops
 from tests.factories import add_reader, answer, crops_of, fill_queue, make_experiment, make_study, make_user
+from tests.labeling.exchange_files import csv_upload
 
 NAME = "Wilhelmina"
 
@@ -63,6 +69,33 @@ def test_nothing_names_a_forgotten_person_and_every_answer_stays(study: Study, r
     assert list(answer_rows(study)) == exported
     assert by_annotator(study) == [counted[0] | {"name": pseudonym_of(reader)}]
     assert Comment.objects.get().author == reader
+
+
+@pytest.mark.parametrize("name", [NAME.lower(), "zoë"])
+def test_reports_of_imports_and_the_log_of_admin_forget_the_name_too(study: Study, root: Any, name: str) -> None:
+    reader, crops = add_reader(study, name), crops_of(Experiment.objects.get())
+    answer(study, reader, crops[0])
+    lines = [f"{crop.key},disc,{who}" for crop in crops[:2] for who in (name, "dan")]
+    take(study, csv_upload("crop,class,annotator", *lines), root)
+    for given in (reader.username, f"{name}.x"):
+        log_action(root, study, f"{given} in nuclei as lead")
+    forget_person(reader, root)
+    assert not re.search(rf"{name}", everything() + json.dumps(LabelImport.objects.get().report, ensure_ascii=False))
+    report, instead = LabelImport.objects.get().report, pseudonym_of(reader)
+    assert {row["user"]: row["labels"] for row in report["people"]} == {instead: 1, "imported: dan": 2}
+    assert report["problems"][0]["message"].startswith(instead)
+    kept, other = [(row.object_repr, row.get_change_message()) for row in LogEntry.objects.order_by("id")]
+    assert kept == (f"{instead} in nuclei as lead", f"Added membership “{instead} in nuclei as lead”.")
+    assert other == (f"{name}.x in nuclei as lead", f"Added membership “{name}.x in nuclei as lead”.")
+
+
+def log_action(user: Any, study: Study, told: str) -> None:
+    """What Admin writes when somebody is added to a study."""
+    message = json.dumps([{"added": {"name": "membership", "object": told}}])
+    kind = ContentType.objects.get_for_model(Study)
+    LogEntry.objects.create(
+        user=user, content_type=kind, object_id=study.pk, object_repr=told, action_flag=2, change_message=message
+    )
 
 
 def test_it_ends_log_ins_tokens_memberships_leases_and_sight(study: Study, reader: Any, root: Any) -> None:

@@ -1,5 +1,6 @@
 """The forms of a study: who may open them, what they store, and what they say of nonsense."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from labeling.models import Annotation, LabelClass, Reopening, Study
-from tests.factories import answer, make_user
+from tests.factories import answer, make_experiment, make_user
 from tests.labeling.conftest import Room
 
 
@@ -202,6 +203,18 @@ def test_the_page_of_an_experiment_tells_leads_what_was_called_bad_and_nobody_el
     said = [client_of(user).get(address).content.decode() for user in (room.alice, room.bob)]
     assert "1 of 2 crops that were read here" in said[0] and "of 2 crops" not in said[1]
     assert client_of(make_user("eve")).get(address).status_code == 404
+
+
+def test_admin_leaves_an_experiment_with_answers_in_its_study(room: Room, tmp_path: Path) -> None:
+    old, new = room.study.experiments.get(), make_experiment(tmp_path, "plate 2", crops=6, seed=5)
+    room.study.experiments.add(new)
+    answer(room.study, room.bob, room.crops[0])
+    admin = client_of(make_user("root", is_superuser=True, is_staff=True))
+    for kept, refused in (([old, new], False), ([old], False), ([new], True)):
+        given = {"experiments": [row.pk for row in kept]}
+        page = admin.post(f"/admin/labeling/study/{room.study.pk}/change/", given)
+        found = page.context["adminform"].form.errors.get("experiments", [])
+        assert any("holds answers of this study" in message for message in found) == refused
 
 
 def test_every_table_is_looked_at_in_admin_and_a_merge_is_made_on_the_settings_page_alone(room: Room) -> None:

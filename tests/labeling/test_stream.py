@@ -6,11 +6,13 @@ import pytest
 
 from labeling.models import Annotation
 from labeling.services.ambiguous import ambiguous_crops, reopen
+from labeling.services.imports.store import take
 from labeling.services.queue import next_crops
 from labeling.services.reads import ADJUDICATION, STREAM
 from labeling.services.stream import State, StreamCrop, stream_counts, stream_crops
 from tests.factories import answer, fill_queue
 from tests.labeling.conftest import Room
+from tests.labeling.exchange_files import csv_upload
 
 UNSURE, BAD = "", "bad_crop"
 
@@ -125,5 +127,18 @@ def test_a_class_named_after_reopening_settles_an_ambiguous_crop_of_the_stream(s
     read(stream, stream.dora, UNSURE)
     reopen(stream.study, stream.alice, stream.crops[0])
     assert only(stream).state is State.AMBIGUOUS
+    read(stream, stream.alice, "ring")
+    assert (only(stream).state, only(stream).label) == (State.DECIDED, "ring")
+
+
+@pytest.mark.parametrize("said", ["disc", "ring"])
+def test_a_label_out_of_a_file_neither_settles_a_check_nor_replaces_a_reader(stream: Room, said: str) -> None:
+    read(stream, stream.bob, "disc")
+    take(stream.study, csv_upload("crop,class,annotator", f"{stream.crops[0].key},{said},model_v3"), stream.alice)
+    assert (only(stream).state, [row.annotator for row in only(stream).reads]) == (State.ONE_READ, [stream.bob.pk])
+    assert offered(stream, stream.dora)[stream.crops[0].pk] == STREAM
+    assert read(stream, stream.dora, "ring").why_asked == STREAM
+    assert only(stream).state is State.WAITING
+    assert offered(stream, stream.alice)[stream.crops[0].pk] == ADJUDICATION
     read(stream, stream.alice, "ring")
     assert (only(stream).state, only(stream).label) == (State.DECIDED, "ring")

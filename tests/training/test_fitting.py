@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from imaging.pixels.normalise import scale_crops
 from imaging.services.storage import shard
 from labeling.services.bulk import BulkItem, BulkStep, submit_bulk
+from labeling.services.imports.store import take
 from tests.factories import answer_all, crops_of, kind_of
+from tests.labeling.exchange_files import csv_upload
 from tests.training.conftest import Bench
 from training.learning.evaluate import evaluate
 from training.learning.leakage import Places
@@ -164,6 +166,16 @@ def test_what_was_answered_in_bulk_teaches_and_does_not_test(bench: Bench) -> No
     report = fitting.report_of(examples, split, held_out, QUICK)
     assert report["n"] == report["labels"]["crops"] == len(before.labelled)
     assert report["labels"]["only_trained_on"] == len(wrong)
+
+
+def test_labels_out_of_a_file_teach_and_do_not_test(bench: Bench) -> None:
+    answer_all(bench.study, bench.bob, bench.crops[:36])
+    before = load_examples(bench.study)
+    lines = [f"{crop.image.sample.experiment.name}/field.tif,{crop.x},{crop.y},disc" for crop in bench.crops[30:]]
+    take(bench.study, csv_upload("image,x,y,class", *lines), bench.alice)
+    examples = load_examples(bench.study)
+    assert len(examples.labelled) == len(bench.crops)
+    assert (examples.held_to[examples.tested] == before.shares).all()
 
 
 def test_a_study_that_was_answered_in_bulk_alone_is_not_judged(bench: Bench) -> None:

@@ -64,7 +64,7 @@ def study_pool(study: Study) -> Labelled:
 def _kinds(pool: Pool, standing: Standing, leaning: Collection[int]) -> tuple[NDArray[np.int64], Kinds]:
     """Class of every crop of the pool (N,), NOT_SURE where none is named, and the kinds of answers.
 
-    Crops of `leaning` were answered many at once or by accepting a suggestion: nothing is held to them.
+    Crops of `leaning` were answered many at once, by accepting a suggestion or in a file: nothing is held to them.
     """
     rows = pool.rows_of(standing.crop_ids)
     inside = rows >= 0

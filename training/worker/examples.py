@@ -39,7 +39,7 @@ class Examples:
 
     @property
     def held_to(self) -> NDArray[np.float64]:
-        """What a held-out prediction is held to (n, classes): independent reads, never bulk or suggested answers."""
+        """What a held-out prediction is held to (n, classes): never bulk, suggested or imported answers."""
         return self.shares if self.truth is None else self.truth
 
     @property

@@ -42,8 +42,8 @@ def _row(row: Annotation, label: str, stands: bool) -> list[object]:
     return [
         row.pk, crop.key, guarded(image.sample.experiment.name), guarded(image.sample.name), guarded(image.name),
         crop.x, crop.y, f"user:{row.annotator_id}", row.answer, guarded(label), guarded(row.reason), row.source,
-        row.source == Annotation.Source.SIMULATED, row.why_asked, row.asked_with, row.ranking,
+        row.source == Annotation.Source.SIMULATED, row.why_asked, row.asked_with, guarded(row.ranking),
         row.shown_at and row.shown_at.isoformat(), row.answered_at.isoformat(), stands, row.supersedes_id,
         row.reason_code, row.comments, row.first_key_at and row.first_key_at.isoformat(), row.active_ms,
-        row.guideline and row.guideline.number, row.is_reread, row.is_bulk, row.suggested_by,
+        row.guideline and row.guideline.number, row.is_reread, row.is_bulk, guarded(row.suggested_by),
     ]  # fmt: skip

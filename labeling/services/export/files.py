@@ -60,7 +60,7 @@ def consensus_csv(study: Study) -> Iterator[bytes]:
 
 
 def consensus_rows(study: Study) -> Iterator[list[object]]:
-    """Crop, place, majority of the standing first reads, and how the reads spread."""
+    """Crop, place, class by the first reads that count, and how the reads spread."""
     images = pictures(study)
     for item in labelled(study, images):
         said, image = item.majority, images[item.image]
@@ -78,7 +78,7 @@ def label_studio_json(study: Study) -> Iterator[bytes]:
 
 
 def coco_json(study: Study) -> Iterator[bytes]:
-    """One annotation per crop whose reads have a majority."""
+    """One annotation per crop that has a class."""
     images, numbers = pictures(study), dict.fromkeys(item.image for item in labelled(study, pictures(study)))
     listed = (
         coco.Picture(number, images[number].name, images[number].width, images[number].height) for number in numbers
@@ -127,7 +127,7 @@ EXPORTS = {
         ),
         Export(
             "consensus", "Consensus", ".csv", "text/csv; charset=utf-8",
-            "One row per crop: the class that most reads name, its share, whether readers differ.",
+            "One row per crop: its class by most reads or by decision, its share, whether readers differ.",
             "R, pandas, Excel", consensus_csv,
         ),
         Export(

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 import numpy as np
+from django.db.models import F, Q
 
-from imaging.models import Crop
+from imaging.models import Crop, CropQuerySet
 from labeling.exchange import ngff
 from labeling.exchange.folders import unique_names
 from labeling.exchange.rings import paint
-from labeling.models import Study
+from labeling.models import Annotation, Study
 from labeling.services.export.objects import Picture, labelled, looks, pictures, ring_of
 
 NAME = "objects"
@@ -20,14 +21,14 @@ NOTE = "README.txt"
 def label_images(study: Study) -> Iterator[tuple[str, bytes]]:
     """(path, bytes) of one group IMAGE.zarr per image with outlines, then of a note on what was left out.
 
-    Every outlined object is painted; one without a class by majority is grey and named "". Images of more than
-    MOST_PIXELS are left out and named in the note.
+    Every outlined object is painted; one without a class is grey and named "". Images of more than MOST_PIXELS are
+    left out and named in the note.
     """
     images = pictures(study)
     names = unique_names(image.name for image in images.values())
     classes = {item.crop: item.majority.name for item in labelled(study, images)}
     left_out = []
-    outlined = Crop.objects.filter(image__in=images, contour__isnull=False)
+    outlined = _outlined(study).filter(image__in=images)
     for number in outlined.order_by("image_id").values_list("image_id", flat=True).distinct():
         image = images[number]
         if image.height * image.width > MOST_PIXELS:
@@ -38,10 +39,17 @@ def label_images(study: Study) -> Iterator[tuple[str, bytes]]:
     yield NOTE, _note(left_out).encode()
 
 
+def _outlined(study: Study) -> CropQuerySet:
+    """Crops whose outlines are painted: those that stand, and those whose object is gone if their answer is kept."""
+    answered = Annotation.objects.counted().filter(study=study).order_by().values("crop")
+    return Crop.objects.filter(Q(gone_at__isnull=True) | Q(pk__in=answered), contour__isnull=False)
+
+
 def _group(study: Study, number: int, image: Picture, classes: dict[int, str]) -> ngff.Files:
     labels = np.zeros((image.height, image.width), dtype=np.int32)
     styles, regions = looks(study), []
-    crops = Crop.objects.filter(image=number, contour__isnull=False).order_by("id")
+    # What stands lies on top of what is gone.
+    crops = _outlined(study).filter(image=number).order_by(F("gone_at").asc(nulls_last=True), "id")
     for crop, key, contour in crops.values_list("pk", "key", "contour").iterator(chunk_size=2000):
         ring, value = ring_of(contour), len(regions) + 1
         if ring is None or not paint(labels, ring, value):

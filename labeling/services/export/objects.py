@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from imaging.models import Image
@@ -16,72 +16,94 @@ from labeling.exchange.labels import LABEL, Label, Place
 from labeling.exchange.qupath import Look
 from labeling.exchange.rings import opened
 from labeling.models import Annotation, Study
+from labeling.models.annotation import is_independent
+from labeling.services.reads import Read, reopened_after
+from labeling.services.verdicts import verdict_of
 
 CLASS = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
 CROP_COLUMNS = ("crop__key", "crop__x", "crop__y", "crop__x0", "crop__y0", "crop__x1", "crop__y1", "crop__contour")
-READ_COLUMNS = ("crop_id", "crop__image_id", "annotator_id", "answer", "answered_at", "active_ms", "reason")
+READ_COLUMNS = (
+    "crop_id", "crop__image_id", "id", "annotator_id", "answer", "why_asked", "answered_at", "active_ms", "reason",
+    "is_bulk", "suggested_by",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """One standing read: the pseudonym of its annotator, the answer, the class that it counts for, and when."""
+class Given:
+    """One read that counts, and how it came about."""
 
-    annotator: str
-    answer: str
-    name: str
+    read: Read
     at: datetime
     seconds: float | None
     reason: str
+    is_bulk: bool
+    suggested_by: str
+
+    def label(self, row: str, place: Place) -> Label:
+        """The read as a label, under the pseudonym of its annotator."""
+        read = self.read
+        return Label(
+            row, place, read.label, read.answer, f"user:{read.annotator}", self.at, self.seconds, self.reason,
+            is_bulk=self.is_bulk, suggested_by=self.suggested_by,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A crop that somebody read: its number, its image's, its place, and its reads in order."""
+    """A crop that somebody read: its number, its image's, its place, its reads in order, and what was decided.
+
+    `verdict`: as `verdict_of` tells it.
+    """
 
     crop: int
     image: int
     place: Place
-    reads: tuple[Read, ...]
+    given: tuple[Given, ...]
+    verdict: str | None
 
     @property
     def majority(self) -> Majority:
-        """What most reads say."""
-        return majority([(read.answer, read.name) for read in self.reads])
+        """What most reads say, or what was decided where they differ."""
+        return majority([item.read.said for item in self.given], self.verdict)
 
     @property
     def label(self) -> Label | None:
-        """The class that most reads name; None where there is no such class."""
+        """The class of the crop; None where it has none."""
         name = self.majority.name
         return Label(self.place.key, self.place, name) if name else None
 
     def labels(self) -> Iterator[Label]:
         """One label per read."""
-        for number, read in enumerate(self.reads, start=1):
-            row = f"{self.place.key} {number}"
-            yield Label(row, self.place, read.name, read.answer, read.annotator, read.at, read.seconds, read.reason)
+        for number, item in enumerate(self.given, start=1):
+            yield item.label(f"{self.place.key} {number}", self.place)
 
 
 def labelled(study: Study, images: dict[int, "Picture"]) -> Iterator[Labelled]:
-    """Every crop with a standing read, image by image; first reads only, as re-reads judge the annotator."""
+    """Every crop with a read that counts, image by image; first reads only, as re-reads judge the annotator."""
+    reopened = reopened_after(study)
     for (crop, image), rows in groupby(_rows(study), key=lambda row: (row[0], row[1])):
-        reads = list(rows)
-        yield Labelled(crop, image, _place(reads[0], images[image].name), tuple(map(_read, reads)))
+        found = list(rows)
+        given = tuple(map(_given, found))
+        verdict = verdict_of([item.read for item in given], reopened.get(crop))
+        yield Labelled(crop, image, _place(found[0], images[image].name), given, verdict)
 
 
 def _rows(study: Study) -> Iterator[tuple[Any, ...]]:
-    reads: QuerySet[Annotation] = Annotation.objects.reads().filter(study=study)
+    reads: QuerySet[Annotation] = Annotation.objects.counted().filter(study=study)
     ordered = reads.order_by("crop__image_id", "crop_id", "id")
-    yield from ordered.values_list(*READ_COLUMNS, *CROP_COLUMNS, CLASS).iterator(chunk_size=2000)
+    by_itself = ExpressionWrapper(is_independent(), BooleanField())
+    yield from ordered.values_list(*READ_COLUMNS, *CROP_COLUMNS, CLASS, by_itself).iterator(chunk_size=2000)
 
 
-def _read(row: tuple[Any, ...]) -> Read:
-    _, _, annotator, answer, at, active_ms, reason, *_, name = row
-    seconds = None if active_ms is None else active_ms / 1000
-    return Read(f"user:{annotator}", answer, name or "" if answer == LABEL else "", at, seconds, reason)
+def _given(row: tuple[Any, ...]) -> Given:
+    _, _, number, annotator, answer, why, at, active_ms, reason, is_bulk, suggested_by, *_, name, by_itself = row
+    label = name or "" if answer == LABEL else ""
+    read = Read(number, annotator, answer, label, why, is_independent=bool(by_itself))
+    return Given(read, at, None if active_ms is None else active_ms / 1000, reason, is_bulk, suggested_by)
 
 
 def _place(row: tuple[Any, ...], image: str) -> Place:
-    key, x, y, x0, y0, x1, y1, contour = row[len(READ_COLUMNS) : -1]
+    key, x, y, x0, y0, x1, y1, contour = row[len(READ_COLUMNS) : len(READ_COLUMNS) + len(CROP_COLUMNS)]
     return Place(key, image, x, y, box=(x0, y0, x1, y1), ring=ring_of(contour))
 
 
@@ -89,12 +111,6 @@ def ring_of(contour: Any) -> tuple[tuple[float, float], ...] | None:
     """The stored outline without its repeated last point; None where there is none of three points."""
     ring = opened(contour) if contour else ()
     return ring if len(ring) >= 3 else None
-
-
-def read_images(study: Study) -> list[int]:
-    """Numbers of the images with a read crop, in order."""
-    reads: QuerySet[Annotation] = Annotation.objects.reads().filter(study=study)
-    return list(reads.order_by("crop__image_id").values_list("crop__image_id", flat=True).distinct())
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +125,13 @@ class Picture:
 
 
 def pictures(study: Study) -> dict[int, Picture]:
-    """Every image of the study by number; where two bear one name, the experiment or the number stands before it."""
-    rows = Image.objects.filter(sample__experiment__in=study.experiments.all()).order_by("id")
+    """Every image of the study by number; where two bear one name, the experiment or the number stands before it.
+
+    Those with answers are among them, whatever became of their experiment: a file never breaks off half-way.
+    """
+    answered = Annotation.objects.filter(study=study).order_by().values("crop__image")
+    inside = Q(sample__experiment__in=study.experiments.all()) | Q(pk__in=answered)
+    rows = Image.objects.filter(inside).order_by("id")
     columns = ("pk", "name", "sample__experiment__name", "sample__name", "shape", "pixel_size_um")
     found = list(rows.values_list(*columns))
     names = Counter(row[1] for row in found)

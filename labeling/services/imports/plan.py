@@ -8,18 +8,21 @@ from uuid import UUID, uuid5
 
 from labeling.exchange.labels import Problem
 from labeling.models import Annotation, LabelImport, Study
-from labeling.services.imports.people import known_people, pseudonym
+from labeling.services.imports.people import ANSWERED, known_people, pseudonym
 from labeling.services.imports.reading import Matched, Reading, Upload, read
 
 # Names the answers of imports: the same row of the same file is the same answer, however often it is sent.
 NAMESPACE = UUID("5f0c6b0e-3a8e-5d0b-9d0a-6c9f3f0a1e57")
 MOST_NAMED = 10_000
 NUMBERS = re.compile(r"\d+")
+# Number of the user whom a file means by a name.
+Identity = dict[str, int]
 
 # Said after a number: "9 too far from any crop".
 WORDS = {
     "unreadable": "unreadable",
     "crop": "of a crop that the study does not have",
+    "gone": "of a crop whose object is no longer found",
     "image": "of an image that the study does not have, or of several",
     "place": "without a place in their image",
     "far": "too far from any crop",
@@ -29,6 +32,7 @@ WORDS = {
     "duplicate": "the same as another row",
     "conflict": "against another row of the same annotator",
     "answered": "of a crop that the same annotator has answered here",
+    "reread": "read again by the same annotator, which is no answer of its own",
 }
 
 
@@ -81,16 +85,19 @@ def settle(study: Study, upload: Upload, reading: Reading) -> Plan:
         new_classes=reading.new_classes,
     )  # fmt: skip
     people = known_people(study, {item.annotator for item in reading.matched})
-    names = {user.pk: name for name, user in people.items()}
+    # A file may call one person by two names, such as bob and user:5.
+    who: Identity = {name: user.pk for name, user in people.items()}
     # Taken once: the digest of a large file takes longer than all the rest of a row.
     digest = upload.sha256
-    standing, stored = _standing(study, names), _stored(study, digest)
-    for item in _consistent(reading.matched, made.problems):
+    standing, stored = _standing(study, set(who.values())), _stored(study, digest)
+    for item in _consistent(reading.matched, who, made.problems):
         client_id = uuid5(NAMESPACE, f"{study.pk}:{digest}:{item.label.row}")
         if client_id in stored:
             made.already += 1
-        elif (item.annotator, item.crop) in standing:
-            made.problems.append(_problem(item, "answered", f"{item.annotator} has answered this crop here already"))
+        elif (who.get(item.annotator), item.crop) in standing:
+            made.problems.append(_problem(item, "answered", f"{item.annotator}{ANSWERED}"))
+        elif item.crop in reading.gone:
+            made.problems.append(_problem(item, "gone", "the object of this crop is no longer found in its image"))
         else:
             made.new.append((client_id, item))
     made.problems.sort(key=lambda problem: [int(digits) for digits in NUMBERS.findall(problem.row)])
@@ -101,10 +108,10 @@ def settle(study: Study, upload: Upload, reading: Reading) -> Plan:
     return made
 
 
-def _standing(study: Study, names: dict[int, str]) -> set[tuple[str, int]]:
+def _standing(study: Study, people: set[int]) -> set[tuple[int | None, int]]:
     """(annotator, crop) of what stands."""
-    rows = Annotation.objects.current().filter(study=study, annotator__in=names)
-    return {(names[annotator], crop) for annotator, crop in rows.values_list("annotator_id", "crop_id")}
+    rows = Annotation.objects.current().filter(study=study, annotator__in=people)
+    return set(rows.values_list("annotator_id", "crop_id"))
 
 
 def _stored(study: Study, digest: str) -> set[UUID]:
@@ -115,11 +122,11 @@ def _stored(study: Study, digest: str) -> set[UUID]:
     return set(imported.values_list("client_id", flat=True))
 
 
-def _consistent(matched: list[Matched], problems: list[Problem]) -> list[Matched]:
+def _consistent(matched: list[Matched], who: Identity, problems: list[Problem]) -> list[Matched]:
     """One label per annotator and crop; where two differ, none is taken, as nobody knows which one counts."""
-    groups: dict[tuple[str, int], list[Matched]] = defaultdict(list)
+    groups: dict[tuple[int | str, int], list[Matched]] = defaultdict(list)
     for item in matched:
-        groups[item.annotator, item.crop].append(item)
+        groups[who.get(item.annotator, item.annotator), item.crop].append(item)
     kept = []
     for items in groups.values():
         first = items[0]

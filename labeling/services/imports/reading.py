@@ -3,7 +3,7 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from labeling.models import LabelClass, LabelImport, Study
 
 # A label may lie this share of a crop's field away from the centre of its crop.
 TOLERANCE = 0.25
-LONGEST_NAME = 200
+LONGEST_NAME, LONGEST_KEY = 200, 100
 CHUNK = 500
 
 
@@ -56,13 +56,17 @@ class Matched:
 
 @dataclass(slots=True)
 class Reading:
-    """What a file says about the crops of a study; `new_classes` are added when it is taken."""
+    """What a file says about the crops of a study; `new_classes` are added when it is taken.
+
+    `gone`: crops whose object is no longer found. A file may name them by their key, and brings nothing new for them.
+    """
 
     rows: int
     silent: int
     matched: list[Matched] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     new_classes: list[str] = field(default_factory=list)
+    gone: set[int] = field(default_factory=set)
 
 
 def read(study: Study, upload: Upload) -> Reading:
@@ -72,7 +76,8 @@ def read(study: Study, upload: Upload) -> Reading:
     classes = _Classes(study, upload.adds_classes)
     nobody = upload.annotator or LabelImport.Format(upload.kind).label
     now = timezone.now()
-    for label, crop in zip(parsed.labels, _crops(study, parsed.labels)):
+    for said, crop in zip(parsed.labels, _crops(study, parsed.labels)):
+        label = classes.meant(said)
         problem = crop if isinstance(crop, NoMatch) else None
         key = ""
         try:
@@ -85,6 +90,8 @@ def read(study: Study, upload: Upload) -> Reading:
         else:
             reading.problems.append(Problem(label.row, problem.code, clean(str(problem), 300)))
     reading.new_classes = classes.new
+    pool = Crop.objects.of_experiments(study.experiments.all())
+    reading.gone = set(pool.filter(gone_at__isnull=False).values_list("pk", flat=True))
     return reading
 
 
@@ -113,6 +120,12 @@ class _Classes:
         rows = list(study.classes.all())
         self._known = {row.name: row for row in rows} | {row.key: row for row in rows}
 
+    def meant(self, label: Label) -> Label:
+        """The label, under a class where the study has one of that name: it may be called “unsure”."""
+        if label.answer != LABEL and (label.word in self._known or self._only(label.word)):
+            return replace(label, answer=LABEL, name=label.word)
+        return replace(label, name=label.name.strip())
+
     def key(self, name: str) -> str:
         """The key of the class; NoMatch where the study has none and none is to be added."""
         row = self._known.get(name) or self._only(name)
@@ -138,7 +151,10 @@ class _Classes:
 
 def key_for(name: str) -> str:
     """The key of a class that is added under this name."""
-    return name.strip()[:100]
+    if len(name) <= LONGEST_KEY:
+        return name
+    # Two long names that begin alike stay two classes.
+    return f"{name[: LONGEST_KEY - 9].strip()} {hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _crops(study: Study, labels: Sequence[Label]) -> Iterator[int | NoMatch]:
@@ -199,7 +215,9 @@ def _images(study: Study) -> Iterator[KnownImage]:
 def _fields(images: Iterable[int]) -> dict[int, Field]:
     crops: dict[int, list[KnownCrop]] = {image: [] for image in images}
     for some in _chunks(sorted(crops)):
-        rows = Crop.objects.filter(image__in=some).values_list("image_id", "pk", "x", "y", "image__crop_field_px")
+        # Where an object was found anew, the crop that it had before lies beside it and is nobody's choice.
+        rows = Crop.objects.standing().filter(image__in=some)
+        rows = rows.values_list("image_id", "pk", "x", "y", "image__crop_field_px")
         for image, number, x, y, side in rows.iterator(chunk_size=2000):
             crops[image].append(KnownCrop(number, x, y, side * TOLERANCE))
     return {image: Field(rows) for image, rows in crops.items()}

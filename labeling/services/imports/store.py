@@ -56,6 +56,8 @@ def _store(study: Study, made: Plan, people: dict[str, Any]) -> None:
                 annotator=people[item.annotator],
                 answer=item.label.answer,
                 reason=item.label.comment[:200],
+                is_bulk=item.label.is_bulk,
+                suggested_by=item.label.suggested_by,
                 source=Annotation.Source.IMPORT,
                 client_id=client_id,
                 answered_at=item.label.at or now,
