@@ -86,7 +86,7 @@ class StudyViewSet(SittingActions, PictureActions, ReadOnlyModelViewSet[Study]):
         study = access.study_for(request.user, pk)
         given = serializers.UndoIn(data=request.data)
         given.is_valid(raise_exception=True)
-        fields = _of_this_person(request.user, given.validated_data)
+        fields = of_this_person(request.user, given.validated_data)
         try:
             withdrawal = answers.undo(study, request.user, **fields)
         except answers.AnswerConflict as error:
@@ -135,7 +135,7 @@ class StudyViewSet(SittingActions, PictureActions, ReadOnlyModelViewSet[Study]):
 
 
 def _submit(study: Study, user: Any, given: dict[str, Any]) -> tuple[Annotation, bool]:
-    fields = _of_this_person(user, given)
+    fields = of_this_person(user, given)
     submission = answers.Submission(crop_id=fields.pop("crop"), classes=tuple(fields.pop("classes")), **fields)
     try:
         return answers.submit(study, user, submission)
@@ -143,7 +143,7 @@ def _submit(study: Study, user: Any, given: dict[str, Any]) -> tuple[Annotation,
         raise ValidationError({"answer": str(error)}) from error
 
 
-def _of_this_person(user: Any, given: dict[str, Any]) -> dict[str, Any]:
+def of_this_person(user: Any, given: dict[str, Any]) -> dict[str, Any]:
     """What was given without the annotator; PermissionDenied where somebody else gave it.
 
     People share computers: answers that wait in a browser must not go out under the next person's name.
