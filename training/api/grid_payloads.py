@@ -10,6 +10,7 @@ from imaging.services.pixels import shown_channels
 from imaging.services.storage import shard
 from labeling.models import Annotation, Ranked, Study
 from labeling.services import access
+from labeling.services.preferences import preferences_of
 from training.services.embedding_maps import latest_map, shown_map
 from training.services.work import as_progress
 from training.worker.grid.answers import KINDS
@@ -155,6 +156,8 @@ def grid_config(study: Study, user: Any, classes: list[dict[str, Any]]) -> dict[
     }
     return {
         "study": study.pk,
+        "user": user.pk,
+        "keys": preferences_of(user).keys,
         "urls": urls,
         "classes": classes,
         "map": map_state(study) if may["opinions"] else None,
