@@ -185,12 +185,13 @@ def test_exceptions_confirms_all_but_the_marked_ones(grid: Page) -> None:
 def test_crops_that_were_marked_as_wrong_are_not_confirmed_by_a_second_press(grid: Page) -> None:
     crops = _exceptions(grid, 0, 2)
     answered = f"main[data-answered='{len(crops) - 2}'][data-unsent='0']"
-    grid.keyboard.press("Enter")
+    grid.dblclick("#confirm")
+    grid.focus("#grid")
     grid.keyboard.press("Enter")
     grid.wait_for_selector(answered)
-    grid.dblclick("#confirm")
+    grid.keyboard.press("Enter")
     expect(grid.locator("#grid-said")).to_contain_text("Nothing is left to confirm")
-    expect(grid.locator("#grid-chosen")).to_have_text("2 marked as wrong")
+    expect(grid.locator("#grid-chosen")).to_have_text("2 crops marked as wrong")
     grid.wait_for_selector(answered)
     assert set(_bulk().values_list("crop", flat=True)) == set(crops) - {crops[0], crops[2]}
     assert Annotation.objects.filter(is_bulk=True).count() == len(crops) - 2
