@@ -43,9 +43,9 @@ def _between(keys: Floats | Index, start: int, end: int) -> tuple[Mask, int]:
     low, high = bounds[start], bounds[end - 1]
     is_none = np.isnan(keys)
     # Those without a value stand last: a page reaches them, or begins among them.
-    is_before = ~is_none if np.isnan(low) else keys < low
-    near = ~is_before if np.isnan(high) else ~is_before & (keys <= high)
-    return near, np.count_nonzero(is_before)
+    is_before: Mask = ~is_none if np.isnan(low) else keys < low
+    near: Mask = ~is_before if np.isnan(high) else ~is_before & (keys <= high)
+    return near, int(np.count_nonzero(is_before))
 
 
 def scattered(crop_ids: Index, seed: int) -> Index:

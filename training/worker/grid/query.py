@@ -98,7 +98,8 @@ def grid_page(study: Study, user: Any, query: GridQuery) -> GridPage:
     # On top whether or not it fits the filters, and there alone.
     allowed[first] = False
     rows = _rows(values, table, allowed, query, first, descending != query.reverse)
-    return GridPage(table, rows, len(first) + np.count_nonzero(allowed), np.asarray(values)[rows], unit, seen, sort)
+    total = len(first) + int(np.count_nonzero(allowed))
+    return GridPage(table, rows, total, np.asarray(values)[rows], unit, seen, sort)
 
 
 def _check(sight: Sight, query: GridQuery, sort: str) -> None:
