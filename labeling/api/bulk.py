@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from labeling.api.persons import of_this_person
 from labeling.api.serializers import DigestField
 from labeling.services import access
 from labeling.services.answers import AnswerRefused
@@ -28,12 +29,18 @@ class BulkItemIn(serializers.Serializer[Any]):
 
 
 class BulkIn(serializers.Serializer[Any]):
-    """One answer to many crops: a class, or not_sure, bad_crop or wrong_object; `source` is room or api."""
+    """One answer to many crops: a class, or not_sure, bad_crop or wrong_object; `source` is room or api.
+
+    `annotator` names who gave it, so that another log-in in the same browser cannot send it. `sent_at` is the
+    sender's clock when it leaves, by which a wrong clock is corrected.
+    """
 
     items = BulkItemIn(many=True, min_length=1, max_length=MOST_AT_ONCE)
     answer = serializers.CharField(max_length=20)
     classes = serializers.ListField(child=serializers.CharField(max_length=100), default=list, max_length=20)
     answered_at = serializers.DateTimeField()
+    sent_at = serializers.DateTimeField(allow_null=True, default=None)
+    annotator = serializers.IntegerField(allow_null=True, default=None)
     window = serializers.ListField(child=serializers.DictField(), default=list, max_length=64)
     ranking = DigestField()
     source = serializers.RegexField("^(room|api)$", default="room")
@@ -47,9 +54,10 @@ class BulkUndoItemIn(serializers.Serializer[Any]):
 
 
 class BulkUndoIn(serializers.Serializer[Any]):
-    """Bulk answers to take back."""
+    """Bulk answers to take back; `annotator` names who takes them back, as in BulkIn."""
 
     items = BulkUndoItemIn(many=True, min_length=1, max_length=MOST_AT_ONCE)
+    annotator = serializers.IntegerField(allow_null=True, default=None)
 
 
 class BulkResultOut(serializers.Serializer[Any]):
@@ -78,7 +86,7 @@ class BulkView(APIView):
         study = access.study_for(request.user, pk)
         given = BulkIn(data=request.data)
         given.is_valid(raise_exception=True)
-        fields = dict(given.validated_data)
+        fields = of_this_person(request.user, given.validated_data)
         items = tuple(BulkItem(**item) for item in fields.pop("items"))
         step = BulkStep(items=items, classes=tuple(fields.pop("classes")), **fields)
         try:
@@ -96,7 +104,8 @@ class BulkUndoView(APIView):
         study = access.study_for(request.user, pk)
         given = BulkUndoIn(data=request.data)
         given.is_valid(raise_exception=True)
-        pairs = [(item["client_id"], item["answer"]) for item in given.validated_data["items"]]
+        items = of_this_person(request.user, given.validated_data)["items"]
+        pairs = [(item["client_id"], item["answer"]) for item in items]
         return _reply(undo_bulk(study, request.user, pairs))
 
 

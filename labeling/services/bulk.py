@@ -5,7 +5,7 @@ them out, because nobody looked at one crop at a time.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -18,6 +18,7 @@ from audit import services as audit
 from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, RequestedCrop, Study
 from labeling.services.answers import AnswerRefused, check_answer
 from labeling.services.checks import unread_checks
+from labeling.services.clock import Times, settled
 from labeling.services.progress import pool
 from labeling.services.queue import lock
 
@@ -48,7 +49,7 @@ class BulkItem:
 
 @dataclass(frozen=True, slots=True)
 class BulkStep:
-    """One answer to many crops, as the grid sends it."""
+    """One answer to many crops, as the grid sends it; `sent_at`: the sender's clock when it left."""
 
     answer: str
     answered_at: datetime
@@ -57,6 +58,11 @@ class BulkStep:
     window: list[Any] = field(default_factory=list)
     ranking: str = ""
     source: str = Annotation.Source.ROOM
+    sent_at: datetime | None = None
+
+    def times(self, received: datetime) -> Times:
+        """The moment of the step by the server's clock."""
+        return settled(Times(self.answered_at), self.sent_at, received)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +84,16 @@ def submit_bulk(study: Study, user: Any, step: BulkStep) -> list[BulkResult]:
     """
     _check_size(step.items)
     classes = _classes(study, step)
+    times = step.times(timezone.now())
     with transaction.atomic():
         lock(study)
         results = _Judge(study, user, step).results()
         fresh = {
             (row.client_id, row.crop_id) for row in results if row.outcome == Outcome.SAVED and row.annotation is None
         }
-        made = _store(study, user, step, classes, fresh)
+        made = _store(study, user, replace(step, answered_at=times.answered_at), classes, fresh)
         if made:
-            _write_event(study, user, step, made)
+            _write_event(study, user, step, made, times.offset_s)
     return [_with_number(row, made) for row in results]
 
 
@@ -197,13 +204,16 @@ def _store(
     return {row.client_id: row for row in made}
 
 
-def _write_event(study: Study, user: Any, step: BulkStep, made: dict[UUID, Annotation]) -> None:
-    detail = {
+def _write_event(study: Study, user: Any, step: BulkStep, made: dict[UUID, Annotation], offset_s: float) -> None:
+    detail: dict[str, Any] = {
         "answer": step.answer,
         "classes": list(step.classes),
         "crops": sorted(row.crop_id for row in made.values()),
         "suggested": sum(bool(row.suggested_by) for row in made.values()),
     }
+    if offset_s:
+        # A clock that was wrong is part of how the times came about.
+        detail["clock_offset_s"] = round(offset_s, 1)
     audit.record("answers.bulk", study, actor=audit.actor_of(user), detail=detail)
 
 

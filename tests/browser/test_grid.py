@@ -7,13 +7,17 @@ from uuid import uuid4
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth import get_user_model
+from django.contrib.sessions.models import Session
+from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
 from imaging.models import Crop
 from labeling.models import Annotation, QueueEntry, Study
 from labeling.services.answers import Submission, submit
+from labeling.services.preferences import change_preferences
 from labeling.services.reads import STREAM
+from tests.factories import add_reader
 from training.services.embedding_maps import request_map
 from training.worker.embedding_map import make_map
 from training.worker.ranking import RankingWorker
@@ -65,6 +69,34 @@ def _crops(page: Page) -> list[int]:
 
 def _bulk() -> Any:
     return Annotation.objects.current().filter(is_bulk=True)
+
+
+def _exceptions(grid: Page, *marked: int) -> list[int]:
+    """A page of unanswered crops predicted round in "exceptions", some of them marked; returns its crops."""
+    grid.select_option("[name=state]", "unlabelled")
+    _painted(grid, 24)
+    grid.select_option("[name=predicted]", "round")
+    grid.wait_for_selector("main[data-state=ready]:not([data-painted='24'])")
+    grid.select_option("#mode", "exceptions")
+    crops = _crops(grid)
+    _painted(grid, len(crops))
+    for place in marked:
+        grid.click(f".grid-tile[data-place='{place}']")
+    return crops
+
+
+def _answer_all_offline(grid: Page) -> None:
+    """The 24 unanswered crops get an answer that cannot leave."""
+    grid.select_option("[name=state]", "unlabelled")
+    _painted(grid, 24)
+    grid.context.set_offline(True)
+    for key in ("a", "1", "Enter"):
+        grid.keyboard.press(key)
+    expect(grid.locator("#grid-saved")).to_have_text("24 waiting, offline")
+
+
+def _sent_once() -> bool:
+    return _bulk().count() == 24 == Annotation.objects.filter(is_bulk=True).count()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -136,16 +168,8 @@ def test_ranges_boxes_and_inversion_choose_crops(grid: Page) -> None:
 
 
 def test_exceptions_confirms_all_but_the_marked_ones(grid: Page) -> None:
-    grid.select_option("[name=state]", "unlabelled")
-    _painted(grid, 24)
-    grid.select_option("[name=predicted]", "round")
-    grid.wait_for_selector("main[data-state=ready]:not([data-painted='24'])")
-    grid.select_option("#mode", "exceptions")
-    crops = _crops(grid)
-    _painted(grid, len(crops))
+    crops = _exceptions(grid, 0, 2)
     assert len(crops) > 3
-    grid.click(".grid-tile[data-place='0']")
-    grid.click(".grid-tile[data-place='2']")
     grid.keyboard.press("3")
     grid.click(".grid-tile[data-place='0']")
     grid.click("#confirm")
@@ -156,6 +180,21 @@ def test_exceptions_confirms_all_but_the_marked_ones(grid: Page) -> None:
     assert given == dict.fromkeys(crops, "round") | {crops[2]: "other"}
     suggested = set(_bulk().exclude(suggested_by="").values_list("crop", flat=True))
     assert suggested == set(crops) - {crops[2]}
+
+
+def test_crops_that_were_marked_as_wrong_are_not_confirmed_by_a_second_press(grid: Page) -> None:
+    crops = _exceptions(grid, 0, 2)
+    answered = f"main[data-answered='{len(crops) - 2}'][data-unsent='0']"
+    grid.dblclick("#confirm")
+    grid.focus("#grid")
+    grid.keyboard.press("Enter")
+    grid.wait_for_selector(answered)
+    grid.keyboard.press("Enter")
+    expect(grid.locator("#grid-said")).to_contain_text("Nothing is left to confirm")
+    expect(grid.locator("#grid-chosen")).to_have_text("2 crops marked as wrong")
+    grid.wait_for_selector(answered)
+    assert set(_bulk().values_list("crop", flat=True)) == set(crops) - {crops[0], crops[2]}
+    assert Annotation.objects.filter(is_bulk=True).count() == len(crops) - 2
 
 
 def test_the_lasso_takes_crops_into_the_grid(grid: Page, known: Study) -> None:
@@ -183,17 +222,139 @@ def test_the_lasso_takes_crops_into_the_grid(grid: Page, known: Study) -> None:
 
 
 def test_answers_wait_while_the_server_is_away_and_none_is_lost_or_doubled(grid: Page) -> None:
-    grid.select_option("[name=state]", "unlabelled")
-    _painted(grid, 24)
-    grid.context.set_offline(True)
-    grid.keyboard.press("a")
-    grid.keyboard.press("1")
-    grid.keyboard.press("Enter")
-    expect(grid.locator("#grid-saved")).to_contain_text("24 answers wait: offline")
+    _answer_all_offline(grid)
     assert not _bulk().exists()
     grid.context.set_offline(False)
     grid.wait_for_selector("main[data-unsent='0']")
-    assert _bulk().count() == 24 == Annotation.objects.filter(is_bulk=True).count()
+    assert _sent_once()
+
+
+def test_answers_that_waited_are_sent_once_after_a_reload(grid: Page) -> None:
+    grid.route("**/bulk/", lambda route: route.abort())
+    grid.select_option("[name=state]", "unlabelled")
+    _painted(grid, 24)
+    for key in ("a", "1", "Enter"):
+        grid.keyboard.press(key)
+    expect(grid.locator("#grid-saved")).to_have_text("24 waiting, offline")
+    warned: list[str] = []
+    grid.on("dialog", lambda dialog: (warned.append(dialog.type), dialog.accept()))
+    grid.unroute("**/bulk/")
+    grid.reload()
+    expect(grid.locator("#grid-saved")).to_contain_text("saved")
+    grid.wait_for_selector("main[data-unsent='0']")
+    assert warned == ["beforeunload"]
+    assert _sent_once()
+
+
+def test_waiting_answers_outlast_an_expired_session(grid: Page, log_in: Callable[[], None]) -> None:
+    grid.select_option("[name=state]", "unlabelled")
+    _painted(grid, 24)
+    Session.objects.all().delete()
+    for key in ("a", "1", "Enter"):
+        grid.keyboard.press(key)
+    expect(grid.locator("#grid-saved")).to_have_text("log in again: your answers are kept")
+    assert grid.is_visible("#login-again") and not _bulk().exists()
+    log_in()
+    grid.evaluate("window.dispatchEvent(new Event('focus'))")
+    grid.wait_for_selector("main[data-answered='24'][data-unsent='0']")
+    assert not grid.is_visible("#login-again")
+    assert _sent_once()
+
+
+def test_waiting_answers_go_out_under_nobody_elses_name(
+    grid: Page, live_server: Any, known: Study, log_in: Callable[[], None]
+) -> None:
+    _answer_all_offline(grid)
+    other = Client()
+    other.force_login(add_reader(known, "dora"))
+    cookie = {"name": "sessionid", "value": other.cookies["sessionid"].value, "url": live_server.url}
+    grid.context.add_cookies([cookie])
+    grid.context.set_offline(False)
+    expect(grid.locator("#grid-saved")).to_have_text("this account may not answer here: 24 kept")
+    assert not _bulk().exists()
+    log_in()
+    grid.evaluate("window.dispatchEvent(new Event('focus'))")
+    grid.wait_for_selector("main[data-answered='24'][data-unsent='0']")
+    assert _sent_once()
+    assert set(_bulk().values_list("annotator__username", flat=True)) == {"reader"}
+
+
+def test_the_grid_answers_over_plain_http_from_another_machine(
+    launch_browser: Callable[..., Browser],
+    browser_type_launch_args: dict[str, Any],
+    live_server: Any,
+    known: Study,
+    context: Any,
+    log_in: Callable[[], None],
+) -> None:
+    address = live_server.url.replace("localhost", "microscope.test")
+    log_in()
+    mapped = [*browser_type_launch_args["args"], "--host-resolver-rules=MAP microscope.test 127.0.0.1"]
+    browser = launch_browser(args=mapped)
+    elsewhere = browser.new_context()
+    elsewhere.add_cookies([{"name": row["name"], "value": row["value"], "url": address} for row in context.cookies()])
+    page = elsewhere.new_page()
+    _open(page, f"{address}/studies/{known.pk}/grid/?state=unlabelled", 24)
+    assert page.evaluate("isSecureContext") is False
+    for key in ("a", "1", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_selector("main[data-answered='24'][data-unsent='0']")
+    page.keyboard.press("z")
+    page.wait_for_selector("main[data-answered='0'][data-unsent='0']")
+    assert Annotation.objects.filter(is_bulk=True, answer="label").count() == 24
+    browser.close()
+
+
+def test_pictures_that_did_not_come_are_not_answered_and_come_with_the_line(grid: Page) -> None:
+    asked: list[str] = []
+    grid.route("**/grid/pixels/**", lambda route: (asked.append(route.request.url), route.abort()))
+    grid.select_option("[name=state]", "unlabelled")
+    # Another size of tiles needs other pixels.
+    grid.eval_on_selector("[name=size]", "field => { field.value = 256; field.dispatchEvent(new Event('input')); }")
+    grid.eval_on_selector("[name=size]", "field => field.dispatchEvent(new Event('change'))")
+    expect(grid.locator("#grid-missing")).to_contain_text("24 crops could not be loaded yet")
+    for key in ("a", "1", "Enter"):
+        grid.keyboard.press(key)
+    expect(grid.locator("#grid-said")).to_have_text("24 crops left out: not shown yet.")
+    assert asked
+    grid.unroute("**/grid/pixels/**")
+    grid.evaluate("window.dispatchEvent(new Event('online'))")
+    _painted(grid, 24)
+    expect(grid.locator("#grid-missing")).to_have_text("")
+    grid.keyboard.press("Enter")
+    grid.wait_for_selector("main[data-answered='24'][data-unsent='0']")
+    assert _sent_once()
+
+
+def test_ones_own_keys_hold_in_the_grid_and_an_object_can_be_wrong(grid: Page) -> None:
+    change_preferences(get_user_model().objects.get(username="reader"), {"class:2": "s", "bad": "b"}, None)
+    grid.reload()
+    _painted(grid, 32)
+    expect(grid.locator("[data-class=long] kbd")).to_have_text("s")
+    expect(grid.locator("#bad-crop kbd")).to_have_text("b")
+    expect(grid.locator("#choose-invert kbd")).to_have_text("g")
+    grid.select_option("[name=state]", "unlabelled")
+    _painted(grid, 24)
+    crops = _crops(grid)
+    grid.focus("#grid")
+    for number, key in enumerate(("s", "b", "w", "0"), start=1):
+        for press in ("Space", key, "Enter", "ArrowRight"):
+            grid.keyboard.press(press)
+        grid.wait_for_selector(f"main[data-answered='{number}'][data-unsent='0']")
+    given = dict(_bulk().values_list("crop", "answer"))
+    assert given == dict(zip(crops, ("label", "bad_crop", "wrong_object", "not_sure")))
+
+
+def test_the_active_crop_is_still_marked_when_it_comes_back_into_sight(grid: Page) -> None:
+    grid.eval_on_selector("[name=size]", "field => { field.value = 256; field.dispatchEvent(new Event('input')); }")
+    grid.focus("#grid")
+    grid.keyboard.press("ArrowRight")
+    active = ".grid-tile.active[data-place='1']"
+    grid.wait_for_selector(active)
+    grid.eval_on_selector("#grid", "grid => grid.scrollTo(0, grid.scrollHeight)")
+    grid.wait_for_selector(active, state="detached")
+    grid.eval_on_selector("#grid", "grid => grid.scrollTo(0, 0)")
+    grid.wait_for_selector(active)
 
 
 def test_the_surroundings_open_by_right_click_and_by_key(grid: Page) -> None:

@@ -2,13 +2,18 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { gridAction, gridClassKey } from "../../static/js/training/grid/keys.js";
+import { ApiError } from "../../static/js/shared/api.js";
+import { KeyMap } from "../../static/js/shared/keys.js";
+import { Outbox } from "../../static/js/shared/outbox.js";
+import { createLocalStore } from "../../static/js/shared/store.js";
+import { Answering } from "../../static/js/training/grid/answering.js";
+import { GridKeys } from "../../static/js/training/grid/keys.js";
 import { asText, isInside, placesInside, thinned } from "../../static/js/training/grid/lasso.js";
 import { unpack } from "../../static/js/training/grid/packed.js";
 import { movedPlace, Selection } from "../../static/js/training/grid/selection.js";
 import { isOpen, requestsFor, Steps } from "../../static/js/training/grid/steps.js";
 import { layoutOf, placeOf, placesIn, scrolledTo, shownPlaces } from "../../static/js/training/grid/window.js";
-import { savingWords, stepWords, tileWords } from "../../static/js/training/grid/words.js";
+import { missingWords, stepWords, tileWords, unseenWords } from "../../static/js/training/grid/words.js";
 
 /** Numbers in [0, 1) that are the same in every run. */
 function random(seed) {
@@ -171,19 +176,56 @@ test("packed arrays are read where the header says", () => {
 
 const event = (key, more = {}) => ({ key, code: /^\d$/.test(key) ? `Digit${key}` : "", ...more });
 
-test("no class stands on a key of the grid, and no two on one", () => {
-  const keys = Array.from({ length: 40 }, (_, at) => gridClassKey(at)).filter(Boolean);
-  assert.equal(new Set(keys).size, keys.length);
-  keys.forEach((key, index) => assert.deepEqual(gridAction(event(key), keys.length), { action: "class", index }));
-  for (const [key, action] of [["a", "all"], ["s", "invert"], ["z", "undo"], ["Enter", "confirm"], [" ", "toggle"], ["0", "notSure"]]) {
-    assert.equal(gridAction(event(key), keys.length).action, action);
+const GRID_ACTIONS = ["all", "invert", "none", "context", "open", "pin", "map", "toggle", "confirm"];
+const ANSWERS = ["notSure", "bad", "wrong", "undo"];
+const OWN = [{}, { bad: "s" }, { "class:1": "n", "class:2": "k", wrong: "o" }, { "class:3": "Enter", notSure: " " }, { skip: "3", undo: "v" }];
+
+test("a key that answers in the room answers the same in the grid, whatever the number of classes and one's own keys", () => {
+  for (const own of OWN) {
+    for (const count of [0, 2, 11, 16, 23, 40]) {
+      const [room, keys] = [new KeyMap(own, count), new GridKeys(own, count)];
+      const answers = [...Array.from({ length: count }, (_, at) => `class:${at + 1}`), ...ANSWERS];
+      for (const action of answers) {
+        const key = keys.keyOf(action);
+        if (!key) continue;
+        assert.equal(key, room.keyOf(action));
+        assert.deepEqual(keys.asked(event(key)), room.asked(event(key)));
+      }
+    }
   }
-  assert.equal(gridAction(event("5"), 3), null);
-  assert.equal(gridAction(event("s", { ctrlKey: true }), 3), null);
+  assert.deepEqual(new GridKeys({}, 12).asked(event("w")), { action: "wrong" });
+  assert.deepEqual(new GridKeys({}, 12).asked(event("e")), { action: "class", index: 10 });
+});
+
+test("no key of the grid does two things, and every printed key does what it is printed for", () => {
+  for (const own of OWN) {
+    for (const count of [2, 16, 23]) {
+      const keys = new GridKeys(own, count);
+      const actions = [...Array.from({ length: count }, (_, at) => `class:${at + 1}`), ...ANSWERS, ...GRID_ACTIONS];
+      const used = actions.map((action) => [action, keys.keyOf(action)]).filter(([, key]) => key);
+      assert.equal(new Set(used.map(([, key]) => key)).size, used.length);
+      for (const [action, key] of used) {
+        const { action: done, index } = keys.asked(event(key));
+        assert.equal(index === undefined ? done : `${done}:${index + 1}`, action);
+      }
+      for (const action of GRID_ACTIONS) assert.ok(keys.keyOf(action), `${action} has no key`);
+    }
+  }
+});
+
+test("usual keys of the grid, and what is not for it", () => {
+  const keys = new GridKeys({}, 3);
+  for (const [key, action] of [["a", "all"], ["s", "invert"], ["z", "undo"], ["Enter", "confirm"], [" ", "toggle"], ["0", "notSure"], ["Escape", "leave"]]) {
+    assert.equal(keys.asked(event(key)).action, action);
+  }
+  for (const other of [event("5"), event("s", { ctrlKey: true }), event("a", { altKey: true }), event("/"), event("2", { shiftKey: true })]) {
+    assert.equal(keys.asked(other), null);
+  }
+  assert.deepEqual(keys.asked(event("a", { ctrlKey: true })), { action: "all" });
 });
 
 const DISPLAYS = [{ channels: [{ low: 1, high: 2 }] }, { channels: [{ low: 3, high: 4, on: false }] }];
-const context = { ranking: "ab", displays: DISPLAYS, opinions: true, newId: () => "id", now: () => new Date(0) };
+const context = { ranking: "ab", displays: DISPLAYS, opinions: true, annotator: 7, newId: () => "id", now: () => new Date(0) };
 
 test("requests hold at most 500 crops of one window; answers given one by one are left alone", () => {
   const crops = Array.from({ length: 1203 }, (_, id) => ({ id, display: id % 2, predicted: "disc", answer: null }));
@@ -200,6 +242,7 @@ test("requests hold at most 500 crops of one window; answers given one by one ar
     assert.ok(items.every(({ crop }) => crop % 2 === display));
     assert.equal(window[0].low, DISPLAYS[display].channels[0].low);
   }
+  assert.ok(requests.every(({ annotator }) => annotator === 7));
 });
 
 test("an answer names the ranking only where it confirms the prediction that was shown", () => {
@@ -211,65 +254,201 @@ test("an answer names the ranking only where it confirms the prediction that was
   assert.equal(by("label", ["disc"], { opinions: false }), "");
 });
 
-function stepsWith(post) {
-  const timers = [];
-  const told = [];
-  const events = { changed: () => {}, done: ({ kind }, reply) => told.push([kind, reply]), refused: (_, error) => told.push(["refused", error]) };
+/** Steps on the shared outbox with a store that outlives the page. */
+function stepsWith(send, map = new Map()) {
+  const [timers, told] = [[], []];
+  const storage = {
+    get length() { return map.size; },
+    key: (at) => [...map.keys()][at],
+    getItem: (key) => map.get(key) ?? null,
+    setItem: (key, text) => map.set(key, text),
+    removeItem: (key) => map.delete(key),
+  };
+  const store = createLocalStore("box.", () => storage);
+  const outbox = new Outbox({
+    send, store, setTimer: (job) => timers.push(job), changed: () => {},
+    saved: (item, reply) => { steps.saved(item, reply); told.push([item.kind, reply]); },
+    refused: (item) => { steps.refused(item); told.push(["refused", item]); },
+  });
   let number = 0;
-  const steps = new Steps({ post, events, newId: () => `undo-${(number += 1)}`, setTimer: (job) => timers.push(job) });
-  return { steps, timers, told };
+  const steps = new Steps({ outbox, urls: { bulk: "/bulk/", undo: "/undo/" }, annotator: 7, newId: () => `id-${(number += 1)}` });
+  return { steps, outbox, timers, told, map };
 }
 
 const settled = () => new Promise((resolve) => setImmediate(resolve));
+const body = (...ids) => ({ answer: "label", classes: ["disc"], items: ids.map((id) => ({ client_id: id, crop: `crop ${id}` })) });
+const allSaved = ({ body: { items } }) => ({ results: items.map(({ client_id: id }) => ({ client_id: id, outcome: "saved" })) });
+const away = (kind) => Promise.reject(new ApiError(kind, "away"));
 
-test("what could not be sent is sent again with the same ids, in order", async () => {
+test("what could not be sent is kept, whatever the trouble, and sent again with the same ids, in order", async () => {
+  for (const trouble of ["offline", "server", "auth", "forbidden"]) {
+    const sent = [];
+    let isAway = true;
+    const { steps, outbox, timers } = stepsWith(async (item) => {
+      if (isAway) return away(trouble);
+      sent.push(item.body.items[0].client_id);
+      return allSaved(item);
+    });
+    steps.add([body("a"), body("b", "c")]);
+    await settled();
+    assert.equal(steps.unsent, 3);
+    assert.deepEqual([...steps.waiting().keys()], ["crop a", "crop b", "crop c"]);
+    assert.equal(outbox.trouble, trouble);
+    isAway = false;
+    await timers.pop()();
+    assert.deepEqual(sent, ["a", "b"]);
+    assert.equal(steps.unsent, 0);
+  }
+});
+
+test("the next page sends what waited when this one was closed, once", async () => {
+  const first = stepsWith(() => away("offline"));
+  first.steps.add([body("a"), body("b")]);
+  await settled();
   const sent = [];
-  let offline = true;
-  const { steps, timers } = stepsWith(async (kind, body) => {
-    if (offline) throw Object.assign(new Error("away"), { kind: "offline" });
-    sent.push(body.items[0].client_id);
-    return { results: body.items.map(({ client_id }) => ({ client_id, outcome: "saved" })) };
-  });
-  steps.add([{ items: [{ client_id: "a" }] }, { items: [{ client_id: "b" }] }]);
-  await settled();
-  assert.equal(steps.unsent, 2);
-  assert.equal(steps.undo(), false);
-  offline = false;
-  timers.pop()();
-  await settled();
-  assert.deepEqual(sent, ["a", "b"]);
-  assert.equal(steps.unsent, 0);
+  const next = stepsWith(async (item) => { sent.push(item.body); return allSaved(item); }, first.map);
+  await next.outbox.ready;
+  assert.equal(next.steps.unsent, 2);
+  await next.outbox.flush();
+  assert.deepEqual(sent.map(({ items: [{ client_id: id }] }) => id), ["a", "b"]);
+  assert.equal(first.map.size, 0);
+  assert.equal(next.steps.undo(), null);
 });
 
 test("undo takes back what was saved in the last step, and nothing else", async () => {
-  const bodies = [];
-  const { steps } = stepsWith(async (kind, body) => {
-    bodies.push([kind, body]);
+  const sent = [];
+  const { steps } = stepsWith(async (item) => {
+    sent.push(item);
     const outcome = (id) => (id === "b" ? "conflict" : "saved");
-    return { results: body.items.map(({ client_id }) => ({ client_id, outcome: outcome(client_id) })) };
+    return { results: item.body.items.map(({ client_id: id }) => ({ client_id: id, outcome: outcome(id) })) };
   });
-  steps.add([{ items: [{ client_id: "first" }] }]);
+  steps.add([body("first")]);
   await settled();
-  steps.add([{ items: [{ client_id: "a" }, { client_id: "b" }] }, { items: [{ client_id: "c" }] }]);
+  steps.add([body("a", "b"), body("c")]);
   await settled();
-  assert.equal(steps.undo(), true);
+  assert.equal(steps.undo(), 0);
   await settled();
-  const undone = bodies.filter(([kind]) => kind === "undo").flatMap(([, { items }]) => items.map(({ answer }) => answer));
-  assert.deepEqual(undone, ["a", "c"]);
+  const undone = sent.filter(({ kind }) => kind === "bulk-undo");
+  assert.deepEqual(undone.flatMap(({ body: { items } }) => items.map(({ answer }) => answer)), ["a", "c"]);
+  assert.ok(undone.every(({ url, body: { annotator } }) => url === "/undo/" && annotator === 7));
   steps.undo();
   await settled();
-  assert.deepEqual(bodies.at(-1)[1].items.map(({ answer }) => answer), ["first"]);
-  assert.equal(steps.undo(), false);
+  assert.deepEqual(sent.at(-1).body.items.map(({ answer }) => answer), ["first"]);
+  assert.equal(steps.undo(), null);
+});
+
+test("undo drops what has not left, and withdraws after it what may have arrived", async () => {
+  let isAway = true;
+  const sent = [];
+  const { steps, timers } = stepsWith(async (item) => {
+    if (isAway) return away("offline");
+    sent.push([item.kind, ...item.body.items.map(({ client_id: id, answer }) => answer ?? id)]);
+    return allSaved(item);
+  });
+  steps.add([body("tried", "too"), body("here")]);
+  await settled();
+  assert.equal(steps.undo(), 1);
+  assert.deepEqual([...steps.waiting().entries()], [["crop tried", {}], ["crop too", {}]]);
+  isAway = false;
+  await timers.pop()();
+  assert.deepEqual(sent, [["bulk", "tried", "too"], ["bulk-undo", "tried", "too"]]);
 });
 
 test("a request that the server refuses is dropped and told of; the next one goes on", async () => {
-  const { steps, told } = stepsWith(async (kind, body) => {
-    if (body.bad) throw Object.assign(new Error("no such class"), { kind: "refused" });
-    return { results: [] };
-  });
-  steps.add([{ items: [], bad: true }, { items: [] }]);
+  const { steps, told } = stepsWith(async (item) => (item.body.bad ? away("refused") : allSaved(item)));
+  steps.add([{ ...body("a"), bad: true }, body("b")]);
   await settled();
   assert.deepEqual(told.map(([kind]) => kind), ["refused", "bulk"]);
+  steps.undo();
+  await settled();
+  assert.deepEqual(told.at(-1)[1].results.length, 1);
+});
+
+/** The answering of a page of 6 crops predicted "disc", without a document. */
+function answeringOf({ mode = "assign", unpainted = [] } = {}) {
+  globalThis.document = { querySelectorAll: () => [], getElementById: () => ({ dataset: {} }) };
+  const element = () => ({ value: mode, hidden: true, setAttribute: () => {}, addEventListener: () => {}, elements: { namedItem: () => ({ value: "disc" }) } });
+  const page = { crops: [], displays: DISPLAYS, ranking: "ab", isLoading: false };
+  page.crops = Array.from({ length: 6 }, (_, id) => ({ id, display: 0, predicted: "disc", answer: null }));
+  const given = [];
+  const held = new Map();
+  const steps = {
+    waiting: () => held,
+    add: (bodies) => {
+      given.push(...bodies.flatMap(({ classes, items }) => items.map(({ crop }) => [crop, classes[0]])));
+      for (const sent of bodies) for (const { crop } of sent.items) held.set(crop, sent);
+    },
+  };
+  const said = [];
+  const selection = new Selection(6);
+  const answering = new Answering({
+    find: element, page, selection, steps, said, names: new Map(), config: { opinions: true, user: 7, urls: {} },
+    pictures: { get: (id) => !unpainted.includes(id) }, changed: () => {}, say: (text) => said.push(text),
+  });
+  answering.showExamples = () => {};
+  const arrive = () => {
+    for (const [id, { answer, classes }] of held) page.crops[id].answer = { kind: answer, label: classes[0], number: 1, is_bulk: true };
+    held.clear();
+  };
+  return { answering, selection, page, given, said, arrive };
+}
+
+test("a second confirm of exceptions answers nothing: neither while the first is on its way nor after it", () => {
+  const { answering, selection, given, said, arrive } = answeringOf({ mode: "exceptions" });
+  for (const place of [1, 4]) selection.toggle(place);
+  answering.confirm();
+  const right = [0, 2, 3, 5].map((crop) => [crop, "disc"]);
+  assert.deepEqual(given, right);
+  answering.confirm();
+  arrive();
+  answering.confirm();
+  assert.deepEqual(given, right);
+  assert.deepEqual(selection.places(), [1, 4]);
+  assert.match(said.at(-1), /Nothing is left/);
+  answering.choose("label", "ring");
+  answering.confirm();
+  answering.confirm();
+  arrive();
+  answering.confirm();
+  assert.deepEqual(given, [...right, [1, "ring"], [4, "ring"]]);
+});
+
+test("a second confirm of an assignment answers nothing, chosen again or not", () => {
+  const { answering, selection, given, arrive } = answeringOf();
+  answering.choose("label", "ring");
+  for (const when of [() => {}, arrive]) {
+    selection.band([2, 3]);
+    answering.confirm();
+    answering.confirm();
+    when();
+  }
+  selection.band([2, 3]);
+  answering.confirm();
+  assert.deepEqual(given, [[2, "ring"], [3, "ring"]]);
+});
+
+test("nothing is answered while another page is being loaded", () => {
+  const { answering, selection, page, given, said } = answeringOf();
+  answering.choose("label", "ring");
+  selection.all();
+  page.isLoading = true;
+  answering.confirm();
+  assert.deepEqual(given, []);
+  assert.match(said.at(-1), /being loaded/);
+});
+
+test("crops whose pictures are not there are left out of every answer, and that is said", () => {
+  for (const mode of ["assign", "exceptions"]) {
+    const { answering, selection, given, said } = answeringOf({ mode, unpainted: [0, 5] });
+    if (mode === "assign") {
+      answering.choose("label", "ring");
+      selection.all();
+    }
+    answering.confirm();
+    assert.deepEqual(given.map(([crop]) => crop), [1, 2, 3, 4]);
+    answering.took({ kind: "bulk", body: { answer: "label", classes: ["ring"] } }, { results: [{ crop: 1, outcome: "saved", annotation: 9 }] });
+    assert.match(said.at(-1), /2 crops left out: not shown yet/);
+  }
 });
 
 test("words: tiles say what was answered or predicted, steps why something was not taken", () => {
@@ -281,6 +460,7 @@ test("words: tiles say what was answered or predicted, steps why something was n
   assert.equal(tileWords(crop, names, { other: "ring" }).text, "→ Ring");
   const results = [{ outcome: "saved", message: "" }, { outcome: "conflict", message: "That stands." }, { outcome: "conflict", message: "That stands." }];
   assert.equal(stepWords(results), "1 crop answered. 2 crops not answered: That stands.");
-  assert.equal(savingWords({ unsent: 0, trouble: null, savedAt: null }).text, "");
-  assert.match(savingWords({ unsent: 2, trouble: "offline" }).text, /2 answers wait: offline/);
+  assert.equal(tileWords(crop, names, { waiting: { answer: "label", classes: ["ring"] } }).text, "Ring …");
+  assert.equal(tileWords(crop, names, { waiting: { answer: "wrong_object", classes: [] } }).text, "wrong object …");
+  assert.deepEqual([missingWords(0), unseenWords(0)], ["", ""]);
 });

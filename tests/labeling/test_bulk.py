@@ -1,5 +1,6 @@
 """One answer to many crops: stored once, marked, conflicts named, left out of what must be independent."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -22,8 +23,9 @@ from tests.labeling.conftest import Room
 
 def step(crops: Any, label: str = "disc", **more: Any) -> BulkStep:
     items = tuple(BulkItem(uuid4(), crop.pk) for crop in crops)
-    given = {"answer": "label" if label else "not_sure", "classes": (label,) if label else (), "items": items}
-    return BulkStep(answered_at=timezone.now(), **(given | more))
+    answer, classes = ("label", (label,)) if label else ("not_sure", ())
+    given: dict[str, Any] = {"answer": answer, "classes": classes, "items": items, "answered_at": timezone.now()}
+    return BulkStep(**(given | more))
 
 
 def outcomes(results: list[BulkResult]) -> list[Outcome]:
@@ -98,6 +100,35 @@ def test_a_step_that_does_not_fit_the_study_is_refused_whole(room: Room, more: d
     with pytest.raises(AnswerRefused, match=words):
         submit_bulk(room.study, room.bob, step(room.crops[:2], **more))
     assert not Annotation.objects.exists()
+
+
+def test_a_step_is_timed_by_the_servers_clock_where_the_senders_is_wrong(room: Room) -> None:
+    fast = timezone.now() + timedelta(hours=3)
+    given = step(room.crops[:2], answered_at=fast - timedelta(minutes=5), sent_at=fast)
+    submit_bulk(room.study, room.bob, given)
+    for row in Annotation.objects.all():
+        assert row.received_at - row.answered_at == pytest.approx(timedelta(minutes=5), abs=timedelta(seconds=5))
+    detail = AuditEvent.objects.get(action="answers.bulk").detail
+    assert detail["clock_offset_s"] == pytest.approx(-3 * 3600, abs=5)
+    submit_bulk(room.study, room.dora, step(room.crops[:2], answered_at=fast))
+    assert all(row.answered_at <= row.received_at for row in Annotation.objects.all())
+
+
+def test_answers_that_wait_in_a_browser_go_out_under_nobody_elses_name(room: Room) -> None:
+    client = Client()
+    address = f"/api/v1/studies/{room.study.pk}/bulk/"
+    items = [{"client_id": str(uuid4()), "crop": room.crops[0].pk}]
+    body = {"items": items, "answer": "label", "classes": ["disc"], "answered_at": timezone.now().isoformat()}
+    undo = {"items": [{"client_id": str(uuid4()), "answer": items[0]["client_id"]}]}
+    by_bob = {"annotator": room.bob.pk}
+    client.force_login(room.dora)
+    for part, given in (("", body), ("undo/", undo)):
+        refused = client.post(address + part, given | by_bob, content_type="application/json")
+        assert refused.status_code == 403 and b"permission_denied" in refused.content
+    assert not Annotation.objects.exists()
+    client.force_login(room.bob)
+    for part, given in (("", body), ("undo/", undo)):
+        assert client.post(address + part, given | by_bob, content_type="application/json").json()["saved"] == 1
 
 
 def test_a_step_is_undone_once_and_nothing_else_with_it(room: Room) -> None:

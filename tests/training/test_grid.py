@@ -13,7 +13,7 @@ from labeling.models import Annotation, LabelClass, Membership, QueueEntry, Rank
 from labeling.services.reads import STREAM
 from tests.factories import add_reader, answer, answer_all, kind_of, make_user
 from tests.training.conftest import Bench
-from training.learning.grid import in_order, inside, polygon_area, scattered, shrunk
+from training.learning.grid import inside, page_in_order, polygon_area, scattered, shrunk
 from training.services.embedding_maps import request_map
 from training.worker.embedding_map import make_map
 from training.worker.page_pool import page_pool
@@ -276,7 +276,51 @@ def test_order_is_total_and_keeps_nan_last(descending: bool) -> None:
             return bool(np.isnan(values[at])), sign * float(np.nan_to_num(values[at])), int(numbers[at])
 
         plain = sorted(np.flatnonzero(allowed).tolist(), key=key)
-        assert in_order(values, numbers, allowed, descending=descending).tolist() == plain
+        assert page_in_order(values, numbers, allowed, 0, count, descending=descending).tolist() == plain
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize(
+    "kind",
+    ["distinct", "half precision", "ties", "all the same", "none", "infinite", "whole numbers", "large numbers"],
+)
+def test_a_page_is_what_the_full_sort_cuts_out(kind: str, descending: bool) -> None:
+    rng = np.random.default_rng(11)
+    for count in (1, 2, 7, 60, 500):
+        drawn: dict[str, Any] = {
+            "distinct": rng.normal(size=count).astype(np.float32),
+            "half precision": rng.random(count).astype(np.float16),
+            "ties": rng.choice([0.0, -0.0, 0.5, np.nan], count),
+            "all the same": np.full(count, 0.25),
+            "none": np.full(count, np.nan),
+            "infinite": rng.choice([np.inf, -np.inf, np.nan, 1.0], count),
+            "whole numbers": rng.integers(0, 9, count),
+            # Beyond what double precision tells apart.
+            "large numbers": scattered(np.arange(count), 3),
+        }
+        values, numbers, allowed = drawn[kind], rng.permutation(count) + 5, rng.random(count) < 0.8
+        sort = -values.astype(np.float64) if descending else values
+        whole = np.flatnonzero(allowed)[np.lexsort((numbers[allowed], sort[allowed]))]
+        for start in {0, 1, count // 3, count - 1, count, count + 9}:
+            for size in (1, 3, count // 2 + 1, 2**63):
+                page = page_in_order(values, numbers, allowed, start, size, descending=descending)
+                assert page.tolist() == whole[start : start + size].tolist()
+
+
+def test_pages_put_together_are_the_whole_whatever_sorts_and_filters(ranked: Bench) -> None:
+    make_map(request_map(ranked.study, ranked.alice).pk)
+    pin = ranked.crops[7].pk
+    sorts: list[dict[str, Any]] = [
+        {"sort": "uncertain"}, {"sort": "probability", "label": "ring"}, {"sort": "similar", "pin": pin},
+        {"sort": "outlier"}, {"sort": "size"}, {"sort": "field"}, {"sort": "mixed"},
+    ]  # fmt: skip
+    filters: list[dict[str, Any]] = [{}, {"state": "unlabelled"}, {"predicted": "disc", "reverse": True}]
+    for query in ({**sort, **some} for sort in sorts for some in filters):
+        whole = ids(ask(ranked, count=1000, **query))
+        pages = [ask(ranked, count=7, start=start, **query).json() for start in range(0, len(whole) + 7, 7)]
+        assert [crop["id"] for page in pages for crop in page["crops"]] == whole, query
+        assert {page["total"] for page in pages} == {len(whole)}
+        assert len(set(whole)) == len(whole)
 
 
 def test_points_in_a_polygon_equal_a_library() -> None:

@@ -5,29 +5,36 @@ from typing import Any
 import numpy as np
 from django.urls import reverse
 
-from imaging.models import Crop, Experiment
+from imaging.models import Experiment, Image
 from imaging.services.pixels import shown_channels
 from imaging.services.storage import shard
 from labeling.models import Annotation, Ranked, Study
 from labeling.services import access
+from labeling.services.preferences import preferences_of
 from training.services.embedding_maps import latest_map, shown_map
 from training.services.work import as_progress
 from training.worker.grid.answers import KINDS
 from training.worker.grid.maps import MapPoints
-from training.worker.grid.query import BLIND_SORTS, SORTS, GridPage, Sight, bulk_numbers, crops_of_page, own_answers
+from training.worker.grid.query import (
+    BLIND_SORTS,
+    SORTS,
+    GridPage,
+    Sight,
+    bulk_numbers,
+    crops_of_page,
+    images_of,
+    own_answers,
+)
 
 UNANSWERED, LABELLED, UNSURE, OTHER = range(4)
 
 
 def page_payload(study: Study, user: Any, page: GridPage, start: int) -> dict[str, Any]:
     """The crops of a page in order, with what draws them; in a blind study annotators learn no prediction."""
-    displays: list[dict[str, Any]] = []
-    places: dict[int, int] = {}
-    opinions = Sight.of(user, study).opinions
-    facts = _facts(page, user, opinions)
-    crops = [
-        {"id": crop.pk, "display": _display(crop, places, displays)} | facts[crop.pk] for crop in crops_of_page(page)
-    ]
+    facts = _facts(page, user, Sight.of(user, study).opinions)
+    rows = crops_of_page(page)
+    displays, places = _displays(rows)
+    crops = [{"id": crop, "display": places[image]} | facts[crop] for crop, image, _ in rows]
     newest = Ranked.objects.filter(study=study).values_list("digest", flat=True).first()
     return {
         "ranking": page.table.digest,
@@ -41,21 +48,28 @@ def page_payload(study: Study, user: Any, page: GridPage, start: int) -> dict[st
     }
 
 
-def _display(crop: Crop, places: dict[int, int], displays: list[dict[str, Any]]) -> int:
-    """Place of the crop's way of drawing among `displays`, which all crops of an image share."""
-    if crop.image_id not in places:
-        image = crop.image
-        side = shard(crop.shard).shape[2]
-        found = {
-            "channels": shown_channels(image),
-            "is_rgb": image.sample.experiment.modality == Experiment.Modality.BRIGHTFIELD,
-            "um_across": image.crop_field_px * image.pixel_size_um if image.pixel_size_um else None,
-            "side": side,
-        }
+def _displays(rows: list[tuple[int, int, str]]) -> tuple[list[dict[str, Any]], dict[int, int]]:
+    """The ways of drawing these crops, and which of them each image has; all crops of an image share one."""
+    displays: list[dict[str, Any]] = []
+    places: dict[int, int] = {}
+    images = images_of(rows)
+    for _, number, name in rows:
+        if number in places:
+            continue
+        found = _display(images[number], shard(name).shape[2])
         if found not in displays:
             displays.append(found)
-        places[crop.image_id] = displays.index(found)
-    return places[crop.image_id]
+        places[number] = displays.index(found)
+    return displays, places
+
+
+def _display(image: Image, side: int) -> dict[str, Any]:
+    return {
+        "channels": shown_channels(image),
+        "is_rgb": image.sample.experiment.modality == Experiment.Modality.BRIGHTFIELD,
+        "um_across": image.crop_field_px * image.pixel_size_um if image.pixel_size_um else None,
+        "side": side,
+    }
 
 
 def _facts(page: GridPage, user: Any, opinions: bool) -> dict[int, dict[str, Any]]:
@@ -155,6 +169,8 @@ def grid_config(study: Study, user: Any, classes: list[dict[str, Any]]) -> dict[
     }
     return {
         "study": study.pk,
+        "user": user.pk,
+        "keys": preferences_of(user).keys,
         "urls": urls,
         "classes": classes,
         "map": map_state(study) if may["opinions"] else None,

@@ -10,17 +10,42 @@ Mask = NDArray[np.bool_]
 SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
 
-def in_order(values: Floats | Index, crop_ids: Index, allowed: Mask, *, descending: bool = False) -> Index:
+def page_in_order(
+    values: Floats | Index, crop_ids: Index, allowed: Mask, start: int, count: int, *, descending: bool = False
+) -> Index:
     """Places of the allowed crops by rising (or falling) value, ties by rising crop id, NaN last.
 
+    At most `count`, from the one at `start` on; what stands on other pages is not sorted.
     values, crop_ids, allowed: (n,).
     """
     places = np.flatnonzero(allowed)
-    wanted = np.asarray(values[places])
+    keys = _rising(np.asarray(values[places]), descending)
+    end = min(start + count, len(places))
+    if start >= end:
+        return np.empty(0, dtype=np.int64)
+    near, before = _between(keys, start, end)
+    order = np.lexsort((crop_ids[places[near]], keys[near]))[start - before : end - before]
+    return np.asarray(places[near][order], dtype=np.int64)
+
+
+def _rising(values: NDArray[np.generic], descending: bool) -> Floats | Index:
+    """Keys (n,) whose rising order is the one that is asked for."""
     if descending:
         # Whole numbers too: a negated NaN stays one and is last again.
-        wanted = -wanted.astype(np.float64)
-    return np.asarray(places[np.lexsort((crop_ids[places], wanted))], dtype=np.int64)
+        return np.asarray(-values.astype(np.float64))
+    # Half precision is compared slowly, and is the same in single.
+    return np.asarray(values, dtype=np.float32 if values.dtype == np.float16 else None)
+
+
+def _between(keys: Floats | Index, start: int, end: int) -> tuple[Mask, int]:
+    """Which keys (n,) may stand at the places from `start` to `end` once sorted, and how many come before these."""
+    bounds = np.partition(keys, [start, end - 1])
+    low, high = bounds[start], bounds[end - 1]
+    is_none = np.isnan(keys)
+    # Those without a value stand last: a page reaches them, or begins among them.
+    is_before: Mask = ~is_none if np.isnan(low) else keys < low
+    near: Mask = ~is_before if np.isnan(high) else ~is_before & (keys <= high)
+    return near, int(np.count_nonzero(is_before))
 
 
 def scattered(crop_ids: Index, seed: int) -> Index:
@@ -34,14 +59,16 @@ def scattered(crop_ids: Index, seed: int) -> Index:
 
 def inside(points: Floats, polygon: Floats) -> Mask:
     """Which points (n, 2) lie inside a polygon (m, 2), even-odd rule; none where it has fewer than three corners."""
-    x, y = points[:, 0].astype(np.float64), points[:, 1].astype(np.float64)
     found = np.zeros(len(points), dtype=bool)
     if len(polygon) < 3:
         return found
+    # By rising height: an edge concerns the points between its ends alone.
+    order = np.argsort(points[:, 1])
+    x, y = points[order, 0].astype(np.float64), points[order, 1].astype(np.float64)
     for (x0, y0), (x1, y1) in zip(polygon, np.roll(polygon, -1, axis=0)):
-        crosses = (y0 > y) != (y1 > y)
         if y0 != y1:
-            found ^= crosses & (x < (x1 - x0) * (y - y0) / (y1 - y0) + x0)
+            beside = slice(*np.searchsorted(y, sorted((y0, y1))))
+            found[order[beside]] ^= x[beside] < (x1 - x0) * (y[beside] - y0) / (y1 - y0) + x0
     return found
 
 

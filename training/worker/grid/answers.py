@@ -10,13 +10,14 @@ from django.db.models import Count, Max
 from numpy.typing import NDArray
 
 from labeling.models import Annotation, Study
-from labeling.services.reads import reads_of
+from labeling.services.reads import read_rows
 from training.services.labels import class_keys
 from training.worker.pool import Ids
 
 KEPT = 16
 MOST_TOUCHED = 2000
 KINDS = tuple(Annotation.Answer.values)
+PLACES = {kind: place for place, kind in enumerate(KINDS)}
 COLUMNS = [("crop", np.int64), ("annotator", np.int64), ("kind", np.int8), ("label", np.int32), ("number", np.int64)]
 
 
@@ -77,11 +78,9 @@ class _Book:
         return np.concatenate([kept, self._fresh(set(touched))])
 
     def _fresh(self, crops: set[int] | None) -> NDArray[np.void]:
-        given = reads_of(self._study, crops)
         rows = [
-            (crop, read.annotator, KINDS.index(read.answer), self._places.get(read.label, -1), read.number)
-            for crop, reads in given.items()
-            for read in reads
+            (crop, annotator, PLACES[answer], self._places.get(label, -1), number)
+            for crop, number, annotator, answer, label in read_rows(self._study, crops)
         ]
         return np.array(rows, dtype=COLUMNS)
 

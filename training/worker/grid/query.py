@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imaging.models import Crop
+from imaging.models import Crop, Image
 from labeling.models import Annotation, Study
 from labeling.services import access
 from labeling.services.checks import unread_checks
-from training.learning.grid import in_order, inside, scattered
+from training.learning.grid import inside, page_in_order, scattered
 from training.services.crop_facts import searched_crop_for, sees_opinions
 from training.services.work import Refused
 from training.worker.grid.answers import KINDS, Reads, reads
@@ -94,10 +94,12 @@ def grid_page(study: Study, user: Any, query: GridQuery) -> GridPage:
     seen = given if sight.is_lead else given.by(user.pk)
     allowed = _allowed(study, sight, table, query, seen)
     values, unit, descending = _values(study, user, table, query, sort)
-    order = in_order(values, table.crop_ids, allowed, descending=descending != query.reverse)
-    order = _pinned_first(order, table, query, sort)
-    rows = order[query.start : query.start + query.count]
-    return GridPage(table, rows, len(order), np.asarray(values)[rows], unit, seen, sort)
+    first = _pinned(table, query, sort)
+    # On top whether or not it fits the filters, and there alone.
+    allowed[first] = False
+    rows = _rows(values, table, allowed, query, first, descending != query.reverse)
+    total = len(first) + int(np.count_nonzero(allowed))
+    return GridPage(table, rows, total, np.asarray(values)[rows], unit, seen, sort)
 
 
 def _check(sight: Sight, query: GridQuery, sort: str) -> None:
@@ -202,12 +204,22 @@ def _field(table: GridTable) -> Ids:
     return place
 
 
-def _pinned_first(order: Ids, table: GridTable, query: GridQuery, sort: str) -> Ids:
-    """The same with the pinned crop on top, whether or not it fits the filters."""
+def _pinned(table: GridTable, query: GridQuery, sort: str) -> Ids:
+    """Row (1,) of the pinned crop where crops are sorted by how much they look like it, else none (0,)."""
     if sort != "similar" or query.pin is None:
-        return order
-    row = table.rows_of(np.array([query.pin]))[0]
-    return order if row < 0 else np.concatenate([[row], order[order != row]])
+        return np.empty(0, dtype=np.int64)
+    row = table.rows_of(np.array([query.pin]))
+    return row[row >= 0]
+
+
+def _rows(
+    values: NDArray[Any], table: GridTable, allowed: Mask, query: GridQuery, first: Ids, descending: bool
+) -> Ids:
+    """Rows of the page: `first`, then those that are allowed in order."""
+    ahead = first[query.start : query.start + query.count]
+    start, count = max(0, query.start - len(first)), query.count - len(ahead)
+    rest = page_in_order(values, table.crop_ids, allowed, start, count, descending=descending)
+    return np.concatenate([ahead, rest])
 
 
 def own_answers(page: GridPage, user: Any) -> dict[int, tuple[str, int, int]]:
@@ -226,8 +238,15 @@ def bulk_numbers(numbers: Sequence[int]) -> frozenset[int]:
     return frozenset(rows.values_list("pk", flat=True))
 
 
-def crops_of_page(page: GridPage) -> list[Crop]:
-    """The crops of the page with what draws them, in its order."""
+def crops_of_page(page: GridPage) -> list[tuple[int, int, str]]:
+    """Number, image and shard of each crop of the page, in its order."""
     wanted = [int(number) for number in page.table.crop_ids[page.rows]]
-    rows = Crop.objects.select_related("image__sample__experiment").defer("image__files", "contour").in_bulk(wanted)
+    found = Crop.objects.filter(pk__in=wanted).values_list("pk", "image_id", "shard")
+    rows = {row[0]: row for row in found}
     return [rows[number] for number in wanted if number in rows]
+
+
+def images_of(crops: Sequence[tuple[int, int, str]]) -> dict[int, Image]:
+    """The images of these crops by number: fewer than crops, and read once each."""
+    rows = Image.objects.select_related("sample__experiment").defer("files")
+    return rows.in_bulk({image for _, image, _ in crops})

@@ -1,12 +1,18 @@
 /* Giving one answer to many crops: "assign" to the chosen ones, or "exceptions", where the chosen ones are wrong. */
 import { getBytes, getJson } from "../../shared/api.js";
+import { newId } from "../../shared/ids.js";
 import { unpack } from "./packed.js";
-import { gridClassKey } from "./keys.js";
 import { isOpen, requestsFor } from "./steps.js";
-import { answerName, counted, stepWords } from "./words.js";
+import { answerName, counted, stepWords, unseenWords } from "./words.js";
 
 const EXAMPLES = 8;
 const EXAMPLE_SIDE = 64;
+const OTHERS = { "not-sure": "not_sure", "bad-crop": "bad_crop", "wrong-object": "wrong_object" };
+
+/** Whether the crop's answer is this one already. */
+function says({ answer }, choice) {
+  return answer?.kind === choice.answer && (answer.label ?? null) === (choice.classes[0] ?? null);
+}
 
 export class Answering {
   /** page: what is shown; selection: what is chosen; changed() redraws; say(text, tone) tells. */
@@ -14,8 +20,8 @@ export class Answering {
     Object.assign(this, parts);
     this.choice = null;
     this.others = new Map(); // Exceptions that get another class: place -> key.
+    this.aside = "";
     this.buttons = [...document.querySelectorAll("[data-class]")];
-    this.buttons.forEach((button, index) => { button.querySelector("kbd").textContent = gridClassKey(index); });
     this.find("mode")?.addEventListener("change", () => { this.selection.none(); this.reset(); this.changed(); });
   }
 
@@ -44,42 +50,62 @@ export class Answering {
     if (key) this.showExamples(key);
   }
 
-  /** What Enter would do: [{places, choice}], empty where nothing would be answered. */
-  plan() {
-    const at = (places) => places.filter((place) => this.page.crops[place] && isOpen(this.page.crops[place]));
-    if (!this.isExceptions) {
-      const places = at(this.selection.places());
-      return this.choice && places.length ? [{ places, choice: this.choice }] : [];
-    }
+  /** The other class that a marked crop will get, or undefined. */
+  otherOf(place) {
+    const key = this.selection.has(place) ? this.others.get(place) : undefined;
+    return key && says(this.page.crops[place], { answer: "label", classes: [key] }) ? undefined : key;
+  }
+
+  /** What the reader asks for: [{places, choice}]. */
+  wishes() {
+    if (!this.isExceptions) return this.choice ? [{ places: this.selection.places(), choice: this.choice }] : [];
     if (!this.predicted) return [];
-    const rest = at(this.selection.others()).filter((place) => !this.page.crops[place].answer && this.page.crops[place].predicted === this.predicted);
-    const plans = [{ places: rest, choice: { answer: "label", classes: [this.predicted] } }];
+    const rest = this.selection.others().filter((place) => {
+      const { answer, predicted } = this.page.crops[place] ?? {};
+      return !answer && predicted === this.predicted;
+    });
+    const found = [{ places: rest, choice: { answer: "label", classes: [this.predicted] } }];
     for (const key of new Set(this.others.values())) {
-      const places = at([...this.others].filter(([place, other]) => other === key && this.selection.has(place)).map(([place]) => place));
-      plans.push({ places, choice: { answer: "label", classes: [key] } });
+      const places = this.selection.places().filter((place) => this.others.get(place) === key);
+      found.push({ places, choice: { answer: "label", classes: [key] } });
     }
-    return plans.filter(({ places }) => places.length);
+    return found;
+  }
+
+  /** What Enter would do: {plans: [{places, choice}], unseen}. Crops whose answer waits, or stands already, get none;
+   *  `unseen` counts those that nobody can have looked at, because their pictures are not there. */
+  plan() {
+    const waiting = this.steps.waiting();
+    let unseen = 0;
+    const plans = this.wishes().map(({ places, choice }) => {
+      const open = places.map((place) => this.page.crops[place]).filter((crop) => crop && isOpen(crop) && !waiting.has(crop.id) && !says(crop, choice));
+      const crops = open.filter(({ id }) => this.pictures.get(id));
+      unseen += open.length - crops.length;
+      return { crops, choice };
+    });
+    return { plans: plans.filter(({ crops }) => crops.length), unseen };
   }
 
   confirm() {
-    const plans = this.plan();
-    if (!plans.length) return this.say(this.hint());
-    const context = {
-      ranking: this.page.ranking, displays: this.page.displays, opinions: this.config.opinions,
-      newId: () => crypto.randomUUID(), now: () => new Date(),
-    };
-    const bodies = plans.flatMap(({ places, choice }) => requestsFor(places.map((place) => this.page.crops[place]), choice, context));
-    this.steps.add(bodies);
-    this.selection.none();
-    this.others = new Map();
+    if (this.page.isLoading) return this.say("The page is being loaded: nothing was answered.");
+    const { plans, unseen } = this.plan();
+    if (!plans.length) return this.say(this.hint(unseen));
+    const { ranking, displays } = this.page;
+    const { opinions, user } = this.config;
+    const context = { ranking, displays, opinions, annotator: user, newId, now: () => new Date() };
+    this.aside = unseenWords(unseen);
+    this.steps.add(plans.flatMap(({ crops, choice }) => requestsFor(crops, choice, context)));
+    // Marks of exceptions stay: taken away, they would leave wrong crops for the next Enter to confirm.
+    if (!this.isExceptions) this.selection.none();
   }
 
-  hint() {
+  hint(unseen) {
+    if (unseen) return unseenWords(unseen);
     if (this.isExceptions && !this.predicted) return "Choose the predicted class first: “exceptions” confirms a page of one class.";
     if (this.isExceptions) return "Nothing is left to confirm on this page.";
     if (!this.selection.size) return "Select crops first: click, shift-click, drag, or Space.";
-    if (!this.choice) return "Choose a class first: press its key or its button.";
-    return "All selected crops were answered by themselves, in the reading room: those answers stand.";
+    if (!this.choice) return "Choose an answer first: press its key or its button.";
+    return "Nothing to answer: the selected crops have this answer already, wait to be saved, or were answered in the reading room, which stands.";
   }
 
   /** The server's word on a request: the page shows what stands now. */
@@ -88,32 +114,32 @@ export class Answering {
     for (const { crop: id, outcome, annotation } of results) {
       const crop = crops.get(id);
       if (!crop || outcome !== "saved") continue;
-      const isUndo = kind === "undo";
-      crop.answer = isUndo ? null : { kind: body.answer, label: body.classes[0] ?? null, number: annotation, is_bulk: true };
+      crop.answer = kind === "bulk-undo" ? null : { kind: body.answer, label: body.classes[0] ?? null, number: annotation, is_bulk: true };
     }
     const saved = results.filter(({ outcome }) => outcome === "saved").length;
-    if (kind === "undo") this.say(`Taken back: ${counted(saved, "answer")}.`);
-    else this.say(stepWords(results), saved === results.length ? "quiet" : "warn");
+    if (kind === "bulk-undo") this.say(`Taken back: ${counted(saved, "answer")}.`);
+    else this.say([stepWords(results), this.aside].filter(Boolean).join(" "), saved === results.length && !this.aside ? "quiet" : "warn");
     document.getElementById("main").dataset.answered = String(this.page.crops.filter(({ answer }) => answer).length);
     this.changed();
   }
 
   undo() {
-    if (!this.steps.undo()) this.say(this.steps.waiting.length ? "The last step is still being saved." : "There is nothing to undo on this page.");
+    const dropped = this.steps.undo();
+    if (dropped === null) this.say("There is nothing to undo on this page.");
+    else if (dropped) this.say(`Taken back: ${counted(dropped, "answer")}.`);
   }
 
   /** The confirm button says what it would do. */
   refresh() {
-    const plans = this.plan();
-    const number = plans.reduce((sum, { places }) => sum + places.length, 0);
+    const { plans } = this.plan();
+    const number = plans.reduce((sum, { crops }) => sum + crops.length, 0);
     const what = plans.length === 1 ? ` as ${answerName(plans[0].choice, this.names)}` : "";
     const verb = this.isExceptions ? "Confirm" : "Answer";
     this.find("confirm-text").textContent = number ? `${verb} ${counted(number)}${what}` : verb;
     this.find("confirm").setAttribute("aria-disabled", String(!number));
-    for (const button of this.buttons) button.setAttribute("aria-pressed", String(!this.isExceptions && this.choice?.classes[0] === button.dataset.class));
-    for (const [id, answer] of [["not-sure", "not_sure"], ["bad-crop", "bad_crop"]]) {
-      this.find(id).setAttribute("aria-pressed", String(!this.isExceptions && this.choice?.answer === answer));
-    }
+    const chosen = this.isExceptions ? null : this.choice;
+    for (const button of this.buttons) button.setAttribute("aria-pressed", String(chosen?.classes[0] === button.dataset.class));
+    for (const [id, answer] of Object.entries(OTHERS)) this.find(id).setAttribute("aria-pressed", String(chosen?.answer === answer));
   }
 
   /** A few crops that carry the class already. */

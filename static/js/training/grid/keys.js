@@ -1,30 +1,46 @@
-/* What a key asks for in the grid. Digits and free letters name classes; Enter gives the answer. */
+/* What a key asks for in the grid: classes and answers as in the reading room, the rest on what these leave free. */
+import { KeyMap, keyName } from "../../shared/keys.js";
 
-const LETTERS = [..."qwertyupdfghjklbnm"];
-const FIXED = {
-  a: "all", s: "invert", n: "none", z: "undo", x: "bad", c: "context", o: "open", i: "pin", v: "map", "?": "keys",
-};
-const FREE = LETTERS.filter((letter) => !FIXED[letter]);
+/** On the reading room's keys, a person's own among them: one key never means two answers. */
+const AS_IN_THE_ROOM = new Set(["class", "notSure", "bad", "wrong", "undo", "keys"]);
+const FIXED = { " ": "toggle", Enter: "confirm" };
 const MOVES = new Set(["ArrowRight", "ArrowLeft", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"]);
+const USUAL = { all: "a", invert: "s", none: "n", context: "c", open: "o", pin: "i", map: "v" };
+// For what loses its usual key to a class or an answer; the room names no class with these.
+const SPARE = [..."gmprf"];
 
-/** The key of the class at this place: 1-9, then letters that nothing else needs; "" when they run out. */
-export function gridClassKey(index) {
-  return index < 9 ? String(index + 1) : (FREE[index - 9] ?? "");
-}
+export class GridKeys {
+  /** own: {action: key} of this person, as the reading room keeps them. */
+  constructor(own = {}, classCount = 0) {
+    this.room = new KeyMap(own, classCount);
+    this.byKey = new Map(Object.entries(FIXED));
+    for (const [action, usual] of Object.entries(USUAL)) {
+      const key = [usual, ...SPARE].find((one) => !this.byKey.has(one) && !this.answerAt(one));
+      if (key) this.byKey.set(key, action);
+    }
+  }
 
-/** {action, index?, key?, extend?} or null where the key is not for the grid. */
-export function gridAction(event, classCount) {
-  if (event.altKey) return null;
-  if (event.ctrlKey || event.metaKey) return event.key.toLowerCase() === "a" ? { action: "all" } : null;
-  if (MOVES.has(event.key)) return { action: "move", key: event.key, extend: event.shiftKey };
-  if (event.key === " ") return { action: "toggle" };
-  if (event.key === "Enter") return { action: "confirm" };
-  if (event.key === "Escape") return { action: "leave" };
-  const digit = /^(?:Digit|Numpad)(\d)$/.exec(event.code ?? "")?.[1];
-  if (digit === "0") return { action: "notSure" };
-  if (digit) return Number(digit) <= Math.min(classCount, 9) ? { action: "class", index: Number(digit) - 1 } : null;
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  if (FIXED[key]) return { action: FIXED[key] };
-  const index = FREE.indexOf(key) + 9;
-  return index >= 9 && index < classCount ? { action: "class", index } : null;
+  /** What the room's key does here too, or null. */
+  answerAt(key) {
+    const found = this.room.at(key);
+    return found && AS_IN_THE_ROOM.has(found.action) ? found : null;
+  }
+
+  /** The key of an action, "class:3" among them; "" where it has none. */
+  keyOf(action) {
+    for (const [key, own] of this.byKey) if (own === action) return key;
+    const key = this.room.keyOf(action);
+    return MOVES.has(key) || key in FIXED ? "" : key;
+  }
+
+  /** {action, index?, key?, extend?} or null where the key is not for the grid. */
+  asked(event) {
+    if (event.altKey) return null;
+    if (event.ctrlKey || event.metaKey) return event.key.toLowerCase() === "a" ? { action: "all" } : null;
+    if (MOVES.has(event.key)) return { action: "move", key: event.key, extend: event.shiftKey };
+    if (event.key === "Escape") return { action: "leave" };
+    const key = keyName(event);
+    const action = this.byKey.get(key);
+    return action ? { action } : this.answerAt(key);
+  }
 }

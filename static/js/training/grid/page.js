@@ -1,16 +1,20 @@
 /* The grid: binds controls, tiles, choices, answers and the map together. */
-import { getJson, postJson } from "../../shared/api.js";
+import { saveState } from "../../labeling/status.js";
+import { getJson } from "../../shared/api.js";
+import { newId } from "../../shared/ids.js";
 import { Answering } from "./answering.js";
 import { aroundCrop } from "./around.js";
 import { bindHands } from "./hands.js";
 import { Controls } from "./controls.js";
+import { GridKeys } from "./keys.js";
 import { EmbeddingMap } from "./map.js";
 import { Pictures, sideFor } from "./pictures.js";
 import { Popup } from "./popup.js";
 import { Selection } from "./selection.js";
+import { gridOutbox, keepSending } from "./sending.js";
 import { Steps } from "./steps.js";
 import { Tiles } from "./tiles.js";
-import { counted, savingWords, tileWords } from "./words.js";
+import { counted, missingWords, tileWords } from "./words.js";
 
 const find = (id) => document.getElementById(id);
 const main = find("main");
@@ -20,28 +24,30 @@ const names = new Map(config.classes.map(({ key, name }) => [key, name]));
 const colors = new Map(config.classes.map(({ key, color }) => [key, color]));
 const grid = find("grid");
 const selection = new Selection();
-const page = { crops: [], displays: [], total: 0, ranking: "", unit: "", sort: "", start: 0 };
+const page = { crops: [], displays: [], total: 0, ranking: "", unit: "", sort: "", start: 0, isLoading: false };
 let asked = 0;
+let waiting = new Map();
 
-const pictures = new Pictures(config.urls.grid_pixels, {
-  arrived: () => {
-    tiles.redraw();
-    countPainted();
-  },
-  failed: (error) => say(`Some crops could not be loaded: ${error.message}.`, "warn"),
+const pictures = new Pictures(config.urls.grid_pixels, () => {
+  countPainted();
+  refresh();
 });
 const tiles = new Tiles(grid, { describe, shown: (places) => pictures.want(places.map((at) => page.crops[at]?.id)) });
 const controls = new Controls(find("grid-form"), () => load());
 const popup = new Popup(find("grid-popup"), config.urls.context);
-const steps = new Steps({
-  post: (kind, body) => postJson(kind === "undo" ? config.urls.undo : config.urls.bulk, body, token),
-  newId: () => crypto.randomUUID(),
-  events: {
-    changed: () => refreshSaving(),
-    done: (request, reply) => answering.took(request, reply),
-    refused: (request, error) => say(`Not taken: ${error.message}`, "bad"),
+const outbox = gridOutbox(config, token, {
+  changed: () => refresh(),
+  saved: (item, reply) => {
+    steps.saved(item, reply);
+    answering.took(item, reply);
+  },
+  refused: (item, error) => {
+    steps.refused(item);
+    say(`Not taken: ${error.message}`, "bad");
   },
 });
+const steps = new Steps({ outbox, urls: config.urls, annotator: config.user, newId });
+const keys = new GridKeys(config.keys, config.classes.length);
 const answering = new Answering({ find, config, names, page, selection, steps, pictures, changed: () => refresh(), say });
 const { context, open, pin } = aroundCrop({ config, page, names, grid, popup, selection, controls });
 const map = config.map && find("map-panel") ? new EmbeddingMap(find, config, (lasso) => { controls.lasso = lasso; controls.anew(); }) : null;
@@ -53,9 +59,10 @@ function countPainted() {
 
 function describe(place) {
   const crop = page.crops[place];
-  const other = selection.has(place) ? answering.others.get(place) : undefined;
-  const words = tileWords(crop, names, { other, unit: page.unit, sort: page.sort });
-  const key = other ?? crop.answer?.label ?? crop.predicted;
+  const other = answering.otherOf(place);
+  const given = waiting.get(crop.id);
+  const words = tileWords(crop, names, { other, waiting: given, unit: page.unit, sort: page.sort });
+  const key = given?.classes?.[0] ?? other ?? crop.answer?.label ?? crop.predicted;
   const isChosen = selection.has(place);
   return {
     ...words, id: crop.id, canvas: pictures.get(crop.id), color: key ? colors.get(key) : null,
@@ -71,6 +78,7 @@ function side() {
 /** Asks for the page that the controls describe and shows it from its top. */
 async function load() {
   const run = (asked += 1);
+  page.isLoading = true;
   Object.assign(main.dataset, { state: "loading", loads: String(run) });
   performance.mark("grid-asked");
   try {
@@ -87,6 +95,7 @@ async function load() {
 }
 
 function show(error) {
+  page.isLoading = false;
   selection.reset(page.crops.length);
   answering.reset();
   tiles.resize(Number(controls.value("size")));
@@ -107,6 +116,7 @@ function sentence(text) {
 
 /** Brings everything that depends on what is chosen up to date. */
 function refresh() {
+  waiting = steps.waiting();
   tiles.redraw();
   const number = selection.size;
   find("grid-chosen").textContent = answering.isExceptions ? `${counted(number)} marked as wrong` : `${number.toLocaleString("en")} selected`;
@@ -115,14 +125,21 @@ function refresh() {
   find("grid-before").disabled = page.start === 0;
   find("grid-after").disabled = to >= page.total;
   find("grid-newer").hidden = page.is_newest !== false;
+  find("grid-missing").textContent = missingWords(pictures.missing);
   answering.refresh();
+  refreshSaving();
 }
 
 function refreshSaving() {
-  const { text, tone } = savingWords(steps);
-  find("grid-saved").textContent = text;
+  const { trouble, savedAt, retryAt } = outbox;
+  const { text, tone, kind } = saveState({ waiting: steps.unsent, trouble, savedAt, retryAt }, Date.now());
+  if (find("grid-saved").textContent !== text) find("grid-saved").textContent = text;
   find("grid-saved").dataset.tone = tone;
-  find("undo").disabled = !steps.past.length || steps.waiting.length > 0;
+  find("login-again").hidden = kind !== "auth";
+  // Told once, not with every second of the next wait.
+  if (tone !== "quiet" && kind !== find("grid-saved").dataset.kind) say(text, tone);
+  find("grid-saved").dataset.kind = kind;
+  find("undo").disabled = !steps.past.length;
   main.dataset.unsent = String(steps.unsent);
 }
 
@@ -157,6 +174,7 @@ const actions = {
   class: ({ index }) => answering.choose("label", config.classes[index]?.key),
   notSure: () => answering.choose("not_sure"),
   bad: () => answering.choose("bad_crop"),
+  wrong: () => answering.choose("wrong_object"),
   confirm: () => answering.confirm(),
   undo: () => answering.undo(),
   context: () => context(selection.active),
@@ -167,8 +185,10 @@ const actions = {
 };
 
 bindHands({
-  find, config, grid, tiles, selection, answering, controls, pictures, popup, steps, actions, refresh, turn, context, open, resized: () => pictures.show(page.crops, page.displays, side()),
+  find, keys, grid, tiles, selection, answering, controls, pictures, popup, actions, refresh, turn, context, open, resized: () => pictures.show(page.crops, page.displays, side()),
 });
+keepSending(outbox);
+setInterval(refreshSaving, 1000);
 refreshSaving();
 if (find("grid-form").dataset.ranked === "true") load();
 else main.dataset.state = "ready";

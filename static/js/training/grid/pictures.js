@@ -1,5 +1,6 @@
 /* Pixels of many crops in few requests, painted once each with the reading room's renderer. */
 import { getBytes } from "../../shared/api.js";
+import { waitAfter } from "../../shared/outbox.js";
 import { Painter } from "../../shared/painter.js";
 import { unpack } from "./packed.js";
 
@@ -13,9 +14,9 @@ export function sideFor(px) {
 }
 
 export class Pictures {
-  /** arrived(ids) is called when crops were painted; failed(error) when a request was not answered. */
-  constructor(url, { arrived, failed }) {
-    Object.assign(this, { url, arrived, failed });
+  /** changed() is called when crops were painted, and when some did not come. */
+  constructor(url, changed) {
+    Object.assign(this, { url, changed });
     // A texture per small picture costs more than to compute it: the renderer without a graphics card.
     this.painter = new Painter({ webgl: false });
     this.clear();
@@ -25,15 +26,26 @@ export class Pictures {
     this.canvases = new Map();
     this.queue = [];
     this.known = new Map();
+    this.begin();
+  }
+
+  /** Forgets requests that are under way, and what became of earlier ones. */
+  begin() {
+    clearTimeout(this.timer);
     this.loading = 0;
     this.run = (this.run ?? 0) + 1;
+    Object.assign(this, { timer: null, failures: 0, lacking: new Set() });
+  }
+
+  /** How many crops were asked for and did not come. */
+  get missing() {
+    return this.lacking.size;
   }
 
   /** Another page: its crops with their displays, in the order in which they are wanted. */
   show(crops, displays, side) {
     if (this.side !== side) this.clear();
-    this.run += 1;
-    this.loading = 0;
+    this.begin();
     this.side = side;
     this.displays = displays;
     this.known = new Map(crops.map((crop) => [crop.id, crop]));
@@ -53,6 +65,7 @@ export class Pictures {
   }
 
   pump() {
+    if (this.timer !== null) return;
     while (this.loading < PARALLEL && this.queue.length) this.load(this.queue.splice(0, AT_ONCE), this.run);
   }
 
@@ -63,12 +76,31 @@ export class Pictures {
       if (run !== this.run) return;
       const { meta, blocks } = unpack(buffer);
       meta.crops.forEach((id, at) => this.paint(id, blocks[at]));
-      this.arrived(meta.crops);
-    } catch (error) {
-      if (run === this.run) this.failed(error);
+      this.failures = 0;
+    } catch {
+      if (run !== this.run) return;
+      this.putBack(ids);
     }
-    if (run !== this.run) return;
+    // Crops that the server left out of its reply are lacking as well.
+    for (const id of ids) this.lacking[this.canvases.has(id) ? "delete" : "add"](id);
     this.loading -= 1;
+    this.pump();
+    this.changed();
+  }
+
+  /** What did not come is asked for again behind the others; requests that fail together count once. */
+  putBack(ids) {
+    this.queue.push(...ids.filter((id) => !this.canvases.has(id)));
+    if (this.timer !== null) return;
+    this.failures += 1;
+    this.timer = setTimeout(() => this.retry(), waitAfter(this.failures));
+  }
+
+  /** Asks again at once for what did not come: the line may be back. */
+  retry() {
+    if (this.timer === null) return;
+    clearTimeout(this.timer);
+    this.timer = null;
     this.pump();
   }
 

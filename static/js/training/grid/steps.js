@@ -1,5 +1,4 @@
-/* Answers to many crops at once: cut into requests, sent until the server has them, and taken back. Knows no page. */
-import { waitAfter } from "../../shared/outbox.js";
+/* Answers to many crops at once: cut into requests, handed to the outbox, and taken back. Knows no page. */
 
 const MOST_AT_ONCE = 500;
 
@@ -10,9 +9,9 @@ export function isOpen({ answer }) {
 
 /**
  * Requests that give one answer to these crops, at most 500 each, one window per request.
- * choice: {answer, classes}; context: {ranking, displays, opinions, newId, now}.
+ * choice: {answer, classes}; context: {ranking, displays, opinions, annotator, newId, now}.
  */
-export function requestsFor(crops, choice, { ranking, displays, opinions, newId, now }) {
+export function requestsFor(crops, choice, { ranking, displays, opinions, annotator, newId, now }) {
   const groups = new Map();
   for (const crop of crops.filter(isOpen)) {
     const own = groups.get(crop.display) ?? [];
@@ -20,9 +19,9 @@ export function requestsFor(crops, choice, { ranking, displays, opinions, newId,
   }
   const requests = [];
   for (const [display, own] of groups) {
-    for (let start = 0; start < own.length; start += MOST_AT_ONCE) {
-      const part = own.slice(start, start + MOST_AT_ONCE);
-      requests.push({ ...choice, window: windowOf(displays[display]), ranking, answered_at: now().toISOString(), items: part.map(item) });
+    for (const part of parts(own)) {
+      const shared = { ...choice, window: windowOf(displays[display]), ranking, annotator };
+      requests.push({ ...shared, answered_at: now().toISOString(), items: part.map(item) });
     }
   }
   return requests;
@@ -33,84 +32,72 @@ export function requestsFor(crops, choice, { ranking, displays, opinions, newId,
   }
 }
 
+function parts(list) {
+  return Array.from({ length: Math.ceil(list.length / MOST_AT_ONCE) }, (_, at) => list.slice(at * MOST_AT_ONCE, (at + 1) * MOST_AT_ONCE));
+}
+
 function windowOf({ channels }) {
   return channels.map(({ low, high, on = true }) => ({ low, high, on }));
 }
 
-/** Sends requests one after another; what fails for a while is sent again, and every step can be taken back. */
+/** What this page gave, step by step. The outbox sends it in order and keeps it; what comes back is told to `saved`. */
 export class Steps {
-  /** post(kind, body) resolves with the reply or throws an ApiError; events: changed(), done(request, reply), refused(request, error). */
-  constructor({ post, events, newId, setTimer = (job, ms) => setTimeout(job, ms) }) {
-    Object.assign(this, { post, events, newId, setTimer });
-    this.waiting = [];
+  /** urls: {bulk, undo}; annotator: the number of the person; newId(). */
+  constructor({ outbox, urls, annotator, newId }) {
+    Object.assign(this, { outbox, urls, annotator, newId });
     this.past = [];
-    this.failures = 0;
-    this.trouble = null;
-    this.sending = false;
-    this.savedAt = null;
   }
 
+  /** How many answers, and answers taken back, wait. */
   get unsent() {
-    return this.waiting.reduce((sum, { body }) => sum + body.items.length, 0);
+    return this.outbox.items.reduce((sum, { body }) => sum + body.items.length, 0);
+  }
+
+  /** What waits for each crop: crop -> {answer, classes}; an answer that is taken back has neither. */
+  waiting() {
+    const found = new Map();
+    for (const { kind, body, crops } of this.outbox.items) {
+      if (kind === "bulk") for (const { crop } of body.items) found.set(crop, body);
+      else for (const crop of crops ?? []) found.set(crop, {});
+    }
+    return found;
   }
 
   /** One step of the user's: all of its requests are taken back together. */
   add(bodies) {
-    if (!bodies.length) return null;
-    const step = { saved: [] };
-    this.past.push(step);
-    for (const body of bodies) this.waiting.push({ kind: "bulk", body, step });
-    this.flush();
-    return step;
+    if (!bodies.length) return;
+    // Until the server has said which items stand, any of them may.
+    const requests = bodies.map((body) => ({ id: this.newId(), body, standing: body.items }));
+    this.past.push(requests);
+    for (const { id, body } of requests) this.outbox.add({ id, kind: "bulk", url: this.urls.bulk, body });
   }
 
-  /** Takes the last step back; false where there is none, or where it has still to arrive. */
+  /** Takes the last step back. How many of its answers had never left, or null where there is no step. */
   undo() {
-    if (this.waiting.length || !this.past.length) return false;
-    const step = this.past.pop();
-    for (let start = 0; start < step.saved.length; start += MOST_AT_ONCE) {
-      const part = step.saved.slice(start, start + MOST_AT_ONCE);
-      const items = part.map((answer) => ({ client_id: this.newId(), answer }));
-      this.waiting.push({ kind: "undo", body: { items }, step });
+    const requests = this.past.pop();
+    if (!requests) return null;
+    const dropped = requests.filter(({ id }) => this.outbox.cancel(id));
+    const sent = requests.filter((request) => !dropped.includes(request)).flatMap(({ standing }) => standing);
+    for (const part of parts(sent)) {
+      const items = part.map((given) => ({ client_id: this.newId(), answer: given.client_id }));
+      const body = { items, annotator: this.annotator };
+      this.outbox.add({ id: this.newId(), kind: "bulk-undo", url: this.urls.undo, body, crops: part.map(({ crop }) => crop) });
     }
-    this.flush();
-    return true;
+    return dropped.reduce((sum, { body }) => sum + body.items.length, 0);
   }
 
-  async flush() {
-    if (this.sending) return;
-    this.sending = true;
-    this.events.changed();
-    while (this.waiting.length && (await this.sendFirst()));
-    this.sending = false;
-    this.events.changed();
+  /** The server's word on a request: what it did not store need not be taken back. */
+  saved({ id }, { results }) {
+    const stored = new Set(results.filter(({ outcome }) => outcome === "saved").map((row) => row.client_id));
+    this.keep(id, (item) => stored.has(item.client_id));
   }
 
-  async sendFirst() {
-    const [request] = this.waiting;
-    try {
-      const reply = await this.post(request.kind, request.body);
-      this.waiting.shift();
-      Object.assign(this, { failures: 0, trouble: null, savedAt: new Date() });
-      if (request.kind === "bulk") {
-        request.step.saved.push(...reply.results.filter(({ outcome }) => outcome === "saved").map(({ client_id: id }) => id));
-      }
-      this.events.done(request, reply);
-      return true;
-    } catch (error) {
-      return this.failed(request, error);
-    }
+  refused({ id }) {
+    this.keep(id, () => false);
   }
 
-  failed(request, error) {
-    if (error.kind === "refused" || error.kind === "forbidden") {
-      this.waiting.shift();
-      this.events.refused(request, error);
-      return true;
-    }
-    this.failures += 1;
-    this.trouble = error.kind ?? "server";
-    this.setTimer(() => this.flush(), waitAfter(this.failures));
-    return false;
+  keep(id, test) {
+    const request = this.past.flat().find((one) => one.id === id);
+    if (request) request.standing = request.standing.filter(test);
   }
 }

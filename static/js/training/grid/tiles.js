@@ -11,6 +11,7 @@ export class Tiles {
     this.tiles = new Map();
     this.size = 96;
     this.count = 0;
+    this.active = 0;
     this.layout = layoutOf({ width: 300, size: this.size, count: 0 });
     holder.addEventListener("scroll", () => this.refreshSoon(), { passive: true });
     new ResizeObserver(() => this.resize()).observe(holder);
@@ -19,6 +20,7 @@ export class Tiles {
   /** Another page, from its top. */
   show(count) {
     this.count = count;
+    this.active = 0;
     for (const tile of this.tiles.values()) tile.remove();
     this.tiles.clear();
     this.holder.scrollTop = 0;
@@ -59,6 +61,8 @@ export class Tiles {
   add(place) {
     const tile = document.createElement("div");
     tile.className = "grid-tile";
+    // It may have been scrolled out of sight and come back.
+    tile.classList.toggle("active", place === this.active);
     tile.setAttribute("role", "option");
     tile.dataset.place = String(place);
     const frame = document.createElement("div");
@@ -103,6 +107,7 @@ export class Tiles {
 
   /** Makes the tile the active one and brings it into sight. */
   activate(place) {
+    this.active = place;
     if (!this.count) return this.holder.removeAttribute("aria-activedescendant");
     this.holder.scrollTop = scrolledTo(this.layout, place, this.holder.scrollTop, this.holder.clientHeight);
     this.refresh();

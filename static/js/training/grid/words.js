@@ -14,12 +14,16 @@ export function answerName({ answer, classes, kind, label }, names) {
 }
 
 /** {text, name, tone} of a tile: what it shows, what is read aloud, and how it looks. */
-export function tileWords(crop, names, { other, unit = "", sort = "" } = {}) {
+export function tileWords(crop, names, { other, waiting, unit = "", sort = "" } = {}) {
   const parts = [`crop ${crop.id}`];
   if (crop.answer) parts.push(`you said ${answerName(crop.answer, names)}${crop.answer.is_bulk ? ", in the grid" : ""}`);
   if (crop.predicted) parts.push(`predicted ${names.get(crop.predicted) ?? crop.predicted}, ${Math.round(100 * crop.probability)} %`);
   const value = valueText(crop, sort, unit);
   if (value) parts.push(value);
+  if (waiting?.answer) {
+    const given = answerName(waiting, names);
+    return { text: `${given} …`, name: [...parts, `your answer ${given} waits to be saved`].join(", "), tone: "waiting" };
+  }
   if (other) return { text: `→ ${names.get(other) ?? other}`, name: [...parts, `will be ${names.get(other) ?? other}`].join(", "), tone: "other" };
   if (crop.answer) return { text: answerName(crop.answer, names), name: parts.join(", "), tone: "answered" };
   if (["size", "outlier", "similar"].includes(sort)) return { text: value, name: parts.join(", "), tone: "open" };
@@ -45,11 +49,13 @@ export function stepWords(results) {
   return [`${counted(saved)} answered.`, ...rest].join(" ");
 }
 
-/** The state of saving: "saved 12:03:07", "12 answers wait, offline". */
-export function savingWords({ unsent, trouble, savedAt }) {
-  if (unsent && trouble === "offline") return { text: `${counted(unsent, "answer")} wait: offline, sent again soon`, tone: "warn" };
-  if (unsent && trouble === "auth") return { text: `${counted(unsent, "answer")} wait: log in again in another tab`, tone: "bad" };
-  if (unsent && trouble) return { text: `${counted(unsent, "answer")} wait: the server is busy, sent again soon`, tone: "warn" };
-  if (unsent) return { text: `saving ${counted(unsent, "answer")} …`, tone: "quiet" };
-  return { text: savedAt ? `saved ${savedAt.toTimeString().slice(0, 8)}` : "", tone: "quiet" };
+/** That pictures are away, and what that means for what is answered. */
+export function missingWords(number) {
+  if (!number) return "";
+  return `${counted(number)} could not be loaded yet: ${number === 1 ? "it is" : "they are"} left out of every answer until shown.`;
+}
+
+/** Why a step left crops out that were chosen. */
+export function unseenWords(number) {
+  return number ? `${counted(number)} left out: not shown yet.` : "";
 }
