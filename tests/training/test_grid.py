@@ -7,9 +7,11 @@ from uuid import uuid4
 import numpy as np
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from imaging.models import Crop
 from labeling.models import Annotation, LabelClass, Membership, QueueEntry, Ranked, Study
+from labeling.services.classes import move_class
 from labeling.services.reads import STREAM
 from tests.factories import add_reader, answer, answer_all, kind_of, make_user
 from tests.training.conftest import Bench
@@ -245,6 +247,28 @@ def test_a_class_that_came_after_the_ranking_hides_its_probabilities(ranked: Ben
     LabelClass.objects.create(study=ranked.study, key="other", name="other", color="#000000", position=7)
     assert ask(ranked, sort="probability").status_code == 400
     assert all(crop["predicted"] is None for crop in ask(ranked).json()["crops"])
+
+
+def predicted_of(bench: Bench) -> dict[int, tuple[str | None, float | None]]:
+    return {crop["id"]: (crop["predicted"], crop["probability"]) for crop in ask(bench, count=1000).json()["crops"]}
+
+
+def test_a_class_that_moves_on_the_keyboard_keeps_its_predictions(ranked: Bench) -> None:
+    before = predicted_of(ranked)
+    move_class(ranked.study.classes.get(key="disc"), ranked.alice, 2)
+    assert [row.key for row in ranked.study.classes.order_by("position")] == ["ring", "disc"]
+    assert predicted_of(ranked) == before
+    assert {label for label, _ in before.values()} == {"disc", "ring"}
+
+
+def test_a_class_that_takes_the_place_of_another_takes_no_predictions_over(ranked: Bench) -> None:
+    ring = ranked.study.classes.get(key="ring")
+    LabelClass.objects.create(
+        study=ranked.study, key="other", name="other", color="#000000", position=ring.position + 1
+    )
+    LabelClass.objects.filter(pk=ring.pk).update(retired_at=timezone.now())
+    assert set(predicted_of(ranked).values()) == {(None, None)}
+    assert ids(ask(ranked, predicted="other")) == []
 
 
 def test_crops_of_an_experiment_that_left_the_study_are_gone(ranked: Bench) -> None:
