@@ -10,9 +10,10 @@ from django.test import Client
 from django.utils import timezone
 
 from audit.models import AuditEvent
-from labeling.models import Annotation, ClassExample, Comment, GuidelineVersion, Preferences, Study, Suggestion
+from labeling.models import Annotation, ClassExample, Comment, GuidelineVersion, Lease, Preferences, Study, Suggestion
 from labeling.services.answers import AnswerConflict, AnswerRefused, submit, undo
 from labeling.services.clock import TRUSTED_OFFSET, Times, settled
+from labeling.services.reads import STREAM
 from labeling.services.suggestions import UNLED, Opinion, replace_suggestions
 from tests.factories import answer, fill_queue, make_experiment, make_study, make_user, submission
 from tests.labeling.conftest import Room
@@ -177,17 +178,28 @@ def test_suggestions_come_with_the_crops_where_the_lead_wants_them(room: Room) -
 def test_a_study_that_shows_no_suggestions_tells_none_and_keeps_none(room: Room, settings: dict[str, Any]) -> None:
     assert set(suggest(room, **settings).values()) == {None}
     assert not Suggestion.objects.exists()
-    given = body(room, classes=["ring"], suggested_by=DIGEST)
-    api(room, room.bob, "answers/", given)
-    assert Annotation.objects.get().suggested_by == ""
 
 
 @pytest.mark.parametrize("why", sorted(UNLED))
 def test_crops_whose_answers_judge_something_come_without_one(room: Room, why: str) -> None:
     fill_queue(room.study, room.crops, why=why)
     assert set(suggest(room).values()) == {None}
-    api(room, room.bob, "answers/", body(room, classes=["ring"], suggested_by=DIGEST))
-    assert Annotation.objects.get().suggested_by == ""
+
+
+@pytest.mark.parametrize("meanwhile", ["a random check", "an adjudication", "not shown any more"])
+def test_an_accepted_suggestion_stays_marked_whatever_the_crop_is_by_now(room: Room, meanwhile: str) -> None:
+    """Else the answer would count as an independent reading."""
+    suggest(room, adjudicates=True, reads_per_crop=2)
+    if meanwhile == "a random check":
+        Lease.objects.all().delete()
+        fill_queue(room.study, room.crops, why=STREAM)
+    elif meanwhile == "an adjudication":
+        answer(room.study, room.alice, room.crops[0], "disc")
+        answer(room.study, room.dora, room.crops[0], "ring")
+    else:
+        Study.objects.filter(pk=room.study.pk).update(shows_suggestions=False)
+    assert api(room, room.bob, "answers/", body(room, classes=["ring"], suggested_by=DIGEST)).status_code == 201
+    assert Annotation.objects.get(annotator=room.bob).suggested_by == DIGEST
 
 
 def test_only_the_newest_rankings_opinion_and_open_classes_are_shown(room: Room) -> None:
