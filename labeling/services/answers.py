@@ -235,7 +235,7 @@ def _annotation(
 
 
 def _is_answer_to(lease: Lease | None, annotation: Annotation) -> bool:
-    """Whether the answer is one to what was handed out: an edit of a first read is none to the re-read of its crop."""
+    """Whether the answer is one to what was handed out: an edit of a first read is no re-read."""
     if lease is None or lease.why != RE_READ or is_forgotten(lease):
         return lease is not None
     return annotation.supersedes_id is None or annotation.is_reread

@@ -100,6 +100,11 @@ def in_stream(reads: Iterable[Read]) -> bool:
     return any(read.why == STREAM for read in reads)
 
 
+def independent(reads: Iterable[Read]) -> list[Read]:
+    """Those that may be held against each other: given to this crop alone and without accepting a suggestion."""
+    return [read for read in reads if read.is_independent]
+
+
 def differ(reads: Iterable[Read]) -> bool:
     """Whether not all reads say the same."""
     return len({read.said for read in reads}) > 1
@@ -127,7 +132,8 @@ def awaits_adjudication(study: Study, reads: Collection[Read]) -> bool:
     sure" differs from a class too. Others are where the study adjudicates.
     """
     if in_stream(reads):
-        return len(reads) >= 2 and differ(reads) and not _decided(reads)
+        alone = independent(reads)
+        return len(alone) >= 2 and differ(alone) and not _decided(alone)
     return study.adjudicates and len(reads) >= study.reads_per_crop and disputed(reads)
 
 
@@ -144,14 +150,16 @@ def is_shared(study: Study, crop_key: str) -> bool:
 class Situation:
     """What besides the answers decides on a further read.
 
-    `in_stream`: drawn by the random stream; `differ`: its reads do not all say the same; `disputed`: as the function
-    of that name tells it; `reopened`: a lead wants one more read of an ambiguous crop, and nobody has given it yet.
+    `in_stream`: drawn by the random stream; `differ`: its independent reads do not all say the same; `disputed`: as
+    the function of that name tells it; `reopened`: a lead wants one more read of an ambiguous crop, and nobody has
+    given it yet; `dependent`: how many of its reads are not independent.
     """
 
     in_stream: bool = False
     differ: bool = False
     disputed: bool = False
     reopened: bool = False
+    dependent: int = 0
 
 
 class Cause(StrEnum):
@@ -175,7 +183,8 @@ def situation_of(reads: Sequence[Read], reopened_at: int | None = None, *, drawn
     """The situation of a crop with these reads; `drawn`: the random stream asks for it right now."""
     newest = max((read.number for read in reads), default=0)
     waits = reopened_at is not None and newest <= reopened_at
-    return Situation(drawn or in_stream(reads), differ(reads), disputed(reads), waits)
+    alone = independent(reads)
+    return Situation(drawn or in_stream(reads), differ(alone), disputed(reads), waits, len(reads) - len(alone))
 
 
 def awaiting_reads(study: Study, keys: Mapping[int, str]) -> set[int]:
@@ -203,6 +212,9 @@ def reads_needed(
     more read. A crop of the random stream is read twice, and a third time when the two differ; so is every crop on
     whose class its readers differ, where the study adjudicates. A bad crop or a wrong object needs no further read.
     `per_crop` stands in for the study's number of reads for every crop.
+
+    Shared crops and the random stream are read twice so that two reads can be held against each other: an answer to
+    many crops at once, or one that accepted a suggestion, is none of the two.
     """
     given, at = list(answers), situation or Situation()
     if BAD & set(given):
@@ -212,10 +224,12 @@ def reads_needed(
     if given.count(NOT_SURE) >= AMBIGUOUS_FROM:
         return len(given)
     needed = study.reads_per_crop if per_crop is None else per_crop
-    if at.in_stream or NOT_SURE in given or is_shared(study, crop_key):
+    if NOT_SURE in given:
         needed = max(needed, 2)
-    if at.in_stream and at.differ and len(given) >= 2:
-        needed = max(needed, 3)
+    if at.in_stream or is_shared(study, crop_key):
+        needed = max(needed, 2 + at.dependent)
+    if at.in_stream and at.differ:
+        needed = max(needed, 3 + at.dependent)
     if study.adjudicates and at.disputed and len(given) >= needed:
         needed = len(given) + 1
     return needed

@@ -13,11 +13,12 @@ from labeling.services.answers import AnswerRefused
 from labeling.services.bulk import BulkItem, BulkResult, BulkStep, Outcome, submit_bulk, undo_bulk
 from labeling.services.progress import by_annotator, left_out_of_agreement, reads_table
 from labeling.services.queue import next_crops
-from labeling.services.reads import STREAM
+from labeling.services.reads import SECOND_READ, STREAM, awaiting_reads
 from labeling.services.stream import stream_crops
 from labeling.services.summary import agreement_of
-from tests.factories import answer, make_experiment, make_user
+from tests.factories import add_reader, answer, make_experiment, make_user
 from tests.labeling.conftest import Room
+from training.services.labels import FURTHER_READS, standing_answers
 
 
 def step(crops: Any, label: str = "disc", **more: Any) -> BulkStep:
@@ -150,6 +151,22 @@ def test_agreement_leaves_bulk_and_suggested_answers_out_and_says_how_many(room:
     client = Client()
     client.force_login(room.alice)
     assert "11 answers left out" in client.get(f"/studies/{room.study.pk}/").content.decode()
+
+
+def test_a_shared_crop_that_was_answered_in_bulk_is_read_twice_by_itself(room: Room) -> None:
+    """Else agreement would never get its pair."""
+    Study.objects.update(overlap_share=1.0)
+    room.study.refresh_from_db()
+    crop = room.crops[0]
+    submit_bulk(room.study, room.bob, step([crop]))
+    for reader, others in ((room.dora, 1), (room.alice, 2)):
+        assert crop.pk in {row.crop_id for row in next_crops(room.study, reader, 12)}
+        assert standing_answers(room.study).further_read[0] == FURTHER_READS.index(SECOND_READ)
+        answer(room.study, reader, crop)
+        assert len(reads_table(room.study)) == others
+    assert awaiting_reads(room.study, {crop.pk: crop.key}) == set()
+    assert standing_answers(room.study).further_read[0] == 0
+    assert crop.pk not in {row.crop_id for row in next_crops(room.study, add_reader(room.study, "erin"), 12)}
 
 
 def test_a_page_answered_at_once_is_no_pace(room: Room) -> None:
