@@ -41,6 +41,11 @@ def is_lead(user: Any, study: Study) -> bool:
     return user.is_superuser or study.memberships.filter(user=user, role=Membership.Role.LEAD).exists()
 
 
+def reads_blind(user: Any, study: Study) -> bool:
+    """Whether the user must learn neither experiments nor opinions: so do annotators of a blind study."""
+    return study.is_blind and not is_lead(user, study)
+
+
 def studies_led_by(user: Any) -> QuerySet[Study]:
     """Studies that the user leads; administrators lead all."""
     if user.is_superuser:

@@ -226,9 +226,23 @@ def test_comments_are_read_by_everybody_but_in_a_blind_study_by_leads_and_their_
     address = f"crops/{room.crops[0].pk}/comments/"
     for user in (room.bob, room.dora):
         assert api(room, user, address, {"text": f" <b>{user}</b> "}).status_code == 201
+        answer(room.study, user, room.crops[0])
     assert len(api(room, room.bob, address).json()) == seen
     assert [row["text"] for row in api(room, room.alice, address).json()] == ["<b>bob</b>", "<b>dora</b>"]
     assert AuditEvent.objects.filter(action="crop.commented").count() == 2
+
+
+@pytest.mark.parametrize("why", [STREAM, "uncertain"])
+def test_what_others_wrote_is_read_once_a_reader_has_judged_the_crop_alone(room: Room, why: str) -> None:
+    fill_queue(room.study, room.crops, why=why)
+    address = f"crops/{room.crops[0].pk}/comments/"
+    answer(room.study, room.bob, room.crops[0])
+    api(room, room.bob, address, {"text": "clearly a disc"})
+    api(room, room.dora, address, {"text": "mine"})
+    said = [[row["text"] for row in api(room, user, address).json()] for user in (room.dora, room.alice)]
+    assert said == [["mine"], ["clearly a disc", "mine"]]
+    answer(room.study, room.dora, room.crops[0])
+    assert len(api(room, room.dora, address).json()) == 2
 
 
 @pytest.mark.parametrize("text", ["", "   ", "x" * 2001, None])

@@ -202,6 +202,16 @@ def test_blind_annotators_learn_neither_predictions_nor_others_nor_where_a_crop_
     assert {ask(ranked, ranked.alice, **query).status_code for query in hidden[:2]} == {200}
 
 
+def test_blind_readers_are_not_shown_answers_that_may_be_asked_again(ranked: Bench) -> None:
+    Study.objects.update(is_blind=True, reread_share=0.1, reread_after_items=3)
+    newest = {crop.pk for crop in ranked.crops[5:8]}
+    for query in ({"state": "labelled"}, {"given": "disc"}, {"given": "ring"}):
+        assert set(ids(ask(ranked, ranked.bob, **query))) <= newest
+    shown = {crop["id"] for crop in ask(ranked, ranked.bob, count=1000).json()["crops"] if crop["answer"]}
+    assert shown == set(ids(ask(ranked, ranked.bob, state="labelled"))) == newest
+    assert len(ids(ask(ranked, ranked.alice, state="labelled"))) == 8
+
+
 def test_pixels_of_many_crops_come_in_one_reply_for_members_alone(ranked: Bench) -> None:
     from imaging.services.pixels import crop_pixels
 

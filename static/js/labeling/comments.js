@@ -28,7 +28,7 @@ export class Comments {
     this.dialog.showModal();
     this.text.focus();
     try {
-      this.list(await this.get(this.address()), "No comments yet.");
+      this.list(await this.get(this.address()), "No comments to show. Those of others come once you have answered.");
     } catch (error) {
       this.list([], `The comments cannot be shown: ${error.message}.`);
     }
