@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from labeling.api.plain import plain_json
 from labeling.services import access
 from labeling.services.answers import AnswerRefused
 from labeling.services.bulk import MOST_AT_ONCE, BulkItem, BulkStep, Outcome, submit_bulk, undo_bulk
@@ -33,7 +34,9 @@ class BulkIn(serializers.Serializer[Any]):
     answer = serializers.CharField(max_length=20)
     classes = serializers.ListField(child=serializers.CharField(max_length=100), default=list, max_length=20)
     answered_at = serializers.DateTimeField()
-    window = serializers.ListField(child=serializers.DictField(), default=list, max_length=64)
+    window = serializers.ListField(
+        child=serializers.DictField(), default=list, max_length=64, validators=[plain_json]
+    )
     ranking = serializers.CharField(max_length=64, allow_blank=True, default="")
     source = serializers.RegexField("^(room|api)$", default="room")
 

@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from labeling.api.payloads import ranking_payload
+from labeling.api.plain import plain_json
 from labeling.models import Annotation, Comment, LabelClass, Preferences, Study
 from labeling.services.access import reads_blind
 from labeling.services.answers import ANY
@@ -95,7 +96,9 @@ class AnswerIn(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=200, allow_blank=True, default="")
     shown_at = serializers.DateTimeField(allow_null=True, default=None)
     answered_at = serializers.DateTimeField()
-    window = serializers.ListField(child=serializers.DictField(), default=list, max_length=64)
+    window = serializers.ListField(
+        child=serializers.DictField(), default=list, max_length=64, validators=[plain_json]
+    )
     ranking = serializers.CharField(max_length=64, allow_blank=True, default="")
     source = serializers.ChoiceField(choices=["room", "api"], default="room")
     reason_code = serializers.ChoiceField(choices=Annotation.Reason.choices, allow_blank=True, default="")
@@ -341,8 +344,10 @@ class CommentSerializer(serializers.ModelSerializer[Comment]):
 class PreferencesSerializer(serializers.ModelSerializer[Preferences]):
     """Keys of one's own by action, where they differ from the usual ones, and what the room looked like."""
 
-    keys = serializers.DictField(child=serializers.CharField(max_length=40, allow_blank=True, trim_whitespace=False))
-    view = serializers.DictField()
+    keys = serializers.DictField(
+        child=serializers.CharField(max_length=40, allow_blank=True, trim_whitespace=False), validators=[plain_json]
+    )
+    view = serializers.DictField(validators=[plain_json])
 
     class Meta:
         model = Preferences

@@ -10,7 +10,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from audit import services as audit
-from audit.statements import Bound, Insertion, Rows, Statement, ask_all, columns, records, stored
+from audit.statements import LARGEST_NUMBER, Bound, Insertion, Rows, Statement, ask_all, columns, records, stored
 from imaging.models import Crop
 from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, QueueEntry, RequestedCrop, Study
 from labeling.services.clock import Times, settled
@@ -110,7 +110,7 @@ def submit(study: Study, user: Any, submission: Submission) -> tuple[Annotation,
     """
     sent, crops, *classes = ask_all(
         _SENT_BEFORE.of(client_id=submission.client_id),
-        _IN_POOL.of(study=study.pk, crop=submission.crop_id),
+        _IN_POOL.of(study=study.pk, crop=min(submission.crop_id, LARGEST_NUMBER)),
         # PostgreSQL stores no NUL, and refuses to look for one.
         *(_OPEN_CLASS.of(study=study.pk, key=key) for key in submission.classes[:1] if "\0" not in key),
     )

@@ -183,6 +183,20 @@ def test_answered_crops_leave_the_queue_and_their_leases_end(room: Room) -> None
     assert not set(held) & {row.crop_id for row in next_crops(room.study, room.bob, 12)}
 
 
+def test_what_stands_twice_in_an_undo_or_was_used_before_is_a_conflict(room: Room) -> None:
+    given = step(room.crops[:3])
+    submit_bulk(room.study, room.bob, given)
+    first, second, third = (item.client_id for item in given.items)
+    one = uuid4()
+    results = undo_bulk(room.study, room.bob, [(one, first), (uuid4(), first), (one, second), (third, third)])
+    assert outcomes(results) == [Outcome.SAVED, *[Outcome.CONFLICT] * 3]
+    assert {row.client_id for row in Annotation.objects.current()} == {second, third}
+    # Sent again, it is still done; the same id for another answer is not.
+    again = undo_bulk(room.study, room.bob, [(one, first), (one, second)])
+    assert outcomes(again) == [Outcome.SAVED, Outcome.CONFLICT]
+    assert again[0].annotation == results[0].annotation
+
+
 def test_over_http_results_come_per_crop_and_strangers_get_nothing(room: Room) -> None:
     client = Client()
     client.force_login(room.bob)

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 
+from labeling.api.plain import plain_json
 from labeling.models import Study
 from labeling.services import access
 from training.models import ModelVersion, TrainingRun
@@ -32,6 +33,7 @@ class TrainingRunSerializer(serializers.ModelSerializer[TrainingRun]):
     """A training run and how far it is."""
 
     study = StudyField(queryset=Study.objects.none())
+    recipe = serializers.JSONField(default=dict, validators=[plain_json])
 
     class Meta:
         model = TrainingRun
