@@ -20,6 +20,8 @@ Rows = list[tuple[Any, ...]]
 # What stands at each place of a statement: the name of a slot, or "" and a value that is always the same.
 Places = tuple[tuple[str, Any], ...]
 Table = TypeVar("Table", bound=models.Model)
+# The largest number of a row; a larger one is in no column, and a database's driver may choke on it.
+LARGEST_NUMBER = 2**63 - 1
 # Values that stand for a list while its statement is composed.
 LIST_MARKS = 2
 AMONG = {"postgresql": "= ANY(%s)", "sqlite": "IN (SELECT value FROM json_each(%s))"}

@@ -32,10 +32,10 @@ from labeling.models import (
     Study,
     Suggestion,
 )
-from labeling.services.access import withdraw_sight
 from labeling.services.people import ForgetRefused, forget_person, pseudonym_of
+from labeling.services.queue import lock
 from labeling.services.refusals import StudyRefused
-from labeling.services.settings import refuse_answered
+from labeling.services.settings import refuse_answered, remove_member, store_member
 from labeling.services.studies import study_saved
 
 
@@ -49,10 +49,33 @@ class LabelClassInline(admin.TabularInline):
     readonly_fields = ("merged_into", "split_from")
 
 
+class MembershipForm(forms.ModelForm):
+    """A membership; whose it is stays as it is: another person's is another membership."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.fields["user"].disabled = True
+
+
+class MembershipFormSet(forms.BaseInlineFormSet):
+    """The people of a study, among whom a lead stays."""
+
+    def clean(self) -> None:
+        """Refuse to take the last lead away."""
+        super().clean()
+        leads = [form for form in self.initial_forms if form.initial.get("role") == Membership.Role.LEAD]
+        kept = [form for form in self.forms if form not in self.deleted_forms and hasattr(form, "cleaned_data")]
+        if leads and not any(form.cleaned_data.get("role") == Membership.Role.LEAD for form in kept):
+            raise forms.ValidationError("A study needs a lead: make somebody else its lead first.")
+
+
 class MembershipInline(admin.TabularInline):
     """People of a study."""
 
     model = Membership
+    form = MembershipForm
+    formset = MembershipFormSet
     extra = 0
 
 
@@ -84,12 +107,21 @@ class StudyAdmin(admin.ModelAdmin):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Store classes and people the way the application does: with their event and sight of the experiments."""
+        lock(form.instance)
         super().save_related(request, form, formsets, change)
-        for formset in formsets:
-            for row in formset.deleted_objects:
-                if isinstance(row, Membership):
-                    withdraw_sight(form.instance, row.user)
         study_saved(form.instance, request.user, created=not change)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Store the rows; people come, change their role and go as on the study's own page."""
+        if not isinstance(formset, MembershipFormSet):
+            super().save_formset(request, form, formset, change)
+            return
+        rows = formset.save(commit=False)
+        # Who becomes lead comes first: another one may go then.
+        for member in sorted(rows, key=lambda row: row.role != Membership.Role.LEAD):
+            store_member(member, request.user)
+        for member in formset.deleted_objects:
+            remove_member(member, request.user)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         # Decided once: changing it later would spoil the unbiased stream.

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from labeling.api.persons import of_this_person
+from labeling.api.plain import plain_json
 from labeling.api.serializers import DigestField
 from labeling.services import access
 from labeling.services.answers import AnswerRefused
@@ -41,7 +42,9 @@ class BulkIn(serializers.Serializer[Any]):
     answered_at = serializers.DateTimeField()
     sent_at = serializers.DateTimeField(allow_null=True, default=None)
     annotator = serializers.IntegerField(allow_null=True, default=None)
-    window = serializers.ListField(child=serializers.DictField(), default=list, max_length=64)
+    window = serializers.ListField(
+        child=serializers.DictField(), default=list, max_length=64, validators=[plain_json]
+    )
     ranking = DigestField()
     source = serializers.RegexField("^(room|api)$", default="room")
 

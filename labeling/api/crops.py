@@ -19,7 +19,7 @@ from labeling.services.comments import CommentRefused, add_comment, comments_on
 
 
 class CommentsView(APIView):
-    """Comments on a crop, oldest first; annotators of a blind study read their own only."""
+    """Comments on a crop, oldest first; annotators read those of others once they have answered, if not blind."""
 
     @extend_schema(responses=serializers.CommentSerializer(many=True))
     def get(self, request: Request, pk: int, crop: int) -> Response:

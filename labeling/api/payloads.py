@@ -10,8 +10,8 @@ from audit.statements import Rows, ask_all
 from imaging.models import Crop
 from imaging.services.crops import crops_to_show, shown_crops
 from labeling.api.drawn import drawn
-from labeling.models import Ranked, Study, Suggestion
-from labeling.services.access import is_lead
+from labeling.models import Study, Suggestion
+from labeling.services.access import reads_blind
 from labeling.services.examples import examples_of
 from labeling.services.guidelines_shown import NEWEST, number_in
 from labeling.services.progress import own_counts, pool_size, progress_in
@@ -24,6 +24,11 @@ PREFETCH = 12
 MOST_AT_ONCE = 60
 # What a reader asked for themselves is no secret, and who adjudicates may know it: it tells no answer.
 TOLD_TO_ALL = frozenset({ADJUDICATION, MORE_LIKE_THIS})
+# What a blind reader is told in place of a ranking's note and problem, which may name an experiment.
+PLAIN_WORDS = (
+    "Another encoder ranked than the study's; leads see why.",
+    "The newest answers could not be ranked; leads see why. It is tried again.",
+)
 
 
 def room_state(study: Study, user: Any, count: int) -> dict[str, Any]:
@@ -104,6 +109,10 @@ def _ranking(study: Study, user: Any, rows: Rows) -> dict[str, Any] | None:
     if newest is None:
         return None
     ranked, newer = newest
+    said = (ranked.note, study.ranking_problem)
+    # How many others could not tell is an opinion on the crops to come, and what went wrong may name an experiment.
+    is_blind = (any(said) or ranked.expected_not_sure is not None) and reads_blind(user, study)
+    note, problem = (text and plain for text, plain in zip(said, PLAIN_WORDS)) if is_blind else said
     return {
         "digest": ranked.digest,
         "ranked_at": ranked.ranked_at.isoformat(),
@@ -114,12 +123,13 @@ def _ranking(study: Study, user: Any, rows: Rows) -> dict[str, Any] | None:
         "encoder": ranked.encoder_name or ranked.encoder,
         "answers": ranked.answers,
         "newer_answers": newer,
-        # How many others could not tell is an opinion on the crops to come, which a blind reader must not hear.
-        "expected_not_sure": ranked.expected_not_sure if _may_hear(study, user, ranked) else None,
-        "note": ranked.note,
-        "problem": study.ranking_problem,
+        "expected_not_sure": None if is_blind else ranked.expected_not_sure,
+        "note": note,
+        "problem": problem,
     }
 
 
-def _may_hear(study: Study, user: Any, ranked: Ranked) -> bool:
-    return ranked.expected_not_sure is not None and (not study.is_blind or is_lead(user, study))
+def told_problem(study: Study, user: Any) -> str:
+    """Why the study has no newer ranking, as the user may know it; "" where it has the newest."""
+    is_blind = bool(study.ranking_problem) and reads_blind(user, study)
+    return PLAIN_WORDS[1] if is_blind else study.ranking_problem

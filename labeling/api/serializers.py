@@ -6,7 +6,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from labeling.api.payloads import ranking_payload
+from labeling.api.plain import plain_json
 from labeling.models import Annotation, Comment, LabelClass, Preferences, Study
+from labeling.services.access import reads_blind
 from labeling.services.answers import ANY
 
 
@@ -23,7 +25,7 @@ class RankingOut(serializers.Serializer[Any]):
 
     `note` says why another encoder ranked than the study's, `problem` why there is no newer ranking.
     `expected_not_sure` is the share of the queue that will probably be "not sure"; annotators of a blind study are
-    not told it.
+    not told it, and hear `note` and `problem` in words that name nothing.
     """
 
     digest = serializers.CharField()
@@ -47,11 +49,11 @@ class NewestRankingOut(serializers.Serializer[Any]):
 
 
 class StudySerializer(serializers.ModelSerializer[Study]):
-    """A study with its open classes and its newest ranking."""
+    """A study with its open classes and its newest ranking; `experiments` is null for annotators of a blind one."""
 
     classes = serializers.SerializerMethodField()
     ranking = serializers.SerializerMethodField()
-    experiments = serializers.SlugRelatedField[Any](slug_field="name", many=True, read_only=True)
+    experiments = serializers.SerializerMethodField()
 
     class Meta:
         model = Study
@@ -66,6 +68,12 @@ class StudySerializer(serializers.ModelSerializer[Study]):
         """Classes that take answers, in the order of the keyboard."""
         open_classes = [found for found in row.classes.all() if found.retired_at is None]
         return LabelClassSerializer(open_classes, many=True).data
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField(), allow_null=True))
+    def get_experiments(self, row: Study) -> list[str] | None:
+        """Names of the experiments whose crops are read; null for annotators of a blind study."""
+        is_blind = reads_blind(self.context["request"].user, row)
+        return None if is_blind else [experiment.name for experiment in row.experiments.all()]
 
     @extend_schema_field(RankingOut(allow_null=True))
     def get_ranking(self, row: Study) -> Any:
@@ -96,7 +104,9 @@ class AnswerIn(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=200, allow_blank=True, default="")
     shown_at = serializers.DateTimeField(allow_null=True, default=None)
     answered_at = serializers.DateTimeField()
-    window = serializers.ListField(child=serializers.DictField(), default=list, max_length=64)
+    window = serializers.ListField(
+        child=serializers.DictField(), default=list, max_length=64, validators=[plain_json]
+    )
     ranking = DigestField()
     source = serializers.ChoiceField(choices=["room", "api"], default="room")
     reason_code = serializers.ChoiceField(choices=Annotation.Reason.choices, allow_blank=True, default="")
@@ -342,8 +352,10 @@ class CommentSerializer(serializers.ModelSerializer[Comment]):
 class PreferencesSerializer(serializers.ModelSerializer[Preferences]):
     """Keys of one's own by action, where they differ from the usual ones, and what the room looked like."""
 
-    keys = serializers.DictField(child=serializers.CharField(max_length=40, allow_blank=True, trim_whitespace=False))
-    view = serializers.DictField()
+    keys = serializers.DictField(
+        child=serializers.CharField(max_length=40, allow_blank=True, trim_whitespace=False), validators=[plain_json]
+    )
+    view = serializers.DictField(validators=[plain_json])
 
     class Meta:
         model = Preferences

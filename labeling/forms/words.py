@@ -13,7 +13,8 @@ HINTS = {
     "answers towards the model. Not possible in a blind study.",
     "locks_view": "No zoom and no other contrast: everybody decides on the same picture.",
     "reads_per_crop": "How many annotators read every crop. Bad crops and ambiguous ones are read no further.",
-    "overlap_share": "Of all other crops, the share that a second annotator reads, so that agreement is known.",
+    "overlap_share": "Of all other crops, the share that a second annotator reads, so that agreement is known. "
+    "Answers to many crops at once do not count for it.",
     "adjudicates": "Where two annotators name different classes, a third one decides without seeing either.",
     "routes_not_sure_to_seniors": "What somebody is not sure of goes to members marked as senior under People.",
     "reread_share": "Share of an annotator's own crops that come back to them unannounced. It tells how steady each "

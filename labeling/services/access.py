@@ -6,7 +6,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
-from audit.statements import Statement, columns, records
+from audit.statements import LARGEST_NUMBER, Statement, columns, records
 from imaging.models import Experiment
 from imaging.services.access import grant_view, revoke_view
 from labeling.models import Membership, Study
@@ -27,9 +27,10 @@ def studies_of(user: Any) -> QuerySet[Study]:
 
 def study_for(user: Any, pk: int) -> Study:
     """The study, or Http404: to a stranger a study that exists looks like one that does not."""
+    found: list[Study] = []
     if user.is_superuser:
         found = list(studies_of(user).filter(pk=pk))
-    else:
+    elif pk <= LARGEST_NUMBER:
         found = records(Study, _OWN_STUDY.ask(study=pk, user=user.pk))
     if not found:
         raise Http404("No such study, or you take no part in it.")
@@ -39,6 +40,11 @@ def study_for(user: Any, pk: int) -> Study:
 def is_lead(user: Any, study: Study) -> bool:
     """Whether the user leads the study."""
     return user.is_superuser or study.memberships.filter(user=user, role=Membership.Role.LEAD).exists()
+
+
+def reads_blind(user: Any, study: Study) -> bool:
+    """Whether the user must learn neither experiments nor opinions: so do annotators of a blind study."""
+    return study.is_blind and not is_lead(user, study)
 
 
 def studies_led_by(user: Any) -> QuerySet[Study]:

@@ -10,7 +10,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from audit import services as audit
-from audit.statements import Bound, Insertion, Rows, Statement, ask_all, columns, records, stored
+from audit.statements import LARGEST_NUMBER, Bound, Insertion, Rows, Statement, ask_all, columns, records, stored
 from imaging.models import Crop
 from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, QueueEntry, RequestedCrop, Study
 from labeling.services.clock import Times, settled
@@ -18,7 +18,6 @@ from labeling.services.guidelines_shown import NEWEST, guideline_shown
 from labeling.services.queue import hold_again, one_at_a_time
 from labeling.services.queueing.rereads import is_forgotten, takes_the_place_of
 from labeling.services.reads import ADJUDICATION, RE_READ, READS, Read, awaits_adjudication, reads_in
-from labeling.services.suggestions import may_show
 
 # Why a user was asked, with what probability, by which ranking.
 Asked = tuple[str, float | None, str]
@@ -111,7 +110,7 @@ def submit(study: Study, user: Any, submission: Submission) -> tuple[Annotation,
     """
     sent, crops, *classes = ask_all(
         _SENT_BEFORE.of(client_id=submission.client_id),
-        _IN_POOL.of(study=study.pk, crop=submission.crop_id),
+        _IN_POOL.of(study=study.pk, crop=min(submission.crop_id, LARGEST_NUMBER)),
         # PostgreSQL stores no NUL, and refuses to look for one.
         *(_OPEN_CLASS.of(study=study.pk, key=key) for key in submission.classes[:1] if "\0" not in key),
     )
@@ -220,6 +219,7 @@ def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes:
     with one_at_a_time(study, lease, reads, NEWEST.of(study=study.pk)) as (leases, standing, guideline):
         held = next(iter(records(Lease, leases)), None)
         annotation = _annotation(study, user, crop, held, reads_in(standing, with_void=True)[crop.pk], submission)
+        held = held if _is_answer_to(held, annotation) else None
         offset_s = _fill_given(annotation, submission, guideline)
         _write(annotation, held, classes, offset_s)
     return annotation
@@ -230,13 +230,20 @@ def _annotation(
 ) -> Annotation:
     """The answer as far as it follows from what stands: what it supersedes, and why it was asked."""
     mine = next((read for read in reads if read.annotator == user.pk), None)
-    supersedes, is_reread = takes_the_place_of(study, user, crop.pk, lease, mine)
+    supersedes, is_reread = takes_the_place_of(study, user, crop.pk, lease, mine, submission.replaces)
     _check_replaced(supersedes, submission)
-    asked = _as_handed_out(study, user, crop, lease)
-    others = [read for read in reads if read.annotator != user.pk and not read.is_void]
     annotation = Annotation(study=study, crop=crop, annotator=user, supersedes_id=supersedes, is_reread=is_reread)
+    asked = _as_handed_out(annotation, lease if _is_answer_to(lease, annotation) else None)
+    others = [read for read in reads if read.annotator != user.pk and not read.is_void]
     _fill_asked(annotation, _adjudicating(study, asked, others), submission)
     return annotation
+
+
+def _is_answer_to(lease: Lease | None, annotation: Annotation) -> bool:
+    """Whether the answer is one to what was handed out: an edit of a first read is no re-read."""
+    if lease is None or lease.why != RE_READ or is_forgotten(lease):
+        return lease is not None
+    return annotation.supersedes_id is None or annotation.is_reread
 
 
 def _write(annotation: Annotation, lease: Lease | None, classes: list[LabelClass], offset_s: float) -> None:
@@ -268,8 +275,8 @@ def _fill_asked(annotation: Annotation, asked: Asked, submission: Submission) ->
     why, probability, ranking = asked
     annotation.why_asked, annotation.probability_asked = why, probability
     annotation.ranking = ranking or submission.ranking[:64]
-    is_accepted = submission.answer == Annotation.Answer.LABEL and may_show(annotation.study, why)
-    annotation.suggested_by = submission.suggested_by if is_accepted else ""
+    # Kept whatever may be shown by now: the reader has seen it, and the mark only ever leaves an answer out.
+    annotation.suggested_by = submission.suggested_by if submission.answer == Annotation.Answer.LABEL else ""
 
 
 def _fill_given(annotation: Annotation, submission: Submission, guideline: Rows) -> float:
@@ -291,16 +298,17 @@ def _adjudicating(study: Study, asked: Asked, others: list[Read]) -> Asked:
     return (ADJUDICATION, None, asked[2]) if decides else asked
 
 
-def _as_handed_out(study: Study, user: Any, crop: Crop, lease: Lease | None) -> Asked:
+def _as_handed_out(new: Annotation, lease: Lease | None) -> Asked:
     if lease is not None and not is_forgotten(lease):
         return lease.why, lease.probability, lease.ranking
     # An edit answers the question that was asked before: a crop of the random stream stays one.
-    given = Annotation.objects.filter(study=study, annotator=user, crop=crop)
-    earlier = given.exclude(answer=Annotation.Answer.WITHDRAWN).order_by("-id").first()
+    given = Annotation.objects.filter(study=new.study_id, annotator=new.annotator_id, crop=new.crop_id)
+    edited = given.filter(pk=new.supersedes_id) if new.supersedes_id else given
+    earlier = edited.exclude(answer=Annotation.Answer.WITHDRAWN).order_by("-id").first()
     if earlier is not None:
         return earlier.why_asked, earlier.probability_asked, earlier.ranking
     # Answered without a lease (offline, or after it ended): what the queue says keeps the random stream whole.
-    queued = QueueEntry.objects.filter(study=study, crop=crop).first()
+    queued = QueueEntry.objects.filter(study=new.study_id, crop=new.crop_id).first()
     return (queued.why, queued.probability, queued.ranking) if queued else ("", None, "")
 
 

@@ -100,21 +100,20 @@ def submit_bulk(study: Study, user: Any, step: BulkStep) -> list[BulkResult]:
 def undo_bulk(study: Study, user: Any, items: Sequence[tuple[UUID, UUID]]) -> list[BulkResult]:
     """Withdraw bulk answers of the user: pairs of a new client id and that of the answer; a result per pair.
 
-    A conflict where the answer stands no more, or was not given to many crops at once.
+    A conflict where the answer stands no more, was not given to many crops at once, or stands twice in the step, and
+    where the new client id was used for anything else.
     """
     _check_size(items)
     with transaction.atomic():
         lock(study)
-        standing = _standing_by_client(study, user, [answer for _, answer in items])
-        done = _done_before(study, user, [client for client, _ in items])
-        fresh = {client: standing[answer] for client, answer in items if client not in done and answer in standing}
+        fresh = _to_withdraw(study, user, items)
         rows = [_withdrawal(client, row) for client, row in fresh.items()]
         made = {row.client_id: row for row in Annotation.objects.bulk_create(rows)}
         if made:
             crops = sorted(row.crop_id for row in rows)
             audit.record("answers.bulk_undone", study, actor=audit.actor_of(user), detail={"crops": crops})
-    known = done | {client: (row.crop_id, row.pk) for client, row in made.items()}
-    return [_undone(client, known) for client, _ in items]
+        done = _done_before(study, user, items)
+    return [_undone(client, answer, done) for client, answer in items]
 
 
 def _check_size(items: Sequence[Any]) -> None:
@@ -228,10 +227,27 @@ def _standing_by_client(study: Study, user: Any, answers: Sequence[UUID]) -> dic
     return {row.client_id: row for row in mine}
 
 
-def _done_before(study: Study, user: Any, clients: Sequence[UUID]) -> dict[UUID, tuple[int, int]]:
+def _to_withdraw(study: Study, user: Any, items: Sequence[tuple[UUID, UUID]]) -> dict[UUID, Annotation]:
+    """The standing answer that each new client id takes back; the first of two that name the same answer has it."""
+    standing = _standing_by_client(study, user, [answer for _, answer in items])
+    used = set(
+        Annotation.objects.filter(client_id__in=[client for client, _ in items]).values_list("client_id", flat=True)
+    )
+    fresh: dict[UUID, Annotation] = {}
+    for client, answer in items:
+        if client not in used and client not in fresh and answer in standing:
+            fresh[client] = standing.pop(answer)
+    return fresh
+
+
+def _done_before(
+    study: Study, user: Any, items: Sequence[tuple[UUID, UUID]]
+) -> dict[tuple[UUID, UUID], tuple[int, int]]:
+    """Crop and number of each withdrawal that stands, by its client id and that of the answer that it takes back."""
     withdrawn = Annotation.objects.filter(study=study, annotator=user, answer=Annotation.Answer.WITHDRAWN)
-    rows = withdrawn.filter(client_id__in=clients).values_list("client_id", "crop_id", "pk")
-    return {client: (crop, number) for client, crop, number in rows}
+    rows = withdrawn.filter(client_id__in=[client for client, _ in items])
+    told = rows.values_list("client_id", "supersedes__client_id", "crop_id", "pk")
+    return {(client, answer): (crop, number) for client, answer, crop, number in told}
 
 
 def _withdrawal(client_id: UUID, row: Annotation) -> Annotation:
@@ -241,8 +257,8 @@ def _withdrawal(client_id: UUID, row: Annotation) -> Annotation:
     )  # fmt: skip
 
 
-def _undone(client: UUID, known: dict[UUID, tuple[int, int]]) -> BulkResult:
-    if client not in known:
+def _undone(client: UUID, answer: UUID, done: dict[tuple[UUID, UUID], tuple[int, int]]) -> BulkResult:
+    if (client, answer) not in done:
         return BulkResult(client, 0, Outcome.CONFLICT, None, "This answer stands no more; it was changed elsewhere.")
-    crop, number = known[client]
+    crop, number = done[client, answer]
     return BulkResult(client, crop, Outcome.SAVED, number)

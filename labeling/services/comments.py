@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 
 from audit import services as audit
 from imaging.models import Crop
-from labeling.models import Comment, Study
+from labeling.models import Annotation, Comment, Study
 from labeling.services.access import is_lead
 
 LONGEST = 2000
@@ -32,8 +32,17 @@ def add_comment(study: Study, user: Any, crop: Crop, text: str) -> Comment:
 
 
 def comments_on(study: Study, user: Any, crop: Crop) -> QuerySet[Comment]:
-    """Comments on the crop that the user may read, oldest first: in a blind study annotators read their own only."""
+    """Comments on the crop that the user may read, oldest first: their own, and all once they have answered it.
+
+    Before that a word of somebody else would be an opinion on what they are to judge. In a blind study annotators
+    read their own only; leads read everything.
+    """
     rows = Comment.objects.filter(study=study, crop=crop).select_related("author").order_by("id")
-    if study.is_blind and not is_lead(user, study):
+    if not is_lead(user, study) and (study.is_blind or not _has_answered(study, user, crop)):
         rows = rows.filter(author=user)
     return rows
+
+
+def _has_answered(study: Study, user: Any, crop: Crop) -> bool:
+    """Whether an answer of the user to this crop alone stands."""
+    return Annotation.objects.reads().filter(study=study, crop=crop, annotator=user, is_bulk=False).exists()

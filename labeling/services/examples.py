@@ -8,17 +8,23 @@ from audit import services as audit
 from imaging.models import Crop
 from labeling.models import ClassExample, LabelClass, Study
 from labeling.services.queue import lock
+from labeling.services.reads import awaiting_reads
 from labeling.services.refusals import StudyRefused
 
 LONGEST_NOTE = 200
 # A sheet that is looked at between two answers shows no more.
 MOST_EXAMPLES = 24
+WAITS = (
+    "Crop {} still waits for a reader, whom an example would tell the answer: choose one that is read as often as it "
+    "needs, or read it first."
+)
 
 
 def add_example(row: LabelClass, lead: Any, crop_id: int, note: str = "") -> ClassExample:
     """Show the crop as an example of the class; once more gives it another note.
 
-    StudyRefused for a crop that is not of the study, and beyond 24 examples of a class.
+    StudyRefused for a crop that is not of the study, for one that somebody has still to read, who would be told the
+    answer, and beyond 24 examples of a class.
     """
     crop = Crop.objects.filter(pk=crop_id, image__sample__experiment__studies=row.study).first()
     if crop is None:
@@ -29,6 +35,8 @@ def add_example(row: LabelClass, lead: Any, crop_id: int, note: str = "") -> Cla
         known = row.examples.filter(crop=crop).first()
         if known is None and row.examples.count() >= MOST_EXAMPLES:
             raise StudyRefused(f"'{row.name}' has {MOST_EXAMPLES} examples, as many as fit: remove one first.")
+        if known is None and awaiting_reads(row.study, {crop.pk: crop.key}):
+            raise StudyRefused(WAITS.format(crop.pk))
         if known is not None and known.note == note:
             return known
         found, _ = ClassExample.objects.update_or_create(

@@ -16,6 +16,7 @@ from audit import services as audit
 from imaging.models import Experiment
 from labeling.models import Invitation, Lease, Membership, Preferences, RequestedCrop, Sitting, SkippedCrop
 from labeling.services.imports.people import forget_in_reports
+from labeling.services.invitations import withdraw_links_of
 
 # What a study keeps for a person while they read; nothing of it is an answer.
 WORKING = (Lease, RequestedCrop, SkippedCrop, Sitting, Preferences)
@@ -74,6 +75,8 @@ def _end_sessions(user: Any) -> None:
 def _end_work(user: Any) -> None:
     for model in WORKING:
         model._default_manager.filter(user=user).delete()
+    for member in user.memberships.select_related("study"):
+        withdraw_links_of(member.study, user)
     user.memberships.all().delete()
     Experiment.viewers.through.objects.filter(user=user).delete()
     user.groups.clear()

@@ -72,7 +72,7 @@ def reads_in(rows: Iterable[tuple[Any, ...]], *, with_void: bool = False) -> dic
 
 def read_rows(study: Study, crops: Any = None) -> Iterator[tuple[int, int, int, str, str]]:
     """Crop, number, annotator, kind of answer and class ("" without) of the same reads: for who wants no objects."""
-    for crop, number, annotator, answer, key, _, is_void, _, _ in _reads(study.pk, crops):
+    for crop, number, annotator, answer, key, _, is_void, _ in _reads(study.pk, crops):
         if not is_void:
             yield crop, number, annotator, answer, key or ""
 
@@ -110,7 +110,7 @@ def in_stream(reads: Iterable[Read]) -> bool:
 
 
 def independent(reads: Iterable[Read]) -> list[Read]:
-    """The reads that a random check may rest on: neither bulk answers nor accepted suggestions nor imported ones."""
+    """Those that may be held against each other: no bulk answer, no accepted suggestion, nothing out of a file."""
     return [read for read in reads if read.is_independent]
 
 
@@ -141,8 +141,8 @@ def awaits_adjudication(study: Study, reads: Collection[Read]) -> bool:
     sure" differs from a class too. Others are where the study adjudicates.
     """
     if in_stream(reads):
-        given = independent(reads)
-        return len(given) >= 2 and differ(given) and not _decided(given)
+        alone = independent(reads)
+        return len(alone) >= 2 and differ(alone) and not _decided(alone)
     return study.adjudicates and len(reads) >= study.reads_per_crop and disputed(reads)
 
 
@@ -159,16 +159,16 @@ def is_shared(study: Study, crop_key: str) -> bool:
 class Situation:
     """What besides the answers decides on a further read.
 
-    `in_stream`: drawn by the random stream; `differ`: the reads that a random check rests on do not all say the
-    same, and `apart` is how many others there are; `disputed`: as the function of that name tells it; `reopened`: a
-    lead wants one more read of an ambiguous crop, and nobody has given it yet.
+    `in_stream`: drawn by the random stream; `differ`: its independent reads do not all say the same; `disputed`: as
+    the function of that name tells it; `reopened`: a lead wants one more read of an ambiguous crop, and nobody has
+    given it yet; `dependent`: how many of its reads are not independent.
     """
 
     in_stream: bool = False
     differ: bool = False
     disputed: bool = False
     reopened: bool = False
-    apart: int = 0
+    dependent: int = 0
 
 
 class Cause(StrEnum):
@@ -192,9 +192,8 @@ def situation_of(reads: Sequence[Read], reopened_at: int | None = None, *, drawn
     """The situation of a crop with these reads; `drawn`: the random stream asks for it right now."""
     newest = max((read.number for read in reads), default=0)
     waits = reopened_at is not None and newest <= reopened_at
-    testing = independent(reads)
-    apart = len(reads) - len(testing)
-    return Situation(drawn or in_stream(reads), differ(testing), disputed(reads), waits, apart)
+    alone = independent(reads)
+    return Situation(drawn or in_stream(reads), differ(alone), disputed(reads), waits, len(reads) - len(alone))
 
 
 def awaiting_reads(study: Study, keys: Mapping[int, str]) -> set[int]:
@@ -222,6 +221,9 @@ def reads_needed(
     more read. A crop of the random stream is read twice, and a third time when the two differ; so is every crop on
     whose class its readers differ, where the study adjudicates. A bad crop or a wrong object needs no further read.
     `per_crop` stands in for the study's number of reads for every crop.
+
+    Shared crops and the random stream are read twice so that two reads can be held against each other: an answer to
+    many crops at once, or one that accepted a suggestion, is none of the two.
     """
     given, at = list(answers), situation or Situation()
     if BAD & set(given):
@@ -231,12 +233,12 @@ def reads_needed(
     if given.count(NOT_SURE) >= AMBIGUOUS_FROM:
         return len(given)
     needed = study.reads_per_crop if per_crop is None else per_crop
-    if NOT_SURE in given or is_shared(study, crop_key):
+    if NOT_SURE in given:
         needed = max(needed, 2)
-    if at.in_stream:
-        # Imported answers stand beside the two or three reads of a random check, and in place of none.
-        is_differing = at.differ and len(given) - at.apart >= 2
-        needed = max(needed, (3 if is_differing else 2) + at.apart)
+    if at.in_stream or is_shared(study, crop_key):
+        needed = max(needed, 2 + at.dependent)
+    if at.in_stream and at.differ:
+        needed = max(needed, 3 + at.dependent)
     if study.adjudicates and at.disputed and len(given) >= needed:
         needed = len(given) + 1
     return needed

@@ -62,16 +62,29 @@ def set_member(study: Study, lead: Any, username: str, role: str) -> Membership:
         raise StudyRefused(f"There is no account '{username}': ask the administrator of this site to make one.")
     with transaction.atomic():
         lock(study)
+        member = study.memberships.filter(user=user).first() or Membership(study=study, user=user)
+        member.role = role
+        return store_member(member, lead)
+
+
+def store_member(member: Membership, lead: Any) -> Membership:
+    """Store a membership that is new or was changed: what it lets the person see, and hand on, follows its role."""
+    study, user = member.study, member.user
+    with transaction.atomic():
+        lock(study)
         known = study.memberships.filter(user=user).first()
-        if known is not None and role != Membership.Role.LEAD:
+        if known is not None and member.role != Membership.Role.LEAD:
             _refuse_last_lead(known)
-        member = join(study, user, role, is_simulated=known.is_simulated if known else False)
+        member.save()
+        join(study, user, member.role, is_simulated=member.is_simulated)
         # Who led a blind study saw its experiments; as one of its annotators they see crops only.
-        if known is not None and known.role == Membership.Role.LEAD != role:
+        if known is not None and known.role == Membership.Role.LEAD != member.role:
             withdraw_links_of(study, user)
             if study.is_blind:
                 withdraw_sight(study, user)
-        audit.record("member.set", member, actor=audit.actor_of(lead), detail={"study": study.pk, "role": role})
+        audit.record(
+            "member.set", member, actor=audit.actor_of(lead), detail={"study": study.pk, "role": member.role}
+        )
     return member
 
 

@@ -24,6 +24,7 @@ from labeling.services.invitations import (
     invitation_for,
 )
 from labeling.services.members import sees
+from labeling.services.queue import lock
 
 # Wrong links are counted like wrong passwords, under a name that nobody can have.
 GUESSES = {"username": "(invitation)"}
@@ -79,6 +80,8 @@ def _newcomer(request: HttpRequest, invitation: Invitation) -> HttpResponse:
         return render(request, "labeling/join.html", context, status=400 if form.errors else 200)
     with transaction.atomic():
         user = form.save()
+        # Before the first event, as everywhere.
+        lock(invitation.study)
         audit.record("account.made", user, actor=audit.actor_of(user), detail={"invitation": invitation.pk})
         accept(invitation, user)
     login(request, user, backend=BACKEND)

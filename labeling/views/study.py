@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from imaging.services.access import experiment_for
-from labeling.api.payloads import ranking_payload
+from labeling.api.payloads import ranking_payload, told_problem
 from labeling.models import Study
 from labeling.services import access, progress
 from labeling.services.ambiguous import ambiguous_crops
@@ -56,6 +56,7 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
         "is_lead": is_lead,
         "own": own,
         "ranking": ranking_payload(study, request.user),
+        "ranking_problem": told_problem(study, request.user),
         "progress": {"answered": progress.answered_crops(study), "total": progress.pool_size(study)},
     }
     if is_lead:

@@ -16,6 +16,7 @@ from labeling.services.examples import add_example
 from labeling.services.guidelines import change_guidelines
 from labeling.services.invitations import invite
 from labeling.services.studies import NewClass
+from tests.factories import answer
 
 SERIOUS = ("serious", "critical")
 
@@ -35,7 +36,10 @@ def furnished(study: Study) -> Study:
     lead = _lead()
     split_class(study.classes.get(key="other"), lead, [NewClass("debris", "debris"), NewClass("dead", "dead cell")])
     add_class(study, lead, "long-name", "late telophase, “with” commas, <script> and an emoji 🔬 " * 3, "#e59e05")
+    Study.objects.filter(pk=study.pk).update(overlap_share=0.0)
+    study.refresh_from_db()
     for crop in Crop.objects.order_by("id")[:3]:
+        answer(study, lead, crop, "round")
         add_example(study.classes.get(key="round"), lead, crop.pk, "typical")
     change_guidelines(study, lead, "Look at the marked object.\nRound: ratio below 1.2.", "first text")
     change_guidelines(

@@ -300,15 +300,17 @@ def test_what_only_leads_may_do_is_refused_to_annotators(world: World) -> None:
 def test_models_of_a_blind_study_are_shown_to_its_leads_alone(world: World) -> None:
     model = ModelVersion.objects.get()
     pages = [f"/studies/{world.study.pk}/models/", f"/models/{model.pk}/", f"/api/v1/models/{model.pk}/"]
+    pages.append(f"/api/v1/training-runs/{model.run_id}/")
     around = ["/", f"/studies/{world.study.pk}/"]
     for is_blind in (False, True):
         Study.objects.filter(pk=world.study.pk).update(is_blind=is_blind)
         for user, may in ((world.alice, True), (world.bob, not is_blind)):
             client = client_of(user)
             replies = [client.get(address) for address in pages]
-            assert [reply.status_code for reply in replies] == [200 if may else 403] * 3
+            assert [reply.status_code for reply in replies] == [200 if may else 403] * 4
             assert may or all("This study is blind" in text_of(reply) for reply in replies)
             assert client.get("/api/v1/models/").json()["count"] == may
+            assert client.get("/api/v1/training-runs/").json()["count"] == (TrainingRun.objects.count() if may else 0)
             assert [pages[0] in text_of(client.get(address)) for address in around] == [may, may]
 
 

@@ -1,5 +1,6 @@
 """The reading room over HTTP: what a browser sends and gets, also when it sends nonsense."""
 
+import json
 import re
 from typing import Any
 from uuid import uuid4
@@ -12,9 +13,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from imaging.services.pixels import crop_pixels
-from labeling.models import Annotation, Study
+from labeling.models import Annotation, Preferences, Study
+from labeling.services.answers import AnswerRefused, submit
 from labeling.services.queue import NewEntry, RankingInfo, replace_queue
-from tests.factories import answer, fill_queue
+from tests.factories import answer, fill_queue, submission
 from tests.labeling.conftest import Room
 
 
@@ -158,8 +160,53 @@ def test_lists_come_in_pages_whatever_is_asked(room: Room) -> None:
         answer(room.study, room.bob, crop)
     page = client_of(room.bob).get(url(room, "answers/?limit=2")).json()
     assert (page["count"], len(page["results"])) == (3, 2)
-    for odd in ("limit=-1", "limit=x", "offset=99999999999999999999", "limit=0"):
+    for odd in ("limit=-1", "limit=x", "offset=99999999999999999999", "limit=0", "limit=99999999999999999999"):
         assert client_of(room.bob).get(url(room, f"answers/?{odd}")).status_code in (200, 400)
+
+
+@pytest.mark.parametrize("user", ["alice", "bob"])
+def test_a_number_that_no_row_can_have_is_not_found(room: Room, user: str) -> None:
+    client, big = client_of(getattr(room, user)), 99999999999999999999
+    pages = (f"/studies/{big}/read/", f"/api/v1/studies/{big}/next/", f"/api/v1/studies/{big}/")
+    assert [client.get(address).status_code for address in pages] == [404] * 3
+    change = {"choice": "label:disc", "client_id": str(uuid4()), "replaces": str(uuid4())}
+    assert client.post(f"/studies/{room.study.pk}/mine/{big}/change/", change).status_code in (302, 404, 409)
+    with pytest.raises(AnswerRefused, match=f"Crop {big} is not in the pool"):
+        submit(room.study, getattr(room, user), submission(big))
+
+
+ODD_JSON = ['{"name": "a\\u0000b"}', '{"a\\ud800": 1}', '{"low": 1e999}', '{"a": [["\\udfff"]]}']
+ODD_JSON.append('{"a": "' + "x" * 40_000 + '"}')
+
+
+@pytest.mark.parametrize("odd", ODD_JSON)
+def test_json_that_a_database_or_a_file_cannot_hold_is_refused(room: Room, odd: str) -> None:
+    client, moment = client_of(room.bob), timezone.now().isoformat()
+    item = f'"client_id": "{uuid4()}", "crop": {room.crops[0].pk}'
+    step = f'"answer": "label", "classes": ["disc"], "answered_at": "{moment}", "window": [{odd}]'
+    for address, given in (
+        (url(room, "answers/"), f"{{{item}, {step}}}"),
+        (url(room, "bulk/"), f'{{"items": [{{{item}}}], {step}}}'),
+    ):
+        assert client.post(address, given, content_type="application/json").status_code == 400
+    # A key's name is text: whatever number is sent becomes one.
+    for name in ("view",) if "1e999" in odd else ("view", "keys"):
+        reply = client.patch("/api/v1/preferences/", f'{{"{name}": {odd}}}', content_type="application/json")
+        assert reply.status_code == 400
+    assert not Annotation.objects.exists() and not Preferences.objects.exists()
+
+
+@pytest.mark.parametrize("text", ["a\\u0000b", "half \\ud800 pair"])
+def test_text_that_a_database_or_a_file_cannot_hold_is_refused(room: Room, text: str) -> None:
+    given = json.dumps(body(room))[:-1]
+    for field in ('"reason": "{}"', '"classes": ["{}"]', '"ranking": "{}"', '"suggested_by": "{}"'):
+        sent = f"{given}, {field.format(text)}}}"
+        assert (
+            client_of(room.bob).post(url(room, "answers/"), sent, content_type="application/json").status_code == 400
+        )
+    address = url(room, f"crops/{room.crops[0].pk}/comments/")
+    sent = f'{{"text": "{text}"}}'
+    assert client_of(room.bob).post(address, sent, content_type="application/json").status_code == 400
 
 
 def ranking_of(room: Room, user: Any) -> dict[str, Any]:

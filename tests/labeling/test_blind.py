@@ -9,8 +9,9 @@ from django.test import Client
 
 from imaging.models import Experiment
 from imaging.services.access import experiments_of
-from labeling.models import Study
+from labeling.models import Ranked, Study
 from labeling.services.access import withdraw_sight
+from labeling.services.studies import set_ranking_problem
 from tests.factories import add_reader, answer, crops_of, fill_queue, make_experiment, make_study, make_user
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +47,30 @@ def test_addresses_of_pixels_are_lasting_and_tell_nothing_of_the_experiment(expe
     assert len({version[:4] for version in versions}) == 4
     assert versions == re.findall(r"pixels/\?v=(\w{16})\"", again)
     assert crops_of(experiment)[0].shard[:8] not in first and experiment.name not in first
+
+
+@pytest.mark.parametrize("is_blind", [True, False])
+def test_annotators_of_a_blind_study_learn_no_name_of_an_experiment_from_what_is_said_of_the_study(
+    tmp_path: Path, is_blind: bool
+) -> None:
+    named = make_experiment(tmp_path, "drug B")
+    alice = make_user()
+    study = make_study(alice, named, is_blind=is_blind)
+    bob = add_reader(study, "bob")
+    fill_queue(study, crops_of(named)[:4])
+    set_ranking_problem(study, "The experiments differ: drug B: 2.")
+    Ranked.objects.update(note="Computing drug B failed.", expected_not_sure=0.5)
+    base = f"/api/v1/studies/{study.pk}"
+    for user, sees in ((alice, True), (bob, not is_blind)):
+        client = Client()
+        client.force_login(user)
+        replies = [client.get(address) for address in (f"{base}/ranking/", f"/studies/{study.pk}/")]
+        ranking = replies[0].json()["ranking"]
+        assert ranking["problem"] and ranking["note"] and (ranking["expected_not_sure"] == 0.5) == sees
+        study_told = client.get(f"{base}/").json()
+        assert study_told["experiments"] == (["drug B"] if sees else None)
+        assert [bool(re.search("drug B", reply.content.decode())) for reply in replies] == [sees] * 2
+        assert ("drug B" in str([study_told, client.get(f"{base}/next/").json()])) == sees
 
 
 def test_an_annotator_of_an_open_study_sees_them(experiment: Experiment) -> None:

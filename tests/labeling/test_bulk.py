@@ -14,11 +14,12 @@ from labeling.services.answers import AnswerRefused
 from labeling.services.bulk import BulkItem, BulkResult, BulkStep, Outcome, submit_bulk, undo_bulk
 from labeling.services.progress import by_annotator, left_out_of_agreement, reads_table
 from labeling.services.queue import next_crops
-from labeling.services.reads import STREAM
+from labeling.services.reads import SECOND_READ, STREAM, awaiting_reads
 from labeling.services.stream import stream_crops
 from labeling.services.summary import agreement_of
-from tests.factories import answer, make_experiment, make_user
+from tests.factories import add_reader, answer, make_experiment, make_user
 from tests.labeling.conftest import Room
+from training.services.labels import FURTHER_READS, standing_answers
 
 
 def step(crops: Any, label: str = "disc", **more: Any) -> BulkStep:
@@ -183,6 +184,22 @@ def test_agreement_leaves_bulk_and_suggested_answers_out_and_says_how_many(room:
     assert "11 answers left out" in client.get(f"/studies/{room.study.pk}/").content.decode()
 
 
+def test_a_shared_crop_that_was_answered_in_bulk_is_read_twice_by_itself(room: Room) -> None:
+    """Else agreement would never get its pair."""
+    Study.objects.update(overlap_share=1.0)
+    room.study.refresh_from_db()
+    crop = room.crops[0]
+    submit_bulk(room.study, room.bob, step([crop]))
+    for reader, others in ((room.dora, 1), (room.alice, 2)):
+        assert crop.pk in {row.crop_id for row in next_crops(room.study, reader, 12)}
+        assert standing_answers(room.study).further_read[0] == FURTHER_READS.index(SECOND_READ)
+        answer(room.study, reader, crop)
+        assert len(reads_table(room.study)) == others
+    assert awaiting_reads(room.study, {crop.pk: crop.key}) == set()
+    assert standing_answers(room.study).further_read[0] == 0
+    assert crop.pk not in {row.crop_id for row in next_crops(room.study, add_reader(room.study, "erin"), 12)}
+
+
 def test_a_page_answered_at_once_is_no_pace(room: Room) -> None:
     submit_bulk(room.study, room.bob, step(room.crops))
     [row] = by_annotator(room.study)
@@ -195,6 +212,20 @@ def test_answered_crops_leave_the_queue_and_their_leases_end(room: Room) -> None
     submit_bulk(room.study, room.bob, step([crop for crop in room.crops if crop.pk in held]))
     assert not Lease.objects.filter(user=room.bob).exists()
     assert not set(held) & {row.crop_id for row in next_crops(room.study, room.bob, 12)}
+
+
+def test_what_stands_twice_in_an_undo_or_was_used_before_is_a_conflict(room: Room) -> None:
+    given = step(room.crops[:3])
+    submit_bulk(room.study, room.bob, given)
+    first, second, third = (item.client_id for item in given.items)
+    one = uuid4()
+    results = undo_bulk(room.study, room.bob, [(one, first), (uuid4(), first), (one, second), (third, third)])
+    assert outcomes(results) == [Outcome.SAVED, *[Outcome.CONFLICT] * 3]
+    assert {row.client_id for row in Annotation.objects.current()} == {second, third}
+    # Sent again, it is still done; the same id for another answer is not.
+    again = undo_bulk(room.study, room.bob, [(one, first), (one, second)])
+    assert outcomes(again) == [Outcome.SAVED, Outcome.CONFLICT]
+    assert again[0].annotation == results[0].annotation
 
 
 def test_over_http_results_come_per_crop_and_strangers_get_nothing(room: Room) -> None:

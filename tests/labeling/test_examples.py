@@ -2,16 +2,19 @@
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client
 
 from audit.models import AuditEvent
-from labeling.models import ClassExample, LabelClass, Study
+from labeling.models import Annotation, ClassExample, LabelClass, Study
+from labeling.services.answers import undo
 from labeling.services.classes import add_class, retire_class
 from labeling.services.examples import MOST_EXAMPLES, add_example, examples_of, remove_example
+from labeling.services.reads import STREAM
 from labeling.services.refusals import StudyRefused
-from tests.factories import crops_of, make_experiment, make_user
+from tests.factories import answer, crops_of, make_experiment, make_user
 from tests.labeling.conftest import Room
 
 
@@ -23,6 +26,30 @@ def client_of(user: Any) -> Client:
 
 def of(room: Room, key: str) -> LabelClass:
     return room.study.classes.get(key=key)
+
+
+@pytest.fixture(autouse=True)
+def read(room: Room) -> None:
+    """Dora has read every crop, once each as the study wants it."""
+    for crop in room.crops:
+        answer(room.study, room.dora, crop)
+
+
+@pytest.mark.parametrize("waits", ["unread", "random check", "shared", "planned"])
+def test_a_crop_that_somebody_has_still_to_read_is_no_example(room: Room, waits: str) -> None:
+    crop = room.crops[0]
+    if waits == "unread":
+        undo(room.study, room.dora, uuid4(), Annotation.objects.get(crop=crop).client_id)
+    elif waits == "random check":
+        Annotation.objects.filter(crop=crop).update(why_asked=STREAM)
+    else:
+        Study.objects.update(**({"overlap_share": 1.0} if waits == "shared" else {"reads_per_crop": 2}))
+    row = LabelClass.objects.select_related("study").get(key="disc")
+    with pytest.raises(StudyRefused, match=f"Crop {crop.pk} still waits for a reader"):
+        add_example(row, room.alice, crop.pk)
+    for reader in (room.bob, room.alice)[: 2 if waits == "unread" else 1]:
+        answer(row.study, reader, crop)
+    add_example(row, room.alice, crop.pk)
 
 
 def test_an_example_is_shown_once_and_another_note_replaces_the_first(room: Room) -> None:

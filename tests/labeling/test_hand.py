@@ -15,6 +15,7 @@ from labeling.models import (
     ClassExample,
     Comment,
     GuidelineVersion,
+    Lease,
     Preferences,
     SkippedCrop,
     Study,
@@ -23,6 +24,7 @@ from labeling.models import (
 from labeling.services.answers import AnswerConflict, AnswerRefused, submit, undo
 from labeling.services.clock import TRUSTED_OFFSET, Times, settled
 from labeling.services.export.answers import answer_rows
+from labeling.services.reads import STREAM
 from labeling.services.suggestions import UNLED, Opinion, replace_suggestions
 from tests.factories import answer, fill_queue, make_experiment, make_study, make_user, submission
 from tests.labeling.conftest import Room
@@ -191,17 +193,28 @@ def test_suggestions_come_with_the_crops_where_the_lead_wants_them(room: Room) -
 def test_a_study_that_shows_no_suggestions_tells_none_and_keeps_none(room: Room, settings: dict[str, Any]) -> None:
     assert set(suggest(room, **settings).values()) == {None}
     assert not Suggestion.objects.exists()
-    given = body(room, classes=["ring"], suggested_by=DIGEST)
-    api(room, room.bob, "answers/", given)
-    assert Annotation.objects.get().suggested_by == ""
 
 
 @pytest.mark.parametrize("why", sorted(UNLED))
 def test_crops_whose_answers_judge_something_come_without_one(room: Room, why: str) -> None:
     fill_queue(room.study, room.crops, why=why)
     assert set(suggest(room).values()) == {None}
-    api(room, room.bob, "answers/", body(room, classes=["ring"], suggested_by=DIGEST))
-    assert Annotation.objects.get().suggested_by == ""
+
+
+@pytest.mark.parametrize("meanwhile", ["a random check", "an adjudication", "not shown any more"])
+def test_an_accepted_suggestion_stays_marked_whatever_the_crop_is_by_now(room: Room, meanwhile: str) -> None:
+    """Else the answer would count as an independent reading."""
+    suggest(room, adjudicates=True, reads_per_crop=2)
+    if meanwhile == "a random check":
+        Lease.objects.all().delete()
+        fill_queue(room.study, room.crops, why=STREAM)
+    elif meanwhile == "an adjudication":
+        answer(room.study, room.alice, room.crops[0], "disc")
+        answer(room.study, room.dora, room.crops[0], "ring")
+    else:
+        Study.objects.filter(pk=room.study.pk).update(shows_suggestions=False)
+    assert api(room, room.bob, "answers/", body(room, classes=["ring"], suggested_by=DIGEST)).status_code == 201
+    assert Annotation.objects.get(annotator=room.bob).suggested_by == DIGEST
 
 
 def test_only_the_newest_rankings_opinion_and_open_classes_are_shown(room: Room) -> None:
@@ -243,9 +256,23 @@ def test_comments_are_read_by_everybody_but_in_a_blind_study_by_leads_and_their_
     address = f"crops/{room.crops[0].pk}/comments/"
     for user in (room.bob, room.dora):
         assert api(room, user, address, {"text": f" <b>{user}</b> "}).status_code == 201
+        answer(room.study, user, room.crops[0])
     assert len(api(room, room.bob, address).json()) == seen
     assert [row["text"] for row in api(room, room.alice, address).json()] == ["<b>bob</b>", "<b>dora</b>"]
     assert AuditEvent.objects.filter(action="crop.commented").count() == 2
+
+
+@pytest.mark.parametrize("why", [STREAM, "uncertain"])
+def test_what_others_wrote_is_read_once_a_reader_has_judged_the_crop_alone(room: Room, why: str) -> None:
+    fill_queue(room.study, room.crops, why=why)
+    address = f"crops/{room.crops[0].pk}/comments/"
+    answer(room.study, room.bob, room.crops[0])
+    api(room, room.bob, address, {"text": "clearly a disc"})
+    api(room, room.dora, address, {"text": "mine"})
+    said = [[row["text"] for row in api(room, user, address).json()] for user in (room.dora, room.alice)]
+    assert said == [["mine"], ["clearly a disc", "mine"]]
+    answer(room.study, room.dora, room.crops[0])
+    assert len(api(room, room.dora, address).json()) == 2
 
 
 @pytest.mark.parametrize("text", ["", "   ", "x" * 2001, None])

@@ -9,13 +9,15 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
 
+from audit import services as audit
 from audit.models import AuditEvent
 from imaging.services.access import experiments_of
 from labeling.models import Invitation, Membership, Study
 from labeling.services.invitations import InvitationEnded, InvitationUnknown, accept, invitation_for, invite, revoke
+from labeling.services.queueing import leases
 from labeling.services.refusals import StudyRefused
 from labeling.services.settings import remove_member, set_member
-from tests.factories import make_study, make_user
+from tests.factories import answer, make_study, make_user
 from tests.labeling.conftest import Room
 
 PASSWORD = "correct horse battery"
@@ -144,6 +146,24 @@ def test_a_new_person_makes_an_account_and_takes_part(room: Room) -> None:
     assert room.study.memberships.get(user=erin).role == Membership.Role.ANNOTATOR
     assert client.get(f"/studies/{room.study.pk}/").status_code == 200
     assert AuditEvent.objects.filter(action="account.made", object_id=str(erin.pk)).exists()
+
+
+def test_who_joins_waits_for_the_study_before_the_chain_as_answers_do(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In another order the two would wait for each other."""
+    taken: list[str] = []
+    gate, head = leases._gate, audit.head
+    monkeypatch.setattr(leases, "_gate", lambda study: taken.append("study") or gate(study))
+    monkeypatch.setattr(audit, "head", lambda: taken.append("chain") or head())
+    _, secret = invite(room.study, room.alice, "annotator")
+    for act in (
+        lambda: Client().post(f"/join/{secret}/", newcomer()),
+        lambda: answer(room.study, room.bob, room.crops[0]),
+    ):
+        taken.clear()
+        act()
+        assert taken[0] == "study" and "chain" in taken
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,11 @@ from imaging.models import Experiment
 from labeling.models import Annotation, Comment, Invitation, LabelImport, Lease, Membership, Study
 from labeling.services.export.answers import answer_rows
 from labeling.services.imports.store import take
+from labeling.services.invitations import InvitationEnded, accept, invite
 from labeling.services.people import ForgetRefused, forget_person, pseudonym_of
 from labeling.services.progress import by_annotator
 from labeling.services.queue import next_crops
+from labeling.services.settings import set_member
 from tests.factories import add_reader, answer, crops_of, fill_queue, make_experiment, make_study, make_user
 from tests.labeling.exchange_files import csv_upload
 
@@ -112,6 +114,14 @@ def test_it_ends_log_ins_tokens_memberships_leases_and_sight(study: Study, reade
     assert not Membership.objects.filter(user=reader).exists()
     assert not Lease.objects.filter(user=reader).exists()
     assert not Experiment.objects.filter(viewers=reader).exists()
+
+
+def test_links_that_a_forgotten_person_made_let_nobody_in(study: Study, reader: Any, root: Any) -> None:
+    set_member(study, root, reader.username, "lead")
+    invitation, _ = invite(study, reader, "lead")
+    forget_person(reader, root)
+    with pytest.raises(InvitationEnded):
+        accept(invitation, make_user("erin"))
 
 
 def test_twice_is_once_and_one_event_without_a_name_tells_of_it(study: Study, reader: Any, root: Any) -> None:

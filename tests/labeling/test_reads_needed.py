@@ -11,6 +11,7 @@ from labeling.services.reads import (
     STREAM,
     Cause,
     Read,
+    awaits_adjudication,
     cause_of,
     reads_needed,
     situation_of,
@@ -31,8 +32,12 @@ WHY = st.sampled_from(["", STREAM])
 CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def reads(said: list[tuple[str, str]], why: str = "") -> list[Read]:
-    return [Read(number, number, kind, label, why) for number, (kind, label) in enumerate(said, 1)]
+def reads(said: list[tuple[str, str]], why: str = "", dependent: int = 0) -> list[Read]:
+    """Standing reads, the first so many of them given to many crops at once."""
+    return [
+        Read(number, number, kind, label, why, is_independent=number > dependent)
+        for number, (kind, label) in enumerate(said, 1)
+    ]
 
 
 def needed(study: Study, given_reads: list[Read], per_crop: int | None = None) -> int:
@@ -96,6 +101,36 @@ def test_a_cause_is_given_exactly_where_a_read_is_needed(
     assert (cause == Cause.FIRST) == (spoken_for == 0)
     if cause == Cause.PLANNED:
         assert study.reads_per_crop > 1 and needed(study, rows, per_crop=1) <= spoken_for
+
+
+@CALM
+@given(STUDIES, st.lists(st.just((LABEL, "a")), max_size=6), WHY, st.integers(0, 6))
+def test_a_crop_that_is_read_twice_to_compare_is_read_twice_by_itself(
+    study: Study, said: list[tuple[str, str]], why: str, dependent: int
+) -> None:
+    """An answer to many crops at once is a read, but neither of the two that are compared."""
+    study.overlap_share = 0.0 if why == STREAM else 1.0
+    rows = reads(said, why, dependent)
+    at = situation_of(rows, drawn=why == STREAM)
+    wanted = reads_needed(study, "key", [read.answer for read in rows], at)
+    assert wanted == max(study.reads_per_crop, 2 + min(dependent, len(said)))
+
+
+@CALM
+@given(STUDIES, st.lists(KINDS, min_size=1, max_size=6), st.integers(1, 6))
+def test_what_is_neither_shared_nor_drawn_needs_no_more_reads_for_a_bulk_answer(
+    study: Study, said: list[tuple[str, str]], dependent: int
+) -> None:
+    study.overlap_share = 0.0
+    assert needed(study, reads(said, "", dependent)) == needed(study, reads(said))
+
+
+def test_a_random_check_is_adjudicated_where_two_reads_of_their_own_differ() -> None:
+    study = Study(pk=3, reads_per_crop=1, overlap_share=0.0)
+    rows = reads([(LABEL, "a"), (LABEL, "b")], STREAM, dependent=1)
+    assert not awaits_adjudication(study, rows) and needed(study, rows) == 3
+    rows = reads([(LABEL, "a"), (LABEL, "b"), (LABEL, "a")], STREAM, dependent=1)
+    assert awaits_adjudication(study, rows) and needed(study, rows) == 4
 
 
 @CALM

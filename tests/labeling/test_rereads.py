@@ -10,12 +10,12 @@ from django.test import Client
 from django.utils import timezone
 
 from labeling.models import Annotation, Lease, Study
-from labeling.services.answers import undo
+from labeling.services.answers import AnswerConflict, undo
 from labeling.services.progress import by_class, own_progress, reads_table
 from labeling.services.queue import next_crops, release
 from labeling.services.queueing.reader import Reader
 from labeling.services.queueing.slots import special_slots
-from labeling.services.reads import RE_READ, reads_of
+from labeling.services.reads import RE_READ, STREAM, reads_of
 from labeling.services.sitting import skip
 from tests.factories import answer
 from tests.labeling.conftest import Room
@@ -144,6 +144,37 @@ def test_an_edit_after_a_reread_supersedes_the_reread_and_the_first_answer_stays
     edited = answer(again.study, again.bob, given.crop_id, "disc")
     assert (edited.supersedes_id, edited.is_reread, edited.why_asked) == (given.pk, True, RE_READ)
     assert len(reads_of(again.study)[given.crop_id]) == 1
+
+
+@pytest.mark.parametrize("has_left", [True, False])
+def test_an_edit_that_names_the_first_answer_is_no_reread_although_one_was_asked(again: Room, has_left: bool) -> None:
+    Annotation.objects.update(why_asked=STREAM, probability_asked=0.25)
+    crop = next_crops(again.study, again.bob, 1)[0].crop_id
+    if has_left:
+        release(again.study, again.bob)
+    first = Annotation.objects.get(crop=crop)
+    edited = answer(again.study, again.bob, crop, "ring", replaces=first.client_id)
+    assert (edited.is_reread, edited.supersedes_id) == (False, first.pk)
+    assert (edited.why_asked, edited.probability_asked) == (STREAM, 0.25)
+    given = answer(again.study, again.bob, crop, "disc", replaces=None)
+    assert (given.is_reread, given.supersedes_id, given.why_asked) == (True, None, RE_READ)
+
+
+def test_each_of_two_answers_to_a_crop_is_edited_by_its_name(again: Room) -> None:
+    given = reread(again)
+    first = Annotation.objects.reads().get(crop=given.crop)
+    edited = answer(again.study, again.bob, given.crop_id, "ring", replaces=first.client_id)
+    assert (edited.is_reread, edited.supersedes_id, edited.why_asked) == (False, first.pk, first.why_asked)
+    edited = answer(again.study, again.bob, given.crop_id, "disc", replaces=given.client_id)
+    assert (edited.is_reread, edited.supersedes_id, edited.why_asked) == (True, given.pk, RE_READ)
+
+
+def test_an_edit_of_a_version_that_stands_no_more_is_a_conflict_and_no_reread(again: Room) -> None:
+    crop = next_crops(again.study, again.bob, 1)[0].crop_id
+    old = Annotation.objects.get(crop=crop)
+    answer(again.study, again.bob, crop, "ring", replaces=old.client_id)
+    with pytest.raises(AnswerConflict):
+        answer(again.study, again.bob, crop, "", replaces=old.client_id)
 
 
 def test_an_edit_of_a_crop_that_was_not_read_again_supersedes_the_first_answer(again: Room) -> None:

@@ -151,6 +151,14 @@ def test_a_ceiling_leaves_out_what_will_probably_not_be_told_but_no_random_check
     assert ids(room, room.dora)[0] == room.crops[0].pk
 
 
+@pytest.mark.parametrize("kind", ["experiment", "image"])
+def test_a_ceiling_holds_at_a_place_that_is_kept_too(room: Room, kind: str) -> None:
+    with_odds(room, [0.9, 0.1, None, 0.31, 0.8, 0.3], {4: STREAM})
+    change_sitting(room.study, room.bob, {"not_sure_ceiling": 0.3, "stay_on": kind, "stay_for": 20})
+    # Those that the queue does not hold come too: nothing is expected of them.
+    assert ids(room, room.bob) == [room.crops[place].pk for place in (1, 2, 4, 5, *range(6, 12))]
+
+
 def test_who_has_only_crops_above_the_ceiling_left_is_told_so(room: Room) -> None:
     with_odds(room, [0.9, 0.8])
     change_sitting(room.study, room.bob, {"not_sure_ceiling": 0.3})

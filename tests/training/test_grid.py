@@ -7,9 +7,11 @@ from uuid import uuid4
 import numpy as np
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from imaging.models import Crop
 from labeling.models import Annotation, LabelClass, Membership, QueueEntry, Ranked, Study
+from labeling.services.classes import move_class
 from labeling.services.reads import STREAM
 from tests.factories import add_reader, answer, answer_all, kind_of, make_user
 from tests.training.conftest import Bench
@@ -200,6 +202,16 @@ def test_blind_annotators_learn_neither_predictions_nor_others_nor_where_a_crop_
     assert {ask(ranked, ranked.alice, **query).status_code for query in hidden[:2]} == {200}
 
 
+def test_blind_readers_are_not_shown_answers_that_may_be_asked_again(ranked: Bench) -> None:
+    Study.objects.update(is_blind=True, reread_share=0.1, reread_after_items=3)
+    newest = {crop.pk for crop in ranked.crops[5:8]}
+    for query in ({"state": "labelled"}, {"given": "disc"}, {"given": "ring"}):
+        assert set(ids(ask(ranked, ranked.bob, **query))) <= newest
+    shown = {crop["id"] for crop in ask(ranked, ranked.bob, count=1000).json()["crops"] if crop["answer"]}
+    assert shown == set(ids(ask(ranked, ranked.bob, state="labelled"))) == newest
+    assert len(ids(ask(ranked, ranked.alice, state="labelled"))) == 8
+
+
 def test_pixels_of_many_crops_come_in_one_reply_for_members_alone(ranked: Bench) -> None:
     from imaging.services.pixels import crop_pixels
 
@@ -245,6 +257,28 @@ def test_a_class_that_came_after_the_ranking_hides_its_probabilities(ranked: Ben
     LabelClass.objects.create(study=ranked.study, key="other", name="other", color="#000000", position=7)
     assert ask(ranked, sort="probability").status_code == 400
     assert all(crop["predicted"] is None for crop in ask(ranked).json()["crops"])
+
+
+def predicted_of(bench: Bench) -> dict[int, tuple[str | None, float | None]]:
+    return {crop["id"]: (crop["predicted"], crop["probability"]) for crop in ask(bench, count=1000).json()["crops"]}
+
+
+def test_a_class_that_moves_on_the_keyboard_keeps_its_predictions(ranked: Bench) -> None:
+    before = predicted_of(ranked)
+    move_class(ranked.study.classes.get(key="disc"), ranked.alice, 2)
+    assert [row.key for row in ranked.study.classes.order_by("position")] == ["ring", "disc"]
+    assert predicted_of(ranked) == before
+    assert {label for label, _ in before.values()} == {"disc", "ring"}
+
+
+def test_a_class_that_takes_the_place_of_another_takes_no_predictions_over(ranked: Bench) -> None:
+    ring = ranked.study.classes.get(key="ring")
+    LabelClass.objects.create(
+        study=ranked.study, key="other", name="other", color="#000000", position=ring.position + 1
+    )
+    LabelClass.objects.filter(pk=ring.pk).update(retired_at=timezone.now())
+    assert set(predicted_of(ranked).values()) == {(None, None)}
+    assert ids(ask(ranked, predicted="other")) == []
 
 
 def test_crops_of_an_experiment_that_left_the_study_are_gone(ranked: Bench) -> None:

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 
+from labeling.api.plain import plain_json
 from labeling.models import Study
 from labeling.services import access
 from training.models import ModelVersion, TrainingRun
@@ -32,6 +33,7 @@ class TrainingRunSerializer(serializers.ModelSerializer[TrainingRun]):
     """A training run and how far it is."""
 
     study = StudyField(queryset=Study.objects.none())
+    recipe = serializers.JSONField(default=dict, validators=[plain_json])
 
     class Meta:
         model = TrainingRun
@@ -53,17 +55,37 @@ class PromoteIn(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=1000, allow_blank=True, default="")
 
 
+def _studies(view: GenericViewSet[Any]) -> QuerySet[Study]:
+    """Studies whose runs and models are listed for the user, or may be asked for one by one."""
+    user = view.request.user
+    return model_studies_of(user) if view.action == "list" else access.studies_of(user)
+
+
+def _refuse_blind(user: Any, study: int) -> None:
+    try:
+        model_study_for(user, study)
+    except Forbidden as error:
+        # Django's own would lose its words on the way.
+        raise PermissionDenied(str(error)) from error
+
+
 class TrainingRunViewSet(
     mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.CreateModelMixin, GenericViewSet[TrainingRun]
 ):
-    """Training runs of the user's studies; leads start and cancel them."""
+    """Training runs of the user's studies, of blind ones for leads alone; leads start and cancel them."""
 
     serializer_class = TrainingRunSerializer
     lookup_value_converter = "int"
     queryset = TrainingRun.objects.none()
 
     def get_queryset(self) -> QuerySet[TrainingRun]:
-        return TrainingRun.objects.filter(study__in=access.studies_of(self.request.user))
+        return TrainingRun.objects.filter(study__in=_studies(self))
+
+    def get_object(self) -> TrainingRun:
+        """The run; a blind reader is told why not."""
+        run: TrainingRun = super().get_object()
+        _refuse_blind(self.request.user, run.study_id)
+        return run
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Ask for a training run; it waits for a worker."""
@@ -92,18 +114,12 @@ class ModelVersionViewSet(ReadOnlyModelViewSet[ModelVersion]):
     queryset = ModelVersion.objects.none()
 
     def get_queryset(self) -> QuerySet[ModelVersion]:
-        user = self.request.user
-        studies = model_studies_of(user) if self.action == "list" else access.studies_of(user)
-        return ModelVersion.objects.filter(study__in=studies)
+        return ModelVersion.objects.filter(study__in=_studies(self))
 
     def get_object(self) -> ModelVersion:
         """The model; a blind reader is told why not."""
         model: ModelVersion = super().get_object()
-        try:
-            model_study_for(self.request.user, model.study_id)
-        except Forbidden as error:
-            # Django's own would lose its words on the way.
-            raise PermissionDenied(str(error)) from error
+        _refuse_blind(self.request.user, model.study_id)
         return model
 
     @extend_schema(request=PromoteIn, responses={204: None})

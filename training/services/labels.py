@@ -85,12 +85,13 @@ class AnswerBook:
     """The answers of a study, kept up to date by reading the crops that were answered anew.
 
     What it returns is a function of the set of answers: the same as a reading of everything. Made anew when the
-    study's classes or its rules of reading change.
+    study's classes or its rules of reading change. `classes`: the keys that its columns of votes stand for, in order.
     """
 
     def __init__(self, study: Study) -> None:
         self._study = study
-        self._places = {key: place for place, key in enumerate(class_keys(study))}
+        self.classes = tuple(class_keys(study))
+        self._places = {key: place for place, key in enumerate(self.classes)}
         self._standing: Standing | None = None
         self._count = 0
         self._readings = 0

@@ -25,7 +25,7 @@ from training.worker.changes import Lookout, State
 from training.worker.entries import entries, held_crops
 from training.worker.learned_from import Rules, learned_from, ranking_of
 from training.worker.pool import RankingPool, load_ranking_pool
-from training.worker.saving import Result, save
+from training.worker.saving import CLASSES, Result, save
 from training.worker.suggesting import suggest
 
 logger = logging.getLogger(__name__)
@@ -133,6 +133,8 @@ class RankingWorker:
             ranking = ranking_of(warm.ranker, learned_from(warm.pool, standing, held.crop_ids, rules), rules)
         queue = entries(warm.pool, ranking, standing, held)
         parameters = {"ridge": ranking.ridge, "temperature": ranking.temperature, "held_out": ranking.held_out}
+        # Whoever reads the columns of its probabilities must not rely on today's order of the classes.
+        parameters[CLASSES] = list(warm.book.classes)
         info = RankingInfo(
             digest=ranking.digest,
             strategy=study.strategy,

@@ -22,6 +22,8 @@ from training.worker.pool import Ids
 
 RANKINGS = "rankings"
 SCORES, PROBABILITIES, CROPS = "", ".probabilities", ".crops"
+# Under this name a ranking's parameters keep the key of the class that each column of its probabilities stands for.
+CLASSES = "classes"
 # Files of so many rankings stay: a page may still read those of the last but one.
 KEPT_RANKINGS = 5
 # How many rankings before those are looked at for files that stayed behind.

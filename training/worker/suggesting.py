@@ -5,7 +5,7 @@ import numpy as np
 from labeling.models import Study
 from labeling.services.suggestions import UNLED, Opinion, replace_suggestions, shows
 from training.worker.pool import RankingPool
-from training.worker.saving import Result
+from training.worker.saving import CLASSES, Result
 
 
 def suggest(study: Study, pool: RankingPool, result: Result) -> None:
@@ -19,10 +19,12 @@ def suggest(study: Study, pool: RankingPool, result: Result) -> None:
 def opinions(study: Study, pool: RankingPool, result: Result) -> list[Opinion]:
     """One opinion per queued crop, but none of crops whose answers judge labels or a model."""
     probabilities = result.ranking.probabilities
-    classes = list(study.classes.filter(retired_at__isnull=True).values_list("pk", flat=True))
+    known = dict(study.classes.filter(retired_at__isnull=True).values_list("key", "pk"))
+    keys = result.parameters.get(CLASSES, [])
     # Before two classes are known, and while a class has just come or gone, nobody can say.
-    if probabilities is None or len(classes) != probabilities.shape[1]:
+    if probabilities is None or known.keys() != set(keys):
         return []
+    classes = [known[key] for key in keys]
     crops = [entry.crop_id for entry in result.entries if entry.why not in UNLED]
     places = pool.rows_of(crops)
     inside = np.flatnonzero(places >= 0)

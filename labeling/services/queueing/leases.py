@@ -61,6 +61,10 @@ def lock(study: Study) -> None:
     Two annotators who ask at the same moment must not be handed the same crop, and answers must be committed in
     the order of their numbers, or the ranking worker would pass one over. SQLite's immediate transactions do that
     already; on PostgreSQL the study's row is the gate. `no_key` lets others insert rows that point to the study.
+
+    The study comes before the chain: whoever needs both calls this before the first audit event of the transaction.
+    Answers take the two in this order, and two transactions that took them in different ones would wait for each
+    other.
     """
     ask_all(*_gate(study))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from django.db.models import Exists, OuterRef, Q
 
 from imaging.models import Crop
-from labeling.models import Annotation, Lease, Sitting
+from labeling.models import Annotation, Lease, QueueEntry, Sitting
 from labeling.services.progress import pool
 from labeling.services.queueing.candidates import Candidate, Offer
 from labeling.services.queueing.reader import Reader
@@ -102,9 +102,13 @@ def _of_place(reader: Reader, place: int, count: int, seen: Collection[int], fre
 
 
 def _unread(reader: Reader, at: Q, count: int, seen: Collection[int]) -> list[Candidate]:
-    """The queue holds the best 1,000 crops of the pool: a place may have many more."""
+    """The queue holds the best 1,000 crops of the pool: a place may have many more.
+
+    What the queue holds and did not give, above the reader's ceiling say, is not given here either.
+    """
     read = Annotation.objects.reads().filter(study=reader.study, crop=OuterRef("pk"))
-    rows = pool(reader.study).filter(at).filter(~Exists(read)).order_by("pk")
+    queued = QueueEntry.objects.filter(study=reader.study, crop=OuterRef("pk"))
+    rows = pool(reader.study).filter(at).filter(~Exists(read), ~Exists(queued)).order_by("pk")
     found: list[Candidate] = []
     after, size = 0, LOOK
     while len(found) < count:

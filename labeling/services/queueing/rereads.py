@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db.models import BigIntegerField, Exists, ExpressionWrapper, F, OuterRef, Q
 from django.utils import timezone
@@ -70,13 +71,13 @@ def is_forgotten(lease: Lease | None) -> bool:
 
 
 def takes_the_place_of(
-    study: Study, user: Any, crop_id: int, lease: Lease | None, first: Read | None
+    study: Study, user: Any, crop_id: int, lease: Lease | None, first: Read | None, replaces: UUID | None = None
 ) -> tuple[int | None, bool]:
     """Which standing answer of the user a new one supersedes, and whether it is a re-read.
 
     `lease`: what the user holds of the crop, also when it has ended; `first`: their standing read of it. A crop that
     was handed out to be read again leaves the first read as it is, for as long as that is remembered; an edit
-    supersedes the newest answer.
+    supersedes the answer whose client id `replaces` is, the newest where it is that of none.
     """
     if first is None:
         return None, False
@@ -87,6 +88,17 @@ def takes_the_place_of(
         return first.number, False
     own = Annotation.objects.current().filter(study=study, annotator=user, crop=crop_id, is_reread=True)
     again = own.values_list("id", flat=True).first()
-    if is_asked_again:
-        return again, True
-    return (again, True) if again is not None and again > first.number else (first.number, False)
+    if again is None and not is_asked_again:
+        return first.number, False
+    is_reread = _names_a_reread(study, user, crop_id, replaces)
+    if is_reread is None:
+        is_reread = is_asked_again or (again is not None and again > first.number)
+    return (again, True) if is_reread else (first.number, False)
+
+
+def _names_a_reread(study: Study, user: Any, crop_id: int, replaces: UUID | None) -> bool | None:
+    """Whether the client id is that of a re-read of the crop by the user; None where it is that of none of theirs."""
+    if replaces is None:
+        return None
+    own = Annotation.objects.filter(study=study, annotator=user, crop=crop_id, client_id=replaces)
+    return own.values_list("is_reread", flat=True).first()

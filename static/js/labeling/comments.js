@@ -36,7 +36,7 @@ export class Comments {
   }
 
   async fetch(crop) {
-    let [comments, none] = [[], "No comments yet."];
+    let [comments, none] = [[], "No comments to show. Those of others come once you have answered."];
     try {
       comments = await this.get(this.address(crop));
     } catch (error) {

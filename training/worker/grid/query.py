@@ -11,6 +11,7 @@ from imaging.models import Crop, Image
 from labeling.models import Annotation, Study
 from labeling.services import access
 from labeling.services.checks import unread_checks
+from labeling.services.history import hides_old_answers, without_old
 from training.learning.grid import inside, page_in_order, scattered
 from training.services.crop_facts import searched_crop_for, sees_opinions
 from training.services.work import Refused
@@ -91,7 +92,7 @@ def grid_page(study: Study, user: Any, query: GridQuery) -> GridPage:
     _check(sight, query, sort)
     table = grid_table(study, query.ranking)
     given = reads(study)
-    seen = given if sight.is_lead else given.by(user.pk)
+    seen = given if sight.is_lead else _of_their_own(study, user, given)
     allowed = _allowed(study, sight, table, query, seen)
     values, unit, descending = _values(study, user, table, query, sort)
     first = _pinned(table, query, sort)
@@ -100,6 +101,17 @@ def grid_page(study: Study, user: Any, query: GridQuery) -> GridPage:
     rows = _rows(values, table, allowed, query, first, descending != query.reverse)
     total = len(first) + int(np.count_nonzero(allowed))
     return GridPage(table, rows, total, np.asarray(values)[rows], unit, seen, sort)
+
+
+def _of_their_own(study: Study, user: Any, given: Reads) -> Reads:
+    """The user's own answers, without those that they are not shown because they may be asked again."""
+    own = given.by(user.pk)
+    if not hides_old_answers(study, user):
+        return own
+    shown = without_old(Annotation.objects.filter(study=study, annotator=user), study, user)
+    return Reads(
+        own.rows[np.isin(own.rows["number"], np.fromiter(shown.values_list("pk", flat=True), np.int64))], own.classes
+    )
 
 
 def _check(sight: Sight, query: GridQuery, sort: str) -> None:

@@ -16,7 +16,7 @@ from training.models import Ranking
 from training.services.labels import class_keys
 from training.services.work import Refused
 from training.worker.pool import Ids, crop_table
-from training.worker.saving import RANKINGS, file_names
+from training.worker.saving import CLASSES, RANKINGS, file_names
 
 GRID = "grid"
 KEPT = 4
@@ -68,9 +68,12 @@ def grid_table(study: Study, digest: str = "") -> GridTable:
     Refused before the first ranking.
     """
     for wanted in dict.fromkeys([digest, _newest(study)]):
-        if wanted and Ranking.objects.filter(study=study, digest=wanted).exists():
+        # The newest row of this digest knows what the columns of its file are called now.
+        made = Ranking.objects.filter(study=study, digest=wanted).values_list("parameters", flat=True).first()
+        if made is not None:
+            columns = tuple(made.get(CLASSES, ()))
             try:
-                return _table(study.pk, study.created_at, wanted, _parts(study), tuple(class_keys(study)))
+                return _table(study.pk, study.created_at, wanted, _parts(study), tuple(class_keys(study)), columns)
             except (OSError, ValueError):
                 # Only the newest few rankings keep their files.
                 continue
@@ -93,10 +96,11 @@ def _table(
     digest: str,
     parts: tuple[tuple[int, str, int, datetime], ...],
     classes: tuple[str, ...],
+    columns: tuple[str, ...],
 ) -> GridTable:
     scores, probabilities, crops = (RANKINGS, *file_names(digest))[1:]
     crop_ids: Ids = np.load(fetch(RANKINGS, crops), mmap_mode="r", allow_pickle=False)
-    known = _probabilities(probabilities, (len(crop_ids), len(classes)))
+    known = _probabilities(probabilities, len(crop_ids), columns, classes)
     image, experiment = _places(crop_ids, parts)
     return GridTable(
         digest=digest,
@@ -111,13 +115,20 @@ def _table(
     )
 
 
-def _probabilities(name: str, shape: tuple[int, int]) -> NDArray[np.float16] | None:
+def _probabilities(
+    name: str, crops: int, columns: tuple[str, ...], classes: tuple[str, ...]
+) -> NDArray[np.float16] | None:
+    """Probabilities (crops, classes) from a file whose columns stand for the classes `columns`."""
+    # A class that came or went since changes all others: the next ranking, seconds later, knows it.
+    if sorted(columns) != sorted(classes):
+        return None
     try:
         found: NDArray[np.float16] = np.load(fetch(RANKINGS, name), mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError):
         return None
-    # A class that came since has no column yet: the next ranking knows it.
-    return found if found.shape == shape else None
+    if found.shape != (crops, len(columns)):
+        return None
+    return found if columns == classes else np.asfortranarray(found[:, [columns.index(key) for key in classes]])
 
 
 def _places(crop_ids: Ids, parts: tuple[tuple[int, str, int, datetime], ...]) -> tuple[Ids, Ids]:
