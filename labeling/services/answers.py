@@ -117,7 +117,7 @@ def submit(study: Study, user: Any, submission: Submission) -> tuple[Annotation,
     )
     if sent:
         return _same(Annotation.objects.get(client_id=submission.client_id), study, user, submission), False
-    _check(submission, classes)
+    _check(study, submission, classes)
     if not crops:
         raise AnswerRefused(f"Crop {submission.crop_id} is not in the pool of this study.")
     (crop,) = records(Crop, crops)
@@ -192,7 +192,7 @@ def _same_withdrawal(seen: Annotation, study: Study, user: Any) -> Annotation:
     return seen
 
 
-def _check(submission: Submission, found: list[Rows]) -> None:
+def _check(study: Study, submission: Submission, found: list[Rows]) -> None:
     """`found`: the open classes of the study for each class that is named."""
     if submission.answer not in Annotation.Answer.values or submission.answer == Annotation.Answer.WITHDRAWN:
         raise AnswerRefused(
@@ -206,7 +206,19 @@ def _check(submission: Submission, found: list[Rows]) -> None:
             f"The answer '{submission.answer}' takes {wanted} class(es), not {len(submission.classes)}."
         )
     if sum(map(len, found)) != wanted:
-        raise AnswerRefused(f"This study has no open class '{submission.classes[0]}': load the page again.")
+        raise AnswerRefused(_no_class(study, submission.classes[0]))
+
+
+def _no_class(study: Study, key: str) -> str:
+    """What became of a class that takes no answers."""
+    row = study.classes.select_related("merged_into").filter(key=key).first()
+    if row is None:
+        became = "load the page again"
+    elif row.merged_into is not None:
+        became = f"it was merged into '{row.merged_into.name}'"
+    else:
+        became = "it was split into others" if row.parts.exists() else "it was removed"
+    return f"This study has no open class '{key}': {became}."
 
 
 def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes: list[LabelClass]) -> Annotation:

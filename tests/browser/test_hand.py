@@ -313,16 +313,31 @@ def test_three_hundred_classes_with_odd_names_are_all_within_reach(
     assert troubles == []
 
 
-def test_an_answer_with_a_class_that_was_removed_meanwhile_brings_its_crop_again(room: Page, study: Study) -> None:
-    study.classes.filter(key="round").update(retired_at=timezone.now())
+@pytest.mark.parametrize(("target", "became"), [("", "removed"), ("long", "merged into 'long'")])
+def test_the_key_of_a_class_that_is_gone_names_no_other_class_until_the_page_is_loaded_again(
+    target: str, became: str, room: Page, study: Study
+) -> None:
+    into = study.classes.filter(key=target).first()
+    study.classes.filter(key="round").update(retired_at=timezone.now(), merged_into=into)
     crop = press(room, "1")
-    room.wait_for_selector("#classes:not(:has([data-class=round]))")
-    assert room.inner_text("[data-class=long] kbd") == "1"
-    room.keyboard.press("1")
+    room.wait_for_selector(f'#save-state:has-text("{became}")')
+    room.wait_for_selector("[data-class=round]:disabled")
+    assert room.is_hidden("[data-class=round] kbd")
+    assert room.inner_text("[data-class=long] kbd") == "2"
+    second = press(room, "1", "1")
+    room.wait_for_selector("#save-state:has-text('its key stays empty')")
+    assert not Annotation.objects.exists()
+    press(room, "2")
     room.wait_for_selector(f'main[data-crop-id="{crop}"]')
-    press(room, "1")
-    room.wait_for_selector("main[data-waiting='0']")
-    assert (crop, "label") in standing(study)
+    press(room, "2")
+    all_saved(room, 2)
+    assert {row.crop_id: row.labels.get().label_class.key for row in Annotation.objects.all()} == {
+        second: "long",
+        crop: "long",
+    }
+    assert serious(room) == []
+    reload(room)
+    assert room.inner_text("[data-class=long] kbd") == "1"
 
 
 def test_a_suggestion_is_told_from_labels_accepted_by_enter_and_never_shown_for_random_checks(

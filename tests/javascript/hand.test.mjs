@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { matches } from "../../static/js/labeling/classes.js";
+import { heldPlaces, matches } from "../../static/js/labeling/classes.js";
 import { reasonAt } from "../../static/js/labeling/reasons.js";
 import { unreachable, unsentAnswers } from "../../static/js/labeling/status.js";
 import { suggestionDetail } from "../../static/js/labeling/suggestion.js";
@@ -83,6 +83,14 @@ test("classes are found by parts of their names, those that begin so first", () 
   assert.deepEqual(matches(classes, "<scr"), [3]);
   assert.deepEqual(matches(classes, ""), [0, 1, 2, 3]);
   assert.deepEqual(matches(classes, "g2"), []);
+});
+
+test("a class that is gone leaves its place empty, one that came stands last, and one that came back is in its place", () => {
+  const [round, long, other, late] = ["round", "long", "other", "late"].map((key) => ({ key, name: key }));
+  const held = heldPlaces([round, long, other], [late, { ...other, name: "rest" }, long]);
+  assert.deepEqual(held, [{ ...round, isGone: true }, long, { ...other, name: "rest" }, late]);
+  assert.deepEqual(matches(held, ""), [1, 2, 3]);
+  assert.deepEqual(heldPlaces(held, [round, long, other, late]), [round, long, other, late]);
 });
 
 test("a plain digit names a reason, as far as there are reasons", () => {

@@ -2,6 +2,7 @@
 import { isTyping } from "../shared/keys.js";
 import { forgetAnswer, markAnswer } from "../shared/pace.js";
 import { keepFocus, onPress } from "../shared/press.js";
+import { GONE } from "./classes.js";
 import { windowLog } from "./windows.js";
 
 const BUTTONS = {
@@ -86,7 +87,8 @@ export class Actions {
 
   chooseClass(index, button) {
     const chosen = this.classes.list[index];
-    if (chosen && !this.status.paused) this.answer("label", [chosen.key], button);
+    if (chosen?.isGone) this.status.tell(`“${chosen.name}” is no class of this study any more: ${GONE}.`);
+    else if (chosen && !this.status.paused) this.answer("label", [chosen.key], button);
   }
 
   answer(kind, classes, button, suggestedBy = "") {

@@ -1,4 +1,5 @@
 /* The sheet of all keys, on which a person gives actions other keys. */
+import { GONE } from "./classes.js";
 import { ACTIONS, KeyMap, keyName, printed } from "../shared/keys.js";
 
 // Where keys are printed on the page besides the classes.
@@ -59,7 +60,7 @@ export class KeySheet {
 
   list() {
     const keyed = this.classes.list.slice(0, this.map.actions.filter((action) => action.startsWith("class:")).length);
-    const rows = keyed.map(({ name, description }, place) => [`class:${place + 1}`, description ? `${name}: ${description}` : name]);
+    const rows = keyed.map(({ name, description, isGone }, place) => [`class:${place + 1}`, [name, isGone ? GONE : description].filter(Boolean).join(": ")]);
     const actions = ACTIONS.map(({ id, name, label }) => [id, `${name}: ${label}`]);
     this.find("key-rows").replaceChildren(...[...rows, ...actions].map(([action, label]) => this.row(action, label)));
     this.find("keys-reset").hidden = !Object.keys(this.map.own).length;

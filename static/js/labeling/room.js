@@ -67,7 +67,7 @@ const outbox = new Outbox({
   },
   refused: (item, error) => {
     session.refused(item);
-    classes.refresh(config.urls.study);
+    classes.refresh(config.urls.study).then(() => keys.use(keys.map.own));
     status.tell(`${item.kind === "undo" ? "Not undone" : "An answer was not taken"}: ${error.message}`);
   },
   disputed: (item) => conflicts.add(item),
