@@ -282,6 +282,18 @@ def test_a_key_of_ones_own_warns_of_what_it_did_and_is_kept_for_the_account(room
     assert Preferences.objects.get().keys == {}
 
 
+def test_a_channel_takes_another_key_which_is_printed_beside_it(room: Page, study: Study) -> None:
+    room.keyboard.press("?")
+    assert room.locator("[data-action^='channel:']").count() == 9
+    room.click("[data-action='channel:1']")
+    room.keyboard.press("k")
+    room.wait_for_selector("#key-note:has-text('k is now channel 1')")
+    close_sheet(room)
+    assert room.inner_text(".channel-toggle kbd") == "k"
+    press(room, "k")
+    room.wait_for_selector(".channel-toggle[aria-pressed=false]")
+
+
 @pytest.fixture
 def three_hundred(study: Study) -> Study:
     """The study with three hundred more classes, some of them with names that nobody expects."""

@@ -97,7 +97,8 @@ test("a plain digit names a reason, as far as there are reasons", () => {
   assert.equal(reasonAt({ code: "Digit2" }, 4), 1);
   assert.equal(reasonAt({ code: "Numpad4" }, 3), null);
   assert.equal(reasonAt({ code: "Digit1", shiftKey: true }, 4), null);
-  assert.equal(reasonAt({ code: "KeyQ" }, 4), null);
+  assert.equal(reasonAt({ code: "KeyQ", key: "q" }, 4), null);
+  assert.equal(reasonAt({ code: "Digit2", key: "²", getModifierState: () => true }, 4), null);
 });
 
 test("only new answers on their way add to what is read", () => {

@@ -104,7 +104,7 @@ const classes = new ClassButtons({ find, classes: config.classes, chosen: (place
 const status = new StatusBar({ find, main, session, outbox, pool, classNames: classes.names, blind: config.blind });
 const suggestion = new SuggestionChip({ find, classes });
 const reasons = new Reasons({ find, session });
-const keys = new KeySheet({ find, classes, own: config.keys, save: (own) => post(config.urls.preferences, { keys: own }, "PATCH") });
+const keys = new KeySheet({ find, classes, channels: panel, own: config.keys, save: (own) => post(config.urls.preferences, { keys: own }, "PATCH") });
 const conflicts = new ConflictSheet({ find, session, paint, names: classes.names });
 const sheets = {
   comments: new Comments({ find, url: config.urls.comments, get: getJson, post }),
