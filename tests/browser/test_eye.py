@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth import get_user_model
 from PIL import Image as Picture
 from playwright.sync_api import Page
@@ -18,6 +17,7 @@ from imaging.pixels.scanning import scan_folder
 from imaging.worker.ingest import Options, ingest
 from labeling.models import Annotation, Study
 from labeling.services.studies import StudyPlan, create_study
+from tests.browser.access import serious
 from tests.browser.conftest import field_of_nuclei, rank_everything
 
 READY = "main[data-state=ready]"
@@ -188,8 +188,7 @@ def test_the_field_opens_with_the_object_marked_and_escape_leads_back(
     y, x = np.mgrid[: light.shape[0], : light.shape[1]]
     near = (np.hypot(x - dot[0], y - dot[1]) < 24 * scale) & (light > 60)
     assert np.hypot(x[near].mean() - dot[0], y[near].mean() - dot[1]) <= 2
-    found = [row for row in Axe().run(room).response["violations"] if row["impact"] in ("serious", "critical")]
-    assert found == []
+    assert serious(room) == []
     room.keyboard.press("Escape")
     room.wait_for_selector("dialog[open]", state="detached")
     assert room.query_selector("dialog[open]") is None
@@ -283,5 +282,4 @@ def test_planes_and_a_dozen_channels_at_390_px(
     assert page.locator(".channel").count() == 12
     page.click(".room-tabs [data-tab=context]")
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
-    found = [row for row in Axe().run(page).response["violations"] if row["impact"] in ("serious", "critical")]
-    assert [row["id"] for row in found] == [] and troubles == []
+    assert serious(page) == [] and troubles == []

@@ -89,7 +89,7 @@ def test_space_after_a_click_on_undo_takes_nothing_more_back(room: Page, study: 
     assert [row.labels.get().label_class.key for row in standing] == ["round", "other"]
 
 
-@pytest.mark.parametrize("button", ["[data-class=round]", "#undo", "#zoom-in", "#invert", "#open-note", ".channel-toggle"])
+@pytest.mark.parametrize("button", ["[data-class=round]", "#undo", "#zoom-in", "#invert", "#open-note", ".name"])
 def test_a_click_leaves_the_focus_where_keys_answer(button: str, room: Page) -> None:
     room.click(button)
     assert focused(room) == ("note" if button == "#open-note" else "main")

@@ -5,7 +5,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
@@ -14,11 +13,11 @@ from imaging.models import Crop
 from labeling.models import Annotation, QueueEntry, Study
 from labeling.services.answers import Submission, submit
 from labeling.services.reads import STREAM
+from tests.browser.access import serious
 from training.services.embedding_maps import request_map
 from training.worker.embedding_map import make_map
 from training.worker.ranking import RankingWorker
 
-SERIOUS = ("serious", "critical")
 PIXELS = "canvas => [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data].join()"
 
 
@@ -52,11 +51,6 @@ def _painted(page: Page, crops: int) -> None:
     page.wait_for_selector(f"main[data-state=ready][data-painted='{crops}']")
 
 
-def _serious(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [f"{row['id']}: {row['nodes'][0]['html'][:100]}" for row in found if row["impact"] in SERIOUS]
-
-
 def _crops(page: Page) -> list[int]:
     tiles = page.query_selector_all(".grid-tile")
     placed = sorted((int(tile.get_attribute("data-place") or 0), tile.get_attribute("data-crop")) for tile in tiles)
@@ -81,7 +75,7 @@ def test_the_page_is_accessible_fits_a_phone_and_breaks_no_policy(
         page.click("#open-map")
         page.wait_for_selector("#map-points[data-points]")
         assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
-        assert _serious(page) == []
+        assert serious(page) == []
     assert troubles == []
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import tifffile
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
 from django.test import Client
@@ -21,6 +20,7 @@ from labeling.models import Annotation, ClassExample, Comment, GuidelineVersion,
 from labeling.services.access import join
 from labeling.services.queue import NewEntry, RankingInfo, replace_queue
 from labeling.services.studies import StudyPlan, create_study
+from tests.browser.access import serious
 from tests.browser.conftest import field_of_nuclei, rank_everything
 from tests.factories import answer
 
@@ -466,10 +466,3 @@ def test_every_button_is_wide_enough_for_a_finger(room: Page) -> None:
     assert min(heights) >= 44
     assert room.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert serious(room) == []
-
-
-def serious(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{row['id']}: {row['nodes'][0]['html'][:100]}" for row in found if row["impact"] in ("serious", "critical")
-    ]
