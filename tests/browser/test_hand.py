@@ -26,6 +26,14 @@ from tests.factories import answer
 
 ODD = ("a" * 200, 'comma, "quote"; \N{MICROSCOPE}', "<script>alert(1)</script>")
 MODEL = "0f3a" * 16
+# [name, width, height] of every control in sight that is smaller either way.
+TOO_SMALL = """
+(least) => [...document.querySelectorAll("button, a, input, summary, select, textarea")]
+  .filter((one) => one.checkVisibility({ checkVisibilityCSS: true }) && !one.matches(".skip"))
+  .map((one) => [one.id || one.className || one.outerHTML.slice(0, 80), one.getBoundingClientRect()])
+  .filter(([, box]) => Math.min(box.width, box.height) < least)
+  .map(([name, { width, height }]) => [name, width, height])
+"""
 
 
 @pytest.fixture
@@ -455,14 +463,16 @@ def test_two_tabs_of_one_person_do_not_answer_the_same_crop(
     assert len({one for one, _ in standing(study)}) == 2
 
 
-def test_every_button_is_wide_enough_for_a_finger(room: Page) -> None:
-    room.set_viewport_size({"width": 390, "height": 844})
+@pytest.mark.parametrize(("width", "least"), [(1440, 24), (390, 44)])
+def test_every_control_is_large_enough_for_a_pointer_and_on_a_phone_for_a_finger(
+    width: int, least: int, room: Page
+) -> None:
+    room.set_viewport_size({"width": width, "height": 844})
     press(room, "0")
     room.wait_for_selector("#reasons:not([hidden])")
-    heights = room.evaluate(
-        "[...document.querySelectorAll('.answer, .reasons .chip, .room-foot .button')]"
-        ".filter((one) => one.offsetParent).map((one) => one.getBoundingClientRect().height)"
-    )
-    assert min(heights) >= 44
-    assert room.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert serious(room) == []
+    for tab in ("crop", "context", "channels"):
+        if width == 390:
+            room.click(f".room-tabs [data-tab={tab}]")
+        assert room.evaluate(TOO_SMALL, least) == []
+        assert room.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert serious(room) == []
