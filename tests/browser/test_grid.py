@@ -200,6 +200,16 @@ def test_the_surroundings_open_by_right_click_and_by_key(grid: Page) -> None:
     grid.wait_for_selector("#grid-popup canvas:visible")
 
 
+def test_surroundings_that_a_broken_line_kept_away_come_on_the_next_try(grid: Page) -> None:
+    grid.context.set_offline(True)
+    grid.click(".grid-tile[data-place='3']", button="right")
+    expect(grid.locator("#grid-popup p")).to_contain_text("could not be loaded, try again")
+    grid.keyboard.press("Escape")
+    grid.context.set_offline(False)
+    grid.click(".grid-tile[data-place='3']", button="right")
+    grid.wait_for_selector("#grid-popup canvas:visible")
+
+
 def test_a_pinned_crop_stays_first_and_the_address_keeps_the_filters(grid: Page) -> None:
     grid.click(".grid-tile[data-place='5']")
     crop = _crops(grid)[5]

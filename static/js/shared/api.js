@@ -14,6 +14,13 @@ export class ApiError extends Error {
   }
 }
 
+const PASSING = new Set(["offline", "server", "auth"]);
+
+/** Whether another try may go well: the line, the server or the log-in were at fault, not what was asked for. */
+export function mayPass({ kind }) {
+  return PASSING.has(kind);
+}
+
 /** The newest token: a log-in in another tab changes the cookie. */
 export function csrfToken(cookies, fallback) {
   return /(?:^|;\s*)(?:__Host-|__Secure-)?csrftoken=([^;]+)/.exec(cookies)?.[1] ?? fallback;
