@@ -23,7 +23,8 @@ READY = "main[data-state=ready]"
 LIGHT = """
 (canvas) => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  const light = Array.from({ length: data.length / 4 }, (_, at) => data[4 * at] + data[4 * at + 1] + data[4 * at + 2]);
+  const at = Array.from({ length: data.length / 4 }, (_, place) => 4 * place);
+  const light = at.map((place) => data[place] + data[place + 1] + data[place + 2]);
   return [Math.min(...light), Math.max(...light)];
 }
 """

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.contrib.sessions.models import Session
 from django.urls import reverse
 from playwright.sync_api import Page
 
@@ -149,6 +150,18 @@ def test_a_running_run_says_when_it_is_done(
     page.click("text=Show the results")
     assert "75 %" in page.inner_text("main")
     assert troubles == []
+
+
+def test_a_page_that_renews_itself_keeps_what_stands_on_it_when_the_session_is_over(
+    page: Page, live_server: Any, study: Study, log_in: Callable[[], None]
+) -> None:
+    log_in()
+    page.goto(live_server.url + reverse("inference:run", args=[make_run(make_model(study), "running").pk]))
+    Session.objects.all().delete()
+    page.wait_for_selector("#logged-out:has-text('You are logged out')")
+    assert page.is_visible("#run-progress") and not page.query_selector("#id_username")
+    log_in()
+    page.wait_for_selector("#logged-out", state="hidden")
 
 
 def test_a_lead_overrules_the_gate_only_with_a_reason(
