@@ -116,7 +116,7 @@ def submit(study: Study, user: Any, submission: Submission) -> tuple[Annotation,
     )
     if sent:
         return _same(Annotation.objects.get(client_id=submission.client_id), study, user, submission), False
-    _check(submission, classes)
+    _check(study, submission, classes)
     if not crops:
         raise AnswerRefused(f"Crop {submission.crop_id} is not in the pool of this study.")
     (crop,) = records(Crop, crops)
@@ -195,14 +195,14 @@ def _same_withdrawal(seen: Annotation, study: Study, user: Any) -> Annotation:
     return seen
 
 
-def _check(submission: Submission, found: list[Rows]) -> None:
+def _check(study: Study, submission: Submission, found: list[Rows]) -> None:
     """`found`: the open classes of the study for each class that is named."""
-    check_answer(submission.answer, submission.classes, sum(map(len, found)))
+    check_answer(study, submission.answer, submission.classes, sum(map(len, found)))
     if submission.reason_code and submission.reason_code not in REASONS.get(submission.answer, ()):
         raise AnswerRefused(f"'{submission.reason_code}' is no reason for the answer '{submission.answer}'.")
 
 
-def check_answer(answer: str, classes: Sequence[str], found: int) -> None:
+def check_answer(study: Study, answer: str, classes: Sequence[str], found: int) -> None:
     """AnswerRefused where it is no answer or does not take these classes, `found` of which are open in the study."""
     if answer not in Annotation.Answer.values or answer == Annotation.Answer.WITHDRAWN:
         raise AnswerRefused(f"'{answer}' is not an answer: send label, not_sure, bad_crop or wrong_object.")
@@ -210,7 +210,19 @@ def check_answer(answer: str, classes: Sequence[str], found: int) -> None:
     if len(classes) != wanted:
         raise AnswerRefused(f"The answer '{answer}' takes {wanted} class(es), not {len(classes)}.")
     if found != wanted:
-        raise AnswerRefused(f"This study has no open class '{classes[0]}': load the page again.")
+        raise AnswerRefused(_no_class(study, classes[0]))
+
+
+def _no_class(study: Study, key: str) -> str:
+    """What became of a class that takes no answers."""
+    row = study.classes.select_related("merged_into").filter(key=key).first()
+    if row is None:
+        became = "load the page again"
+    elif row.merged_into is not None:
+        became = f"it was merged into '{row.merged_into.name}'"
+    else:
+        became = "it was split into others" if row.parts.exists() else "it was removed"
+    return f"This study has no open class '{key}': {became}."
 
 
 def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes: list[LabelClass]) -> Annotation:

@@ -123,7 +123,7 @@ def _check_size(items: Sequence[Any]) -> None:
 
 def _classes(study: Study, step: BulkStep) -> list[LabelClass]:
     found = list(study.classes.filter(key__in=step.classes, retired_at__isnull=True))
-    check_answer(step.answer, step.classes, len(found))
+    check_answer(study, step.answer, step.classes, len(found))
     return found
 
 

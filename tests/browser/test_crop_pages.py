@@ -5,7 +5,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 from playwright.sync_api import Page
@@ -13,9 +12,8 @@ from playwright.sync_api import Page
 from imaging.models import Crop
 from labeling.models import RequestedCrop, Study
 from labeling.services.answers import Submission, submit
+from tests.browser.access import serious
 from training.worker.ranking import RankingWorker
-
-SERIOUS = ("serious", "critical")
 
 
 @pytest.fixture
@@ -41,11 +39,6 @@ def _show(page: Page, address: str, width: int, theme: str = "light") -> None:
     page.goto(address)
 
 
-def _serious(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [f"{row['id']}: {row['nodes'][0]['html'][:100]}" for row in found if row["impact"] in SERIOUS]
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("more", ["", "similar/"])
 def test_the_pages_are_accessible_fit_a_phone_and_break_no_policy(
@@ -60,7 +53,7 @@ def test_the_pages_are_accessible_fit_a_phone_and_break_no_policy(
         for details in page.query_selector_all("details.more"):
             details.query_selector("summary").click()  # type: ignore[union-attr]
         assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
-        assert _serious(page) == []
+        assert serious(page) == []
     assert troubles == []
 
 

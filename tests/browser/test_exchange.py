@@ -5,13 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from imaging.models import Crop
 from labeling.models import Annotation, Study
-
-SERIOUS = ("serious", "critical")
+from tests.browser.access import serious
 
 
 def labels_file(folder: Path) -> Path:
@@ -53,8 +51,7 @@ def test_a_file_is_looked_at_then_stored(
 
 
 def _is_fit(page: Page) -> None:
-    found = Axe().run(page).response["violations"]
-    assert [(row["id"], row["nodes"][0]["html"]) for row in found if row["impact"] in SERIOUS] == []
+    assert serious(page) == []
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
 
 

@@ -5,7 +5,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
 from django.test import Client
@@ -17,12 +16,12 @@ from labeling.models import Annotation, QueueEntry, Study
 from labeling.services.answers import Submission, submit
 from labeling.services.preferences import change_preferences
 from labeling.services.reads import STREAM
+from tests.browser.access import serious
 from tests.factories import add_reader
 from training.services.embedding_maps import request_map
 from training.worker.embedding_map import make_map
 from training.worker.ranking import RankingWorker
 
-SERIOUS = ("serious", "critical")
 PIXELS = "canvas => [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data].join()"
 
 
@@ -54,11 +53,6 @@ def _open(page: Page, address: str, crops: int) -> None:
 
 def _painted(page: Page, crops: int) -> None:
     page.wait_for_selector(f"main[data-state=ready][data-painted='{crops}']")
-
-
-def _serious(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [f"{row['id']}: {row['nodes'][0]['html'][:100]}" for row in found if row["impact"] in SERIOUS]
 
 
 def _crops(page: Page) -> list[int]:
@@ -113,7 +107,7 @@ def test_the_page_is_accessible_fits_a_phone_and_breaks_no_policy(
         page.click("#open-map")
         page.wait_for_selector("#map-points[data-points]")
         assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
-        assert _serious(page) == []
+        assert serious(page) == []
     assert troubles == []
 
 
@@ -364,6 +358,16 @@ def test_the_surroundings_open_by_right_click_and_by_key(grid: Page) -> None:
     expect(grid.locator("#grid-popup")).to_be_hidden()
     grid.focus("#grid")
     grid.keyboard.press("c")
+    grid.wait_for_selector("#grid-popup canvas:visible")
+
+
+def test_surroundings_that_a_broken_line_kept_away_come_on_the_next_try(grid: Page) -> None:
+    grid.context.set_offline(True)
+    grid.click(".grid-tile[data-place='3']", button="right")
+    expect(grid.locator("#grid-popup p")).to_contain_text("could not be loaded, try again")
+    grid.keyboard.press("Escape")
+    grid.context.set_offline(False)
+    grid.click(".grid-tile[data-place='3']", button="right")
     grid.wait_for_selector("#grid-popup canvas:visible")
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import tifffile
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
 from django.test import Client
@@ -21,11 +20,20 @@ from labeling.models import Annotation, ClassExample, Comment, GuidelineVersion,
 from labeling.services.access import join
 from labeling.services.queue import NewEntry, RankingInfo, replace_queue
 from labeling.services.studies import StudyPlan, create_study
+from tests.browser.access import serious
 from tests.browser.conftest import field_of_nuclei, rank_everything
 from tests.factories import answer
 
 ODD = ("a" * 200, 'comma, "quote"; \N{MICROSCOPE}', "<script>alert(1)</script>")
 MODEL = "0f3a" * 16
+# [name, width, height] of every control in sight that is smaller either way.
+TOO_SMALL = """
+(least) => [...document.querySelectorAll("button, a, input, summary, select, textarea")]
+  .filter((one) => one.checkVisibility({ checkVisibilityCSS: true }) && !one.matches(".skip"))
+  .map((one) => [one.id || one.className || one.outerHTML.slice(0, 80), one.getBoundingClientRect()])
+  .filter(([, box]) => Math.min(box.width, box.height) < least)
+  .map(([name, { width, height }]) => [name, width, height])
+"""
 
 
 @pytest.fixture
@@ -282,6 +290,18 @@ def test_a_key_of_ones_own_warns_of_what_it_did_and_is_kept_for_the_account(room
     assert Preferences.objects.get().keys == {}
 
 
+def test_a_channel_takes_another_key_which_is_printed_beside_it(room: Page, study: Study) -> None:
+    room.keyboard.press("?")
+    assert room.locator("[data-action^='channel:']").count() == 9
+    room.click("[data-action='channel:1']")
+    room.keyboard.press("k")
+    room.wait_for_selector("#key-note:has-text('k is now channel 1')")
+    close_sheet(room)
+    assert room.inner_text(".channel-toggle kbd") == "k"
+    press(room, "k")
+    room.wait_for_selector(".channel-toggle[aria-pressed=false]")
+
+
 @pytest.fixture
 def three_hundred(study: Study) -> Study:
     """The study with three hundred more classes, some of them with names that nobody expects."""
@@ -313,16 +333,31 @@ def test_three_hundred_classes_with_odd_names_are_all_within_reach(
     assert troubles == []
 
 
-def test_an_answer_with_a_class_that_was_removed_meanwhile_brings_its_crop_again(room: Page, study: Study) -> None:
-    study.classes.filter(key="round").update(retired_at=timezone.now())
+@pytest.mark.parametrize(("target", "became"), [("", "removed"), ("long", "merged into 'long'")])
+def test_the_key_of_a_class_that_is_gone_names_no_other_class_until_the_page_is_loaded_again(
+    target: str, became: str, room: Page, study: Study
+) -> None:
+    into = study.classes.filter(key=target).first()
+    study.classes.filter(key="round").update(retired_at=timezone.now(), merged_into=into)
     crop = press(room, "1")
-    room.wait_for_selector("#classes:not(:has([data-class=round]))")
-    assert room.inner_text("[data-class=long] kbd") == "1"
-    room.keyboard.press("1")
+    room.wait_for_selector(f'#save-state:has-text("{became}")')
+    room.wait_for_selector("[data-class=round]:disabled")
+    assert room.is_hidden("[data-class=round] kbd")
+    assert room.inner_text("[data-class=long] kbd") == "2"
+    second = press(room, "1", "1")
+    room.wait_for_selector("#save-state:has-text('its key stays empty')")
+    assert not Annotation.objects.exists()
+    press(room, "2")
     room.wait_for_selector(f'main[data-crop-id="{crop}"]')
-    press(room, "1")
-    room.wait_for_selector("main[data-waiting='0']")
-    assert (crop, "label") in standing(study)
+    press(room, "2")
+    all_saved(room, 2)
+    assert {row.crop_id: row.labels.get().label_class.key for row in Annotation.objects.all()} == {
+        second: "long",
+        crop: "long",
+    }
+    assert serious(room) == []
+    reload(room)
+    assert room.inner_text("[data-class=long] kbd") == "1"
 
 
 def test_a_suggestion_is_told_from_labels_accepted_by_enter_and_never_shown_for_random_checks(
@@ -432,21 +467,16 @@ def test_two_tabs_of_one_person_do_not_answer_the_same_crop(
     assert len({one for one, _ in standing(study)}) == 2
 
 
-def test_every_button_is_wide_enough_for_a_finger(room: Page) -> None:
-    room.set_viewport_size({"width": 390, "height": 844})
+@pytest.mark.parametrize(("width", "least"), [(1440, 24), (390, 44)])
+def test_every_control_is_large_enough_for_a_pointer_and_on_a_phone_for_a_finger(
+    width: int, least: int, room: Page
+) -> None:
+    room.set_viewport_size({"width": width, "height": 844})
     press(room, "0")
     room.wait_for_selector("#reasons:not([hidden])")
-    heights = room.evaluate(
-        "[...document.querySelectorAll('.answer, .reasons .chip, .room-foot .button')]"
-        ".filter((one) => one.offsetParent).map((one) => one.getBoundingClientRect().height)"
-    )
-    assert min(heights) >= 44
-    assert room.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert serious(room) == []
-
-
-def serious(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{row['id']}: {row['nodes'][0]['html'][:100]}" for row in found if row["impact"] in ("serious", "critical")
-    ]
+    for tab in ("crop", "context", "channels"):
+        if width == 390:
+            room.click(f".room-tabs [data-tab={tab}]")
+        assert room.evaluate(TOO_SMALL, least) == []
+        assert room.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert serious(room) == []

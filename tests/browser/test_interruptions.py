@@ -7,7 +7,6 @@ from threading import Event
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models.signals import post_delete
@@ -17,6 +16,7 @@ from playwright.sync_api import APIResponse, BrowserContext, Page, Route
 
 from labeling.models import Annotation, Comment, GuidelineVersion, Lease, SkippedCrop, Study
 from labeling.services.access import join
+from tests.browser.access import serious
 from tests.factories import answer
 
 READY = "main[data-state=ready]"
@@ -347,8 +347,3 @@ def test_what_one_person_put_aside_is_not_sent_under_the_name_of_the_next(
     press(room, "s")
     room.wait_for_selector("#save-state:has-text('1 kept')")
     assert not SkippedCrop.objects.exists()
-
-
-def serious(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [f"{row['id']}: {row['nodes'][0]['html']}" for row in found if row["impact"] in ("serious", "critical")]

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.sessions.models import Session
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from imaging.models import Crop
 from labeling.models import Annotation, Comment, Study
+from tests.browser.access import serious
 from tests.factories import answer
 
 CLASSES = ("round", "long", "other")
@@ -127,3 +129,36 @@ def test_without_the_server_nothing_is_lost_and_the_page_says_so(mine: Page, ans
     mine.keyboard.press("2")
     expect(mine.locator(f"{tile} .mine-said")).to_have_text("long")
     assert Annotation.objects.filter(crop=answered[-1]).count() == 2
+
+
+def test_after_a_log_out_the_tile_stays_and_the_same_key_changes_it_once_logged_in_again(
+    mine: Page, answered: list[Crop], live_server: Any
+) -> None:
+    tile = f"#tile-{answered[-1].pk}"
+    Session.objects.all().delete()
+    mine.focus(tile)
+    mine.keyboard.press("2")
+    expect(mine.locator("#logged-out")).to_contain_text("your answer was not changed yet")
+    expect(mine.locator(f"{tile} .mine-said")).to_have_text("other")
+    assert standing(answered[-1]) == "other"
+    assert serious(mine) == []
+    with mine.context.expect_page() as opened:
+        mine.click("#logged-out a")
+    tab = opened.value
+    tab.fill("#id_username", "reader")
+    tab.fill("#id_password", "let me read")
+    tab.click("main button[type=submit]")
+    tab.wait_for_url(f"{live_server.url}/")
+    mine.focus(tile)
+    mine.keyboard.press("2")
+    expect(mine.locator(f"{tile} .mine-said")).to_have_text("long")
+    expect(mine.locator("#logged-out")).to_be_hidden()
+    assert standing(answered[-1]) == "long"
+
+
+def test_a_filter_that_is_pressed_after_a_log_out_puts_no_form_into_the_list(mine: Page) -> None:
+    Session.objects.all().delete()
+    mine.click(".chip:has-text('long')")
+    expect(mine.locator("#logged-out")).to_contain_text("You are logged out")
+    expect(mine.locator(".mine-tile")).to_have_count(12)
+    assert mine.locator("#id_username").count() == 0

@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.contrib.sessions.models import Session
 from django.urls import reverse
 from playwright.sync_api import Page
 
 from imaging.models import Crop, CropMove, Experiment, Revision
 from inference.models import InferenceRun
 from labeling.models import Study
+from tests.browser.access import serious
 from tests.browser.rows import make_model, make_run
 from tests.factories import answer
 from training.models import ModelVersion, Promotion
-
-SERIOUS = ("serious", "critical")
 
 
 def _answered(study: Study) -> bool:
@@ -82,11 +82,6 @@ def _open(page: Page, address: str, width: int, theme: str) -> None:
         page.wait_for_selector("main[data-state=ready]")
 
 
-def _serious(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [f"{row['id']}: {row['nodes'][0]['html'][:100]}" for row in found if row["impact"] in SERIOUS]
-
-
 def _overflow(page: Page) -> int:
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
@@ -99,10 +94,10 @@ def test_a_page_is_accessible_fits_a_phone_and_breaks_no_policy(
     log_in()
     address = live_server.url + PAGES[name](study)
     _open(page, address, 1440, theme)
-    assert _serious(page) == []
+    assert serious(page) == []
     _open(page, address, 390, theme)
     assert _overflow(page) <= 0
-    assert _serious(page) == []
+    assert serious(page) == []
     assert troubles == []
 
 
@@ -114,7 +109,7 @@ def test_the_log_in_page_is_accessible_and_says_what_was_wrong(
     page.fill("#id_password", "wrong")
     page.click("main button[type=submit]")
     assert page.is_visible("[role=alert]")
-    assert _serious(page) == []
+    assert serious(page) == []
     page.fill("#id_password", "let me read")
     page.click("main button[type=submit]")
     page.wait_for_url("**/")
@@ -155,6 +150,18 @@ def test_a_running_run_says_when_it_is_done(
     page.click("text=Show the results")
     assert "75 %" in page.inner_text("main")
     assert troubles == []
+
+
+def test_a_page_that_renews_itself_keeps_what_stands_on_it_when_the_session_is_over(
+    page: Page, live_server: Any, study: Study, log_in: Callable[[], None]
+) -> None:
+    log_in()
+    page.goto(live_server.url + reverse("inference:run", args=[make_run(make_model(study), "running").pk]))
+    Session.objects.all().delete()
+    page.wait_for_selector("#logged-out:has-text('You are logged out')")
+    assert page.is_visible("#run-progress") and not page.query_selector("#id_username")
+    log_in()
+    page.wait_for_selector("#logged-out", state="hidden")
 
 
 def test_a_lead_overrules_the_gate_only_with_a_reason(

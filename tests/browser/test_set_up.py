@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth import get_user_model
 from playwright.sync_api import Browser, Page
 
@@ -16,14 +15,8 @@ from labeling.services.examples import add_example
 from labeling.services.guidelines import change_guidelines
 from labeling.services.invitations import invite
 from labeling.services.studies import NewClass
+from tests.browser.access import serious
 from tests.factories import answer
-
-SERIOUS = ("serious", "critical")
-
-
-def _serious(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [f"{row['id']}: {row['nodes'][0]['html'][:100]}" for row in found if row["impact"] in SERIOUS]
 
 
 def _lead() -> Any:
@@ -78,7 +71,7 @@ def test_the_pages_of_a_study_are_accessible_fit_a_phone_and_break_no_policy(
             page.set_viewport_size({"width": width, "height": 900})
             overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
             assert page.evaluate(overflow) <= 0, (address, width)
-            assert _serious(page) == [], (address, width)
+            assert serious(page) == [], (address, width)
     assert troubles == []
 
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import tifffile
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth import get_user_model
 from playwright.sync_api import Page
 
@@ -15,6 +14,7 @@ from imaging.worker.ingest import Options, ingest
 from labeling.models import Membership, Sitting, Study
 from labeling.services.queue import NewEntry, RankingInfo, replace_queue
 from labeling.services.studies import StudyPlan, create_study
+from tests.browser.access import serious
 from tests.browser.conftest import field_of_nuclei
 
 READY = "main[data-state=ready]"
@@ -68,11 +68,6 @@ def choose(room: Page, *steps: str) -> None:
 
 def said(room: Page, text: str) -> None:
     room.wait_for_function("text => document.querySelector('#sitting-state').textContent === text", arg=text)
-
-
-def serious(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [f"{row['id']}: {row['nodes'][0]['html']}" for row in found if row["impact"] in ("serious", "critical")]
 
 
 def test_a_reader_stays_on_an_image_for_three_crops_and_then_moves_on(room: Page, troubles: list[str]) -> None:

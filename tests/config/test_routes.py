@@ -339,3 +339,11 @@ def test_a_token_opens_the_api_for_its_owner_until_it_is_revoked(world: World) -
     assert program.get("/api/v1/studies/").json()["count"] == 1
     assert program.post("/api/v1/tokens/revoke/").status_code == 204
     assert program.get("/api/v1/studies/").status_code in (401, 403)
+
+
+def test_htmx_is_told_of_a_session_that_is_over_and_browsers_are_led_to_the_log_in(client: Client) -> None:
+    for address in ("/studies/1/mine/", "/runs/1/", "/studies/1/stream/", "/studies/1/embedding/"):
+        assert client.get(address, headers={"HX-Request": "true"}).status_code == 401
+        assert is_login(client.get(address))
+    change = reverse("labeling:mine-change", args=[1, 1])
+    assert client.post(change, headers={"HX-Request": "true"}).status_code == 401

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { wantedContexts, widthText } from "../../static/js/labeling/contexts.js";
-import { ringPath, tileUrl } from "../../static/js/labeling/deepzoom.js";
+import { DeepZoom, ringPath, tileUrl } from "../../static/js/labeling/deepzoom.js";
 import { Keeping } from "../../static/js/labeling/keeping.js";
 import { MOST_EXPERIMENTS, Windows, windowLog } from "../../static/js/labeling/windows.js";
-import { planeText, planeUrl, steppedPlane } from "../../static/js/labeling/zslider.js";
+import { ZSlider, planeText, planeUrl, steppedPlane } from "../../static/js/labeling/zslider.js";
 import { beyondPath, dotPath } from "../../static/js/shared/overlay.js";
 import { objective, objectiveText } from "../../static/js/shared/scalebar.js";
 import { MOST_ZOOM, WHOLE, clamped, panned, pointAt, transformOf, visibleBox, wheelFactor, zoomedAt } from "../../static/js/shared/zoom.js";
@@ -148,6 +148,40 @@ test("planes are counted from the maximum up and stop at both ends", () => {
   assert.equal(planeText(2, 7), "z 3 of 7");
   assert.equal(planeText(null, 7), "max of 7 planes");
   assert.equal(planeUrl({ pixels: "/p/?v=1" }, 2), "/p/?v=1&z=2");
+});
+
+class FakeElement extends EventTarget {
+  hidden = false;
+  textContent = "";
+}
+
+test("a plane that cannot be had leaves another one that was chosen meanwhile", async () => {
+  const elements = new Map();
+  const find = (id) => elements.get(id) ?? elements.set(id, new FakeElement()).get(id);
+  const waiting = new Map();
+  const load = (url) => new Promise((arrive, fail) => waiting.set(url, { arrive, fail }));
+  const told = [];
+  const slider = new ZSlider(find, { load, changed: () => {}, told: (text) => told.push(text) });
+  const crop = { id: 1, pixels: "/p/", depth: 5, is_rgb: false };
+  slider.imageOf(crop, {});
+  const steps = [slider.step(1), slider.step(1)];
+  waiting.get("/p/?z=0").fail(new Error("gone"));
+  await steps[0];
+  assert.deepEqual([slider.plane, find("z-text").textContent, told], [1, "z 2 of 5", []]);
+  waiting.get("/p/?z=1").fail(new Error("gone"));
+  await steps[1];
+  assert.deepEqual([slider.plane, told], [null, ["Plane 2 cannot be shown: gone"]]);
+});
+
+test("the viewer forgets the pixels of tiles that its library let go, however long it stays open", () => {
+  const zoom = new DeepZoom(null, {}, { painter: null });
+  const canvases = Array.from({ length: 1000 }, () => ({ width: 256 }));
+  canvases.forEach((canvas, place) => {
+    zoom.keep(canvas, { pixels: place });
+    if (place >= 60) canvases[place - 60].width = 0; // As the library does with the oldest.
+  });
+  assert.ok(zoom.tiles.size <= 96);
+  for (const canvas of canvases) if (canvas.width) assert.ok(zoom.tiles.has(canvas));
 });
 
 test("surroundings are asked for once: the crop's, then the next one's, without what is loaded elsewhere", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { matches } from "../../static/js/labeling/classes.js";
+import { heldPlaces, matches } from "../../static/js/labeling/classes.js";
 import { refusalText } from "../../static/js/labeling/notices.js";
 import { reasonAt } from "../../static/js/labeling/reasons.js";
 import { unreachable, unsentAnswers } from "../../static/js/labeling/status.js";
@@ -87,11 +87,20 @@ test("classes are found by parts of their names, those that begin so first", () 
   assert.deepEqual(matches(classes, "g2"), []);
 });
 
+test("a class that is gone leaves its place empty, one that came stands last, and one that came back is in its place", () => {
+  const [round, long, other, late] = ["round", "long", "other", "late"].map((key) => ({ key, name: key }));
+  const held = heldPlaces([round, long, other], [late, { ...other, name: "rest" }, long]);
+  assert.deepEqual(held, [{ ...round, isGone: true }, long, { ...other, name: "rest" }, late]);
+  assert.deepEqual(matches(held, ""), [1, 2, 3]);
+  assert.deepEqual(heldPlaces(held, [round, long, other, late]), [round, long, other, late]);
+});
+
 test("a plain digit names a reason, as far as there are reasons", () => {
   assert.equal(reasonAt({ code: "Digit2" }, 4), 1);
   assert.equal(reasonAt({ code: "Numpad4" }, 3), null);
   assert.equal(reasonAt({ code: "Digit1", shiftKey: true }, 4), null);
-  assert.equal(reasonAt({ code: "KeyQ" }, 4), null);
+  assert.equal(reasonAt({ code: "KeyQ", key: "q" }, 4), null);
+  assert.equal(reasonAt({ code: "Digit2", key: "²", getModifierState: () => true }, 4), null);
 });
 
 test("only new answers on their way add to what is read", () => {

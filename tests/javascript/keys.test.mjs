@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ACTIONS, CLASS_KEYS, KeyMap, classKey, isTyping, keyName, printed, usualKey } from "../../static/js/shared/keys.js";
+import { ACTIONS, CLASS_KEYS, KeyMap, classKey, isTyping, keyNames, printed, usualKey } from "../../static/js/shared/keys.js";
 
 const press = (key, code = "", more = {}) => ({ key, code, ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...more });
 const asked = (event, classes = 7, own = {}) => new KeyMap(own, classes).asked(event);
@@ -13,6 +13,53 @@ test("digits answer with the class in that place", () => {
 
 test("the digit row answers on keyboards where it writes other signs", () => {
   assert.deepEqual(asked(press("é", "Digit2")), { action: "class", index: 1 });
+});
+
+const altGr = (key, code, more = {}) => press(key, code, { getModifierState: (name) => name === "AltGraph", ...more });
+
+test("what AltGr writes on a digit is that sign, on Windows too, where it also says Ctrl and Alt", () => {
+  for (const more of [{}, { ctrlKey: true, altKey: true }]) {
+    assert.deepEqual(asked(altGr("[", "Digit8", more), 9), { action: "planeDown" });
+    assert.deepEqual(asked(altGr("]", "Digit9", more), 9), { action: "planeUp" });
+    assert.deepEqual(asked(altGr("[", "Digit5", more), 9), { action: "planeDown" });
+    for (const [key, code] of [["{", "Digit7"], ["@", "KeyQ"], ["8", "Digit8"], ["x", "KeyX"]]) assert.equal(asked(altGr(key, code, more), 24), null);
+  }
+});
+
+test("a sign that shift writes on a digit does what it is bound to, before the digit's place does", () => {
+  const shifted = (key, code) => press(key, code, { shiftKey: true });
+  assert.deepEqual(asked(shifted("/", "Digit7")), { action: "find" });
+  assert.deepEqual(asked(shifted("=", "Digit0")), { action: "reasons" });
+  assert.deepEqual(asked(shifted("&", "Digit7")), { action: "channel", index: 6 });
+  assert.deepEqual(asked(shifted("Dead", "Digit6")), { action: "channel", index: 5 });
+});
+
+test("on a French row digits are answers without shift and channels with it, also where a sign is bound", () => {
+  for (const [place, sign] of [..."&é\"'(-è_ç"].entries()) {
+    assert.deepEqual(asked(press(sign, `Digit${place + 1}`), 9), { action: "class", index: place });
+    assert.deepEqual(asked(press(String(place + 1), `Digit${place + 1}`, { shiftKey: true }), 9), { action: "channel", index: place });
+  }
+});
+
+test("letters of other alphabets act by their place, and as themselves where somebody chose them", () => {
+  assert.deepEqual(asked(press("я", "KeyZ")), { action: "undo" });
+  assert.deepEqual(asked(press("Ч", "KeyX", { shiftKey: true })), { action: "bad" });
+  assert.deepEqual(asked(press("χ", "KeyX")), { action: "bad" });
+  assert.deepEqual(asked(press("х", "BracketLeft")), { action: "planeDown" });
+  assert.deepEqual(asked(press("х", "BracketLeft"), 7, { skip: "х" }), { action: "skip" });
+  assert.equal(new KeyMap({}, 7).nameOf(press("л", "KeyK")), "k");
+});
+
+test("Latin letters act as what they write, wherever they lie", () => {
+  assert.deepEqual(asked(press("z", "KeyY")), { action: "undo" });
+  assert.equal(asked(press("ö", "KeyX")), null);
+});
+
+test("a channel's key can be another, and a key is kept by the name under which it acts", () => {
+  const map = new KeyMap(new KeyMap({}, 7).with("channel:7", "k"), 7);
+  assert.deepEqual(map.asked(press("k", "KeyK")), { action: "channel", index: 6 });
+  assert.equal(map.nameOf(press("/", "Digit7", { shiftKey: true })), "/");
+  assert.equal(map.nameOf(press("&", "Digit1", { shiftKey: true })), "Shift+1");
 });
 
 test("zero is not sure, with shift it gives the reason; shift and another digit is a channel", () => {
@@ -62,7 +109,7 @@ test("the keys that look at the picture can be others", () => {
 test("letters beyond the classes and the browser's own shortcuts are left alone", () => {
   assert.equal(asked(press("q", "KeyQ")), null);
   assert.equal(asked(press("z", "KeyZ", { ctrlKey: true })), null);
-  for (const key of ["Escape", "Tab", "Shift", "Dead"]) assert.equal(keyName(press(key)), null);
+  for (const key of ["Escape", "Tab", "Shift", "Dead"]) assert.deepEqual(keyNames(press(key)), []);
 });
 
 test("upper case letters act like lower case ones", () => {

@@ -55,6 +55,15 @@ def test_a_retired_class_takes_no_answers_and_keeps_those_it_has(room: Room, blo
     assert reads_of(room.study)[room.crops[0].pk][0].label == "blob"
 
 
+def test_a_refused_answer_is_told_what_became_of_its_class(room: Room, blob: LabelClass) -> None:
+    retire_class(blob, room.alice, of(room, "disc"))
+    with pytest.raises(AnswerRefused, match="it was merged into 'disc'"):
+        answer(room.study, room.dora, room.crops[1], "blob")
+    split_class(of(room, "ring"), room.alice, [NewClass("thin", "thin"), NewClass("thick", "thick")])
+    with pytest.raises(AnswerRefused, match="it was split into others"):
+        answer(room.study, room.dora, room.crops[1], "ring")
+
+
 def test_answers_of_a_merged_class_count_for_its_target_everywhere(room: Room, blob: LabelClass) -> None:
     given = answer(room.study, room.bob, room.crops[0], "blob")
     answer(room.study, room.dora, room.crops[0], "disc")

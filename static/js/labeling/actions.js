@@ -1,7 +1,8 @@
 /* What each key and button of the reading room does. */
 import { isTyping } from "../shared/keys.js";
 import { forgetAnswer, markAnswer } from "../shared/pace.js";
-import { onPress } from "../shared/press.js";
+import { keepFocus, onPress } from "../shared/press.js";
+import { GONE } from "./classes.js";
 import { windowLog } from "./windows.js";
 
 const BUTTONS = {
@@ -10,7 +11,7 @@ const BUTTONS = {
   "open-sitting": "sitting",
 };
 const ANSWERS = new Set(["notSure", "bad", "wrong", "accept", "skip"]);
-// What has the focus keeps these keys for itself: buttons and links, and sliders.
+// What has the focus keeps these keys for itself: buttons and links that were reached by keyboard, and sliders.
 const OWN_TO_BUTTONS = new Set([" ", "Enter"]);
 const OWN_TO_SLIDERS = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"]);
 const FLASH_MS = 80;
@@ -23,7 +24,7 @@ export function flash(button) {
 
 function isOwnTo(target, key) {
   if (OWN_TO_SLIDERS.has(key)) return Boolean(target.closest?.("input[type=range]"));
-  return OWN_TO_BUTTONS.has(key) && Boolean(target.closest?.("button, a, summary, input"));
+  return OWN_TO_BUTTONS.has(key) && Boolean(target.closest?.("button, a, summary, input:not([type=range])")?.matches(":focus-visible"));
 }
 
 export class Actions {
@@ -57,6 +58,7 @@ export class Actions {
       listen(this.find(id), () => this.perform(action));
     }
     this.find("look-again").addEventListener("click", () => this.session.refill());
+    keepFocus(this.main);
     document.addEventListener("keydown", (event) => this.onKey(event));
     document.addEventListener("pointerdown", () => this.session.markKey());
   }
@@ -76,15 +78,17 @@ export class Actions {
     if (!event.repeat) this.session.markKey();
     if (this.reasons.takes(event)) return;
     const asked = this.keys.map.asked(event);
-    if (!asked || isOwnTo(event.target, event.key)) return;
+    // A key that is held down must not answer crop after crop, nor press the button that has the focus again and again.
+    const isHeldPress = event.repeat && OWN_TO_BUTTONS.has(event.key);
+    if (!isHeldPress && (!asked || isOwnTo(event.target, event.key))) return;
     event.preventDefault();
-    // A key that is held down must not answer crop after crop.
     if (!event.repeat) this.perform(asked.action, asked.index);
   }
 
   chooseClass(index, button) {
     const chosen = this.classes.list[index];
-    if (chosen && !this.status.paused) this.answer("label", [chosen.key], button);
+    if (chosen?.isGone) this.status.tell(`“${chosen.name}” is no class of this study any more: ${GONE}.`);
+    else if (chosen && !this.status.paused) this.answer("label", [chosen.key], button);
   }
 
   answer(kind, classes, button, suggestedBy = "") {

@@ -1,4 +1,5 @@
 /* The channel panel: which channels are on, in which colour, window and gamma. */
+import { printed } from "../shared/keys.js";
 import { fittedWindow, histogram, histogramPath, plane, sliderRange } from "../shared/pixels.js";
 import { short } from "../shared/text.js";
 import { LOCKED, Windows } from "./windows.js";
@@ -41,6 +42,15 @@ export class ChannelPanel {
     this.holder.parentElement.dataset.rgb = String(this.crop.is_rgb);
     this.rows = this.crop.is_rgb ? [] : this.crop.channels.map((channel, index) => this.row(channel, index));
     this.holder.replaceChildren(...this.rows.map(({ root }) => root));
+    this.printKeys(this.keys);
+  }
+
+  printKeys(map) {
+    this.keys = map;
+    this.rows.forEach(({ key }, index) => {
+      key.textContent = printed(map?.keyOf(`channel:${index + 1}`) ?? "");
+      key.hidden = !key.textContent;
+    });
   }
 
   row(channel, index) {
@@ -48,8 +58,8 @@ export class ChannelPanel {
     const color = element("input", { type: "color", class: "channel-color", "aria-label": `${channel.name}: colour`, title: "Colour" });
     color.addEventListener("input", () => this.act(() => this.windows.recolor(this.crop.channels[index], color.value)));
     const name = element("span", { class: "name" }, [channel.name]);
-    const keys = index < 9 ? [element("kbd", {}, [`⇧${index + 1}`])] : [];
-    const toggle = element("button", { type: "button", class: "channel-toggle", title: channel.name }, [name, ...keys]);
+    const key = element("kbd", { hidden: "" });
+    const toggle = element("button", { type: "button", class: "channel-toggle", title: channel.name }, [name, key]);
     toggle.addEventListener("click", () => this.toggle(index));
     const path = element("path");
     const marks = [element("line", { y1: 0, y2: HEIGHT }), element("line", { y1: 0, y2: HEIGHT })];
@@ -61,7 +71,7 @@ export class ChannelPanel {
     ]);
     more.open = this.crop.channels.length <= MOST_OPEN;
     const root = element("div", { class: "channel" }, [color, toggle, more]);
-    return { root, color, toggle, path, marks, ends, range };
+    return { root, color, toggle, key, path, marks, ends, range };
   }
 
   slider(channelName, index, end, { min, max, step }) {

@@ -6,14 +6,26 @@ import { onPress } from "../shared/press.js";
 const MOST_FOUND = 40;
 const LONG_NAME = 24;
 const MANY = 16;
+export const GONE = "removed or merged; its key stays empty until this page is loaded again";
 
 /** Places of the classes whose names hold every word of the text: those that begin with it first. */
 export function matches(classes, text) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  const found = classes.map(({ name }, place) => ({ name: name.toLowerCase(), place }));
-  const kept = found.filter(({ name }) => words.every((word) => name.includes(word)));
+  const found = classes.map(({ name, isGone }, place) => ({ name: name.toLowerCase(), place, isGone }));
+  const kept = found.filter(({ isGone }) => !isGone).filter(({ name }) => words.every((word) => name.includes(word)));
   const starts = ({ name }) => (words.length && name.startsWith(words[0]) ? 0 : 1);
   return kept.sort((a, b) => starts(a) - starts(b) || a.place - b.place).map(({ place }) => place);
+}
+
+/**
+ * The classes of now at the places of before. One that is gone leaves its place empty: were the others to move up, the
+ * next press of a key that a hand knows would name another class. New ones come last.
+ */
+export function heldPlaces(before, now) {
+  const open = new Map(now.map((one) => [one.key, one]));
+  const held = before.map((one) => open.get(one.key) ?? { ...one, isGone: true });
+  for (const { key } of before) open.delete(key);
+  return [...held, ...open.values()];
 }
 
 export class ClassButtons {
@@ -39,19 +51,26 @@ export class ClassButtons {
   /** A lead may have removed or renamed a class since this page was loaded. */
   async refresh(url) {
     const { classes } = await getJson(url).catch(() => ({}));
-    if (!classes || JSON.stringify(classes) === JSON.stringify(this.list)) return;
-    this.list = classes;
-    const buttons = classes.map((one) => this.build(one));
+    const held = classes && heldPlaces(this.list, classes);
+    if (!held || JSON.stringify(held) === JSON.stringify(this.list)) return;
+    this.list = held;
+    const buttons = held.map((one) => this.build(one));
     this.holder.replaceChildren(...buttons);
     this.adopt(buttons);
     if (this.map) this.printKeys(this.map);
   }
 
-  build({ key, name, color, description }) {
+  /** Whether answers may name this class. */
+  isOpen(key) {
+    return this.list.some((one) => one.key === key && !one.isGone);
+  }
+
+  build({ key, name, color, description, isGone = false }) {
     const button = this.pattern.cloneNode(true);
     button.className = name.length > LONG_NAME ? "answer long" : "answer";
     button.dataset.class = key;
-    button.title = [name.length > LONG_NAME ? name : "", description].filter(Boolean).join(": ");
+    button.title = [name.length > LONG_NAME ? name : "", isGone ? GONE : description].filter(Boolean).join(": ");
+    button.disabled = isGone;
     button.querySelector("rect").setAttribute("fill", color);
     button.querySelector("span").textContent = name;
     return button;
@@ -60,7 +79,7 @@ export class ClassButtons {
   printKeys(map) {
     this.map = map;
     this.buttons.forEach((button, place) => {
-      const key = map.keyOf(`class:${place + 1}`);
+      const key = this.list[place].isGone ? "" : map.keyOf(`class:${place + 1}`);
       button.querySelector("kbd").textContent = printed(key);
       button.querySelector("kbd").hidden = !key;
     });
@@ -90,7 +109,7 @@ export class ClassButtons {
     this.find("find-list").replaceChildren(...rows);
     const left = this.found.length - rows.length;
     this.find("find-count").textContent = this.found.length
-      ? `${this.found.length} of ${this.list.length}${left > 0 ? `, the first ${rows.length} shown` : ""}. Enter takes the first.`
+      ? `${this.found.length} of ${matches(this.list, "").length}${left > 0 ? `, the first ${rows.length} shown` : ""}. Enter takes the first.`
       : "No class has such a name.";
   }
 

@@ -1,5 +1,5 @@
 /* The surroundings of the crop at three scales: loaded after the crop, for the next crop ahead, and never moved. */
-import { getBytes } from "../shared/api.js";
+import { getBytes, mayPass } from "../shared/api.js";
 import { decodePixels, parseShape } from "../shared/pixels.js";
 import { Prefetch } from "../shared/prefetch.js";
 import { beyondPath, boxPath, dotPath, drawOverlay } from "../shared/overlay.js";
@@ -29,6 +29,10 @@ export function widthText(crop, scale) {
   return um >= 1000 ? `${Number((um / 1000).toPrecision(2))} mm` : `${Number(um.toPrecision(2))} µm`;
 }
 
+function missingText(problem) {
+  return problem && mayPass(problem) ? "Could not be loaded yet." : "The original image is not there.";
+}
+
 export class Contexts {
   /** frames: elements with data-context="0".."2"; arrived() asks for everything to be drawn again. */
   constructor(frames, { painter, arrived, load = loadRaw }) {
@@ -37,6 +41,7 @@ export class Contexts {
     this.pool = new Prefetch(load, { parallel: 2, arrived: (url) => this.crop && this.isShown(url) && arrived() });
     this.crop = null;
     this.drawnAt = -Infinity;
+    for (const name of ["online", "focus"]) window.addEventListener(name, () => this.pool.retry(mayPass));
   }
 
   isShown(url) {
@@ -75,7 +80,7 @@ export class Contexts {
     for (const part of [canvas, overlay]) part.classList.toggle("off", !image);
     const failed = context && this.pool.problem(context.url);
     text.hidden = Boolean(context) && !failed;
-    text.textContent = context ? "The original image is not there." : "The crop is the whole image.";
+    text.textContent = context ? missingText(failed) : "The crop is the whole image.";
     caption.textContent = context ? [`×${context.scale}`, widthText(crop, context.scale)].filter(Boolean).join(" · ") : "";
     if (!image) return;
     const [, height, width] = image.shape;

@@ -84,13 +84,23 @@ export class DeepZoom {
       image.isRgb = this.field.is_rgb;
       const canvas = document.createElement("canvas");
       this.paint(canvas, image);
-      this.tiles.set(canvas, image);
+      this.keep(canvas, image);
       job.finish(canvas.getContext("2d"), null, "context2d");
       this.arrived();
     } catch (error) {
       this.failed(error);
       job.fail(error.message, null);
     }
+  }
+
+  keep(canvas, image) {
+    if (this.tiles.size >= MOST_TILES) this.sweep();
+    this.tiles.set(canvas, image);
+  }
+
+  /** Forgets the pixels of the tiles that the library let go: it empties their canvas. */
+  sweep() {
+    for (const canvas of this.tiles.keys()) if (!canvas.width) this.tiles.delete(canvas);
   }
 
   paint(canvas, image) {
@@ -100,11 +110,8 @@ export class DeepZoom {
 
   /** Paints the tiles that are here again, in other windows; asks the server for nothing. */
   repaint() {
-    for (const [canvas, image] of this.tiles) {
-      // The library empties the canvas of a tile that it lets go.
-      if (canvas.width) this.paint(canvas, image);
-      else this.tiles.delete(canvas);
-    }
+    this.sweep();
+    for (const [canvas, image] of this.tiles) this.paint(canvas, image);
     this.viewer?.forceRedraw();
   }
 

@@ -1,5 +1,6 @@
 /* The sheet of all keys, on which a person gives actions other keys. */
-import { ACTIONS, KeyMap, keyName, printed } from "../shared/keys.js";
+import { GONE } from "./classes.js";
+import { ACTIONS, KeyMap, printed } from "../shared/keys.js";
 
 // Where keys are printed on the page besides the classes.
 const PRINTED = {
@@ -14,8 +15,8 @@ const HINT = "Press a key in the list to give that action another one; it is kep
 
 export class KeySheet {
   /** own: {action: key} of this person; save(own) stores them and resolves once they are. */
-  constructor({ find, classes, own, save }) {
-    Object.assign(this, { find, classes, save, asking: null });
+  constructor({ find, classes, channels, own, save }) {
+    Object.assign(this, { find, classes, channels, save, asking: null });
     this.dialog = find("keys-dialog");
     this.note = find("key-note");
     this.choice = find("key-choice");
@@ -30,6 +31,7 @@ export class KeySheet {
   use(own) {
     this.map = new KeyMap(own, this.classes.list.length);
     this.classes.printKeys(this.map);
+    this.channels.printKeys(this.map);
     for (const [id, action] of Object.entries(PRINTED)) {
       const key = this.find(id).querySelector("kbd");
       key.textContent = printed(this.map.keyOf(action));
@@ -59,9 +61,10 @@ export class KeySheet {
 
   list() {
     const keyed = this.classes.list.slice(0, this.map.actions.filter((action) => action.startsWith("class:")).length);
-    const rows = keyed.map(({ name, description }, place) => [`class:${place + 1}`, description ? `${name}: ${description}` : name]);
+    const rows = keyed.map(({ name, description, isGone }, place) => [`class:${place + 1}`, [name, isGone ? GONE : description].filter(Boolean).join(": ")]);
     const actions = ACTIONS.map(({ id, name, label }) => [id, `${name}: ${label}`]);
-    this.find("key-rows").replaceChildren(...[...rows, ...actions].map(([action, label]) => this.row(action, label)));
+    const channels = this.map.actions.filter((action) => action.startsWith("channel:")).map((action) => [action, `${this.nameOf(action)}: shows or hides it`]);
+    this.find("key-rows").replaceChildren(...[...rows, ...actions, ...channels].map(([action, label]) => this.row(action, label)));
     this.find("keys-reset").hidden = !Object.keys(this.map.own).length;
   }
 
@@ -101,7 +104,7 @@ export class KeySheet {
       this.stop("Nothing was changed.");
       return;
     }
-    const key = keyName(event);
+    const key = this.map.nameOf(event);
     if (!key) return;
     event.preventDefault();
     this.propose(this.asking, key);

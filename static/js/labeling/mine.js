@@ -1,4 +1,5 @@
 /* The page of one's own answers: pictures, moving between answers, and changing one by its key. */
+import { csrfToken } from "../shared/api.js";
 import { isTyping, KeyMap } from "../shared/keys.js";
 import { drawInView, readPictures } from "../shared/pictures.js";
 
@@ -87,11 +88,18 @@ function bind(section, { classes, keys }) {
     status.textContent = tile.querySelector("[role=alert]") ? "" : `Saved: ${said}.`;
   });
 
-  document.body.addEventListener("htmx:sendError", ({ detail: { target } }) => failed(target));
-  document.body.addEventListener("htmx:responseError", ({ detail: { target } }) => failed(target));
+  // A log-in in another tab changes the token.
+  document.body.addEventListener("htmx:configRequest", ({ detail: { headers } }) => {
+    headers["X-CSRFToken"] = csrfToken(document.cookie, headers["X-CSRFToken"]);
+  });
 
-  function failed(tile) {
+  document.body.addEventListener("htmx:sendError", ({ detail: { target } }) => failed(target));
+  document.body.addEventListener("htmx:responseError", ({ detail: { target, xhr } }) => failed(target, xhr));
+
+  function failed(tile, xhr = null) {
     delete tile.dataset.sent;
+    status.textContent = "";
+    if (xhr?.status === 401) return; // It is said that the session is over.
     status.classList.remove("visually-hidden");
     status.textContent = "Not saved: the server could not be reached or did not take it. Your answer is as before; try again.";
   }

@@ -1,4 +1,5 @@
 /* Why the last crop was "not sure" or a wrong object: a strip that never stands in the way of the next answer. */
+import { keyNames } from "../shared/keys.js";
 
 export const REASONS = {
   not_sure: [
@@ -16,9 +17,9 @@ export const REASONS = {
 const ASKS = { not_sure: "Not sure, because", wrong_object: "Wrong object, because" };
 
 /** Number of the reason that a key names once the strip waits for one: 0 to 3, or null. */
-export function reasonAt({ code, ctrlKey, metaKey, altKey, shiftKey }, count) {
-  const digit = Number(/^(?:Digit|Numpad)([1-9])$/.exec(code ?? "")?.[1] ?? 0);
-  return digit && digit <= count && !ctrlKey && !metaKey && !altKey && !shiftKey ? digit - 1 : null;
+export function reasonAt(event, count) {
+  const digit = keyNames(event).find((name) => /^[1-9]$/.test(name)) ?? 0;
+  return digit && digit <= count ? digit - 1 : null;
 }
 
 export class Reasons {

@@ -69,7 +69,7 @@ const outbox = new Outbox({
   refused: (item, error) => {
     const { crop, comesAgain } = session.refused(item);
     if (item.body.reason) note.keep(item.body.crop, item.body.reason);
-    classes.refresh(config.urls.study);
+    classes.refresh(config.urls.study).then(() => keys.use(keys.map.own));
     const again = session.known().find(({ id }) => id === crop?.id) ?? null;
     notices.add(refusalText(item, error.message, { names: classes.names, crop, comesAgain }), { topic: item.id, crop: again });
   },
@@ -113,7 +113,7 @@ const suggestion = new SuggestionChip({ find, classes });
 const reasons = new Reasons({ find, session });
 const note = new Note({ find });
 const notices = new Notices({ holder: find("notices"), showAgain: (crop) => session.showAgain(crop), closed: () => main.focus() });
-const keys = new KeySheet({ find, classes, own: config.keys, save: (own) => post(config.urls.preferences, { keys: own }, "PATCH") });
+const keys = new KeySheet({ find, classes, channels: panel, own: config.keys, save: (own) => post(config.urls.preferences, { keys: own }, "PATCH") });
 const conflicts = new ConflictSheet({ find, session, paint, load: (crop) => loadImage(crop.pixels, crop), names: classes.names });
 const sheets = {
   comments: new Comments({ find, url: config.urls.comments, get: getJson, post }),

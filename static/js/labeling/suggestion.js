@@ -13,7 +13,7 @@ export class SuggestionChip {
 
   show(crop) {
     const suggestion = crop?.suggestion;
-    this.offered = suggestion && this.classes.names.has(suggestion.class) ? suggestion : null;
+    this.offered = suggestion && this.classes.isOpen(suggestion.class) ? suggestion : null;
     this.chip.hidden = !this.offered;
     for (const button of this.classes.buttons) button.classList.toggle("suggested", button.dataset.class === this.offered?.class);
     if (!this.offered) return;

@@ -1,5 +1,6 @@
 /* The whole field around the crop: in a dialog over the room, or as a page of its own. */
 import { getJson } from "../shared/api.js";
+import { keyNames } from "../shared/keys.js";
 import { Painter } from "../shared/painter.js";
 import { DeepZoom, loadLibrary } from "./deepzoom.js";
 
@@ -34,12 +35,12 @@ export class Viewer {
   }
 
   onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const acts = { "+": () => this.zoom?.zoomBy(Math.SQRT2), "-": () => this.zoom?.zoomBy(Math.SQRT1_2), o: () => this.zoom?.toObject(), h: () => this.zoom?.home() };
-    if (event.key === "f" && this.root.close) acts.f = () => this.root.close();
-    if (!acts[event.key]) return;
+    if (this.root.close) acts.f = () => this.root.close();
+    const name = keyNames(event).find((key) => acts[key]);
+    if (!name) return;
     event.preventDefault();
-    acts[event.key]();
+    acts[name]();
   }
 
   say(text) {

@@ -60,7 +60,8 @@ export class ZSlider {
         if (this.crop !== crop) return;
         this.images.set(plane, Object.assign(image, { isRgb: crop.is_rgb }));
       } catch (error) {
-        if (this.crop !== crop) return;
+        // Another plane that was chosen meanwhile stays.
+        if (this.crop !== crop || this.plane !== plane) return;
         this.plane = null;
         this.told(`Plane ${plane + 1} cannot be shown: ${error.message}`);
         this.write();

@@ -39,13 +39,39 @@ const KEPT_BACK = new Set(["Escape", "Tab", "Shift", "Control", "Alt", "Meta", "
 const UNSHIFTED = { "=": "+" };
 const SPOKEN = { " ": "Space", ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Enter: "↵" };
 
-/** The key's name: digits by their place (so that other layouts work), letters in lower case; null when not for us. */
-export function keyName(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return null;
-  const digit = /^(?:Digit|Numpad)(\d)$/.exec(event.code ?? "")?.[1];
-  if (digit !== undefined) return event.shiftKey ? `Shift+${digit}` : digit;
-  if (!event.key || KEPT_BACK.has(event.key)) return null;
-  return event.key.length === 1 ? event.key.toLowerCase() : event.key;
+const NO_LATIN = /^(?!\p{Script=Latin})\p{L}$/u;
+// Where other alphabets have letters, the signs of these places.
+const SIGNS = { BracketLeft: "[", BracketRight: "]", Comma: ",", Period: ".", Slash: "/", Semicolon: ";", Quote: "'", Backquote: "`" };
+
+function digitOf({ code, shiftKey }) {
+  const digit = /^(?:Digit|Numpad)(\d)$/.exec(code ?? "")?.[1];
+  return digit && (shiftKey ? `Shift+${digit}` : digit);
+}
+
+/** What the key writes, in lower case; for a letter of another alphabet also what stands at its place in Latin. */
+function signsOf({ key, code }) {
+  if (!key || KEPT_BACK.has(key)) return [];
+  const sign = key.length === 1 ? key.toLowerCase() : key;
+  const latin = NO_LATIN.test(sign) && (/^Key([A-Z])$/.exec(code ?? "")?.[1].toLowerCase() ?? SIGNS[code]);
+  return latin ? [sign, latin] : [sign];
+}
+
+/** Whether AltGr makes a sign of the key: with it a plain letter or digit is a shortcut of the system. */
+function isThirdLevel(event) {
+  return Boolean(event.getModifierState?.("AltGraph")) && !/^[a-z\d]$/i.test(event.key);
+}
+
+/**
+ * The names that a key goes by, the most telling first: digits by their place, so that other layouts work. The sign that
+ * shift writes there comes before (German has / on Shift+7), and what AltGr writes is all there is. Empty when not for us.
+ */
+export function keyNames(event) {
+  if (event.isComposing) return [];
+  if (isThirdLevel(event)) return signsOf(event);
+  if (event.ctrlKey || event.metaKey || event.altKey || event.getModifierState?.("AltGraph")) return [];
+  const digit = digitOf(event);
+  if (!digit) return signsOf(event);
+  return event.shiftKey && !/^\d$/.test(event.key) ? [...signsOf(event), digit] : [digit];
 }
 
 /** What is printed on a button: "Space" for " ", "⇧0" for "Shift+0". */
@@ -98,9 +124,15 @@ export class KeyMap {
     return number ? { action, index: Number(number) - 1 } : { action };
   }
 
+  /** The name by which a key event does something, else the one to keep it by; null when it is not for us. */
+  nameOf(event) {
+    const names = keyNames(event);
+    return names.find((name) => this.byKey.has(name)) ?? names.at(-1) ?? null;
+  }
+
   /** What a key event asks for, or null when it is not for us. */
   asked(event) {
-    return this.at(keyName(event));
+    return this.at(this.nameOf(event));
   }
 
   /** The other action that would lose this key; null where it is free. */

@@ -1,21 +1,36 @@
 /* Draws every canvas that names a crop, in the reading room's colours, once it comes into view. */
-import { getBytes } from "./api.js";
+import { getBytes, mayPass } from "./api.js";
 import { Painter } from "./painter.js";
 import { decodePixels, parseShape } from "./pixels.js";
 
+// More than a page shows at once; a dozen channels of surroundings are a megabyte and a half.
+export const MOST_KEPT = 128;
 let painter = null;
 const loaded = new Map();
 
-/** {pixels, shape, dtype, isRgb} of an address; asked for once, however many canvases show it. */
+async function fetchImage(url, isRgb) {
+  const { buffer, headers } = await getBytes(url);
+  const shape = parseShape(headers.get("X-Shape"));
+  const dtype = headers.get("X-Dtype");
+  return { pixels: decodePixels(buffer, dtype, shape), shape, dtype, isRgb };
+}
+
+/**
+ * {pixels, shape, dtype, isRgb} of an address; asked for once, however many canvases show it. Those used last are kept;
+ * what failed is asked for again the next time.
+ */
 export function loadImage(url, isRgb) {
-  if (!loaded.has(url)) {
-    loaded.set(url, getBytes(url).then(({ buffer, headers }) => {
-      const shape = parseShape(headers.get("X-Shape"));
-      const dtype = headers.get("X-Dtype");
-      return { pixels: decodePixels(buffer, dtype, shape), shape, dtype, isRgb };
-    }));
-  }
-  return loaded.get(url);
+  const image = loaded.get(url) ?? fetchImage(url, isRgb);
+  loaded.delete(url);
+  loaded.set(url, image);
+  image.catch(() => loaded.get(url) === image && loaded.delete(url));
+  if (loaded.size > MOST_KEPT) loaded.delete(loaded.keys().next().value);
+  return image;
+}
+
+/** What to say of a picture that did not come. */
+export function whyMissing(error) {
+  return mayPass(error) ? "could not be loaded, try again" : "are not there: the original image is away";
 }
 
 /** The crops of the page by number, as the server describes them. */
@@ -32,20 +47,19 @@ export async function draw(canvas, crop, url = crop.pixels) {
     painter.draw(canvas, image, crop.channels);
     canvas.dataset.state = "drawn";
     return image;
-  } catch {
-    canvas.dataset.state = "failed";
+  } catch (error) {
+    canvas.dataset.state = mayPass(error) ? "waiting" : "failed";
     return null;
   }
 }
 
-/** Watches the canvases of the page: those that nobody scrolls to cost nothing. */
+/** Watches the canvases of the page: those that nobody scrolls to cost nothing, and one that failed gets another try. */
 export function drawInView(crops, selector = "canvas[data-crop]:not([data-context])", root = document) {
   const watcher = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries) {
       if (!isIntersecting) continue;
-      watcher.unobserve(target);
       const crop = crops[target.dataset.crop];
-      if (crop) draw(target, crop);
+      if (crop) draw(target, crop).then((image) => image && watcher.unobserve(target));
     }
   }, { rootMargin: "200px" });
   for (const canvas of root.querySelectorAll(selector)) watcher.observe(canvas);

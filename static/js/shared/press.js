@@ -30,3 +30,15 @@ export function onPress(element, job, now = () => performance.now()) {
   });
   element.addEventListener("click", press);
 }
+
+/**
+ * Leaves the focus on `home` when a pointer presses a button in it: on the button it would be, Space and Enter would
+ * press that button again. Fields and sliders take it, as their keys are wanted next; sheets lie outside.
+ */
+export function keepFocus(home) {
+  home.addEventListener("mousedown", (event) => {
+    if (event.target.closest("input, textarea, select") || !event.target.closest("button, a, summary")) return;
+    event.preventDefault();
+    home.focus({ preventScroll: true });
+  });
+}

@@ -29,7 +29,9 @@ async function showCrop(figure, crop) {
 
 async function showContext(figure, crop) {
   const image = await draw(figure.querySelector("canvas"), crop, crop.context);
-  figure.querySelector(".no-picture").hidden = Boolean(image);
+  const missing = figure.querySelector(".no-picture");
+  missing.hidden = Boolean(image);
+  if (figure.querySelector("canvas").dataset.state === "waiting") missing.textContent = "The surroundings could not be loaded. Load the page again.";
   if (!image) return;
   const [x0, y0, x1, y1] = crop.box_in_context;
   drawPath(figure.querySelector(".outline"), image.shape, `M${x0} ${y0}H${x1}V${y1}H${x0}Z`);

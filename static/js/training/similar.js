@@ -1,5 +1,5 @@
 /* The page of crops like one: pictures, marks by keyboard and click, and how many are marked. */
-import { isTyping } from "../shared/keys.js";
+import { isTyping, keyNames } from "../shared/keys.js";
 import { drawInView, readPictures } from "../shared/pictures.js";
 
 const STEPS = { ArrowRight: 1, ArrowLeft: -1 };
@@ -41,9 +41,10 @@ function bind(form) {
     boxes[movedPlace(place, event.key, columns(), boxes.length)].focus();
   });
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-    if (event.key === "a") mark(true);
-    if (event.key === "n") mark(false);
+    if (isTyping(event.target)) return;
+    const names = keyNames(event);
+    if (names.includes("a")) mark(true);
+    if (names.includes("n")) mark(false);
   });
   for (const [id, all] of [["choose-all", true], ["choose-none", false]]) {
     const button = document.getElementById(id);

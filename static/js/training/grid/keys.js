@@ -1,5 +1,5 @@
 /* What a key asks for in the grid: classes and answers as in the reading room, the rest on what these leave free. */
-import { KeyMap, keyName } from "../../shared/keys.js";
+import { KeyMap, keyNames } from "../../shared/keys.js";
 
 /** On the reading room's keys, a person's own among them: one key never means two answers. */
 const AS_IN_THE_ROOM = new Set(["class", "notSure", "bad", "wrong", "undo", "keys"]);
@@ -35,11 +35,15 @@ export class GridKeys {
 
   /** {action, index?, key?, extend?} or null where the key is not for the grid. */
   asked(event) {
-    if (event.altKey) return null;
-    if (event.ctrlKey || event.metaKey) return event.key.toLowerCase() === "a" ? { action: "all" } : null;
+    const names = keyNames(event);
+    const holds = event.ctrlKey || event.metaKey;
+    if (!names.length && (holds || event.altKey)) return holds && event.key.toLowerCase() === "a" ? { action: "all" } : null;
     if (MOVES.has(event.key)) return { action: "move", key: event.key, extend: event.shiftKey };
     if (event.key === "Escape") return { action: "leave" };
-    const key = keyName(event);
+    return names.map((name) => this.at(name)).find(Boolean) ?? null;
+  }
+
+  at(key) {
     const action = this.byKey.get(key);
     return action ? { action } : this.answerAt(key);
   }

@@ -1,5 +1,5 @@
 /* The surroundings of a crop beside the pointer: held by a right click or a key, passing while the mouse is still. */
-import { loadImage } from "../../shared/pictures.js";
+import { loadImage, whyMissing } from "../../shared/pictures.js";
 import { Painter } from "../../shared/painter.js";
 
 const ROOM = 16;
@@ -31,8 +31,8 @@ export class Popup {
       this.painter.draw(this.canvas, image, display.channels);
       this.canvas.hidden = false;
       this.mark(image.shape);
-    } catch {
-      if (this.crop === crop.id) this.text.textContent = `${text} The surroundings are not there: the original image is away.`;
+    } catch (error) {
+      if (this.crop === crop.id) this.text.textContent = `${text} The surroundings ${whyMissing(error)}.`;
     }
     this.move(point);
   }
