@@ -39,7 +39,7 @@ run: setup  ## serve the site: web, worker, beat, ranking worker, embedded broke
 test: setup browser  ## every test: fast ones first, then pages in a browser, then PostgreSQL
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not browser" --ignore tests/postgres
 	$(MAKE) --no-print-directory test-js
-	$(BIN)/python -m pytest -q -m browser tests/browser
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m browser tests/browser
 	$(MAKE) --no-print-directory test-postgres
 
 test-js: node_modules/installed

@@ -340,7 +340,7 @@ def test_the_key_of_a_class_that_is_gone_names_no_other_class_until_the_page_is_
     into = study.classes.filter(key=target).first()
     study.classes.filter(key="round").update(retired_at=timezone.now(), merged_into=into)
     crop = press(room, "1")
-    room.wait_for_selector(f'#save-state:has-text("{became}")')
+    room.wait_for_selector(f'#notices .notice:has-text("{became}")')
     room.wait_for_selector("[data-class=round]:disabled")
     assert room.is_hidden("[data-class=round] kbd")
     assert room.inner_text("[data-class=long] kbd") == "2"
