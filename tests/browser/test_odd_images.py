@@ -89,7 +89,8 @@ def test_of_twelve_channels_all_are_named_nine_have_keys_and_each_can_be_seen_al
         page.keyboard.press("m")
     page.wait_for_selector("#window-note:has-text('alone, in grey')")
     assert page.locator(".channel-toggle[aria-pressed=true]").count() == 1
-    assert page.get_attribute("#crop-canvas", "data-painter") == "webgl2"
+    page.wait_for_selector("#crop-canvas[data-painter='2d']")
+    page.wait_for_selector("[data-context='2'] canvas[data-painter=webgl2]")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     assert serious(page) == []
     answered(page)

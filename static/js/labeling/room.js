@@ -139,10 +139,14 @@ function draw() {
   if (!image) return false;
   const channels = windows.shown(crop.channels);
   view.drawCrop(crop, image, channels);
-  requestAnimationFrame(() => {
-    if (session.current === crop) drawContext(crop);
-  });
+  afterPaint(measurePaint);
+  afterPaint(() => session.current === crop && drawContext(crop));
   return true;
+}
+
+/** What may come a frame later than the crop. A frame's callbacks run before it is painted: the first task after them. */
+function afterPaint(job) {
+  requestAnimationFrame(() => setTimeout(job));
 }
 
 function drawContext(crop) {
@@ -164,11 +168,7 @@ function showImage(crop) {
   if (!draw()) return false;
   main.dataset.state = "ready";
   session.markShown();
-  requestAnimationFrame(() => {
-    // A frame's callbacks run before it is painted; the first task after them sees it on screen.
-    setTimeout(measurePaint);
-    if (session.current === crop) panel.show(crop, pool.get(crop.pixels));
-  });
+  afterPaint(() => session.current === crop && panel.show(crop, pool.get(crop.pixels)));
   return true;
 }
 

@@ -41,26 +41,30 @@ export function renderRGBA(pixels, shape, channels, options = {}) {
   const sum = new Float32Array(size * 3);
   channelTable(channels, shape, options).forEach((row, index) => {
     const [red, green, blue] = row.color;
-    if (red + green + blue === 0) return;
-    const offset = index * size;
-    for (let at = 0; at < size; at += 1) {
-      const light = lightOf(pixels[offset + at], row);
-      sum[at * 3] += light * red;
-      sum[at * 3 + 1] += light * green;
-      sum[at * 3 + 2] += light * blue;
-    }
+    if (red + green + blue > 0) addLight(sum, pixels.subarray(index * size, (index + 1) * size), row);
   });
   return toBytes(sum, size, options.invert);
 }
 
+function addLight(sum, pixels, row) {
+  const [red, green, blue] = row.color;
+  for (let at = 0, band = 0; at < pixels.length; at += 1, band += 3) {
+    const light = lightOf(pixels[at], row);
+    if (light === 0) continue;
+    sum[band] += light * red;
+    sum[band + 1] += light * green;
+    sum[band + 2] += light * blue;
+  }
+}
+
+/** The bytes round and end at 255 by themselves. */
 function toBytes(sum, size, invert) {
-  const rgba = new Uint8ClampedArray(size * 4);
-  for (let at = 0; at < size; at += 1) {
-    for (let band = 0; band < 3; band += 1) {
-      const light = Math.min(1, sum[at * 3 + band]);
-      rgba[at * 4 + band] = Math.round(255 * (invert ? 1 - light : light));
-    }
-    rgba[at * 4 + 3] = 255;
+  const rgba = new Uint8ClampedArray(size * 4).fill(255);
+  const [start, sign] = invert ? [255, -255] : [0, 255];
+  for (let at = 0, band = 0; at < rgba.length; at += 4, band += 3) {
+    rgba[at] = start + sign * sum[band];
+    rgba[at + 1] = start + sign * sum[band + 1];
+    rgba[at + 2] = start + sign * sum[band + 2];
   }
   return rgba;
 }
