@@ -125,7 +125,8 @@ def _large_study() -> Any:
         LabelClass.objects.create(study=study, key=row.key, name=row.name, color=row.color, position=position)
     digest, now = _write_ranking(study), timezone.now()
     shared = {"study": study, "digest": digest, "strategy": "uherding", "encoder": "ab", "pool_size": POOL}
-    Ranking.objects.create(**shared, answers=0, seconds=0.1)
+    columns = [row.key for row in study.classes.all()]
+    Ranking.objects.create(**shared, answers=0, seconds=0.1, parameters={"classes": columns})
     Ranked.objects.create(**shared, ranked_at=now)
     return study
 
