@@ -10,7 +10,7 @@ import pytest
 from django.db import IntegrityError
 from django.utils import timezone
 
-from labeling.models import Lease, QueueEntry, Ranked, Study
+from labeling.models import Annotation, Lease, QueueEntry, Ranked, Study
 from labeling.services.answers import AnswerRefused, undo
 from labeling.services.classes import add_class, retire_class
 from labeling.services.queue import (
@@ -257,7 +257,33 @@ def test_a_class_that_goes_while_a_crop_is_on_screen_leaves_the_crop_with_its_re
     held = ids(room, room.bob)
     disc, ring = (room.study.classes.get(key=key) for key in ("disc", "ring"))
     retire_class(disc, room.alice, into=ring if change == "merged" else None)
-    with pytest.raises(AnswerRefused, match="load the page again"):
+    became = "merged into .ring." if change == "merged" else "removed"
+    with pytest.raises(AnswerRefused, match=f"no open class .disc.: it was {became}"):
         answer(room.study, room.bob, held[0], "disc")
     assert ids(room, room.bob) == held
     assert answer(room.study, room.bob, held[0], "ring").crop_id == held[0]
+
+
+def test_a_crop_leaves_the_queue_with_its_last_read_and_not_before(room: Room) -> None:
+    first, second = room.crops[:2]
+    answer(room.study, room.bob, first)
+    assert not QueueEntry.objects.filter(crop=first).exists()
+    Study.objects.update(reads_per_crop=2)
+    room.study.refresh_from_db()
+    for reader, stays in ((room.bob, True), (room.alice, False)):
+        answer(room.study, reader, second)
+        assert QueueEntry.objects.filter(crop=second).exists() == stays
+
+
+def test_what_was_answered_while_a_ranking_was_made_is_not_queued_by_it(room: Room) -> None:
+    newest = Annotation.objects.order_by("-id").values_list("id", flat=True).first() or 0
+    read, unsure, back = room.crops[:3]
+    answer(room.study, room.bob, read)
+    answer(room.study, room.bob, unsure, "")
+    answer(room.study, room.bob, back)
+    undo(room.study, room.bob, uuid4())
+    rows = [NewEntry(crop.pk, 1.0 / (place + 1), "uncertain", None) for place, crop in enumerate(room.crops)]
+    replace_queue(room.study, rows, RankingInfo("ab" * 32, "uherding", "handcrafted", len(rows), newest))
+    assert list(QueueEntry.objects.order_by("rank").values_list("crop_id", flat=True)) == [
+        crop.pk for crop in room.crops if crop != read
+    ]

@@ -9,8 +9,10 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from audit.statements import Rows, Statement, columns, records
+from audit.statements import Bound, Rows, Statement, columns, records
+from imaging.models import Crop
 from labeling.models import Annotation, Lease, QueueEntry, Ranked, RequestedCrop, Study
+from labeling.services.reads import Read, awaiting_reads, reads_needed, situation_of
 
 SHARED_COLUMNS = "study_id, ranking, ranked_at"
 # Each with its type on PostgreSQL.
@@ -57,11 +59,11 @@ class RankingInfo:
 
 
 def replace_queue(study: Study, entries: Sequence[NewEntry], info: RankingInfo) -> None:
-    """Put a new ranking in place of the old one, in one short transaction."""
+    """Put a new ranking in place of the old one, in one short transaction; see `_still_open`."""
     now = timezone.now()
     rows = [
         (row.crop_id, rank, row.score, row.why, row.probability, row.expected_not_sure)
-        for rank, row in enumerate(entries)
+        for rank, row in enumerate(_still_open(study, entries, info.last_annotation))
     ]
     with transaction.atomic():
         QueueEntry.objects.filter(study=study).delete()
@@ -70,6 +72,23 @@ def replace_queue(study: Study, entries: Sequence[NewEntry], info: RankingInfo) 
             study=study,
             defaults=asdict(info) | {"ranked_at": now},
         )
+
+
+def _still_open(study: Study, entries: Sequence[NewEntry], last_annotation: int) -> list[NewEntry]:
+    """Without crops that were read as often as they need while they were ranked: all readers would look past them."""
+    answered = Annotation.objects.filter(study=study, id__gt=last_annotation).values_list("crop_id", "crop__key")
+    keys = dict(answered)
+    done = keys.keys() - awaiting_reads(study, keys) if keys else set()
+    return [row for row in entries if row.crop_id not in done]
+
+
+def no_longer_asked(study: Study, crop: Crop, reads: Sequence[Read]) -> list[Bound]:
+    """What takes a crop with enough reads out of the queue; the next ranking leaves it out anyway."""
+    if len(reads) < reads_needed(study, crop.key, [read.answer for read in reads], situation_of(reads)):
+        return []
+    return [
+        Bound(f"DELETE FROM {QueueEntry._meta.db_table} WHERE study_id = %s AND crop_id = %s", [study.pk, crop.pk])
+    ]
 
 
 def _insert_entries(shared: tuple[Any, ...], rows: list[tuple[Any, ...]]) -> None:
