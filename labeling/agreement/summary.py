@@ -14,7 +14,7 @@ from labeling.agreement.coefficients import (
     shared_items,
 )
 from labeling.agreement.intervals import Estimate, alpha_interval, percent_interval
-from labeling.agreement.table import Codes, ReadTable, sure_or_not, without_label
+from labeling.agreement.table import ReadTable, in_order, sure_or_not, without_label
 
 FIRM = 0.8
 TENTATIVE = 0.667
@@ -47,7 +47,7 @@ def summarise(
         "not_sure": _not_sure(table, draws, seed),
     }
     if ordered is not None:
-        report["alpha_ordinal"] = _interval(alpha_interval(_in_order(table, ordered), draws, seed, "ordinal"))
+        report["alpha_ordinal"] = _interval(alpha_interval(in_order(table, tuple(ordered)), draws, seed, "ordinal"))
     return report
 
 
@@ -101,16 +101,6 @@ def _repeats(table: ReadTable) -> dict[str, Any]:
     )
     share = table.repeats_equal / table.repeats
     return {"n": table.repeats, "same": table.repeats_equal, "share_same": share, "text": text}
-
-
-def _in_order(table: ReadTable, ordered: Sequence[str]) -> ReadTable:
-    unknown = [label for label in table.labels if label not in ordered and label != table.not_sure]
-    if unknown:
-        raise ValueError(f"the order of classes leaves out {', '.join(unknown)}; list every label once, low to high")
-    # A not-sure read has no place in an order, so it is missing here.
-    ranks = [ordered.index(label) if label in ordered else -1 for label in table.labels]
-    codes: Codes = np.array([*ranks, -1], dtype=np.int64)[table.codes]
-    return ReadTable(table.items, table.annotators, tuple(ordered), codes)
 
 
 def _interval(estimate: Estimate) -> dict[str, float | None]:
