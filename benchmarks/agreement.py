@@ -1,4 +1,4 @@
-"""Agreement: the bootstrap against working out alpha again for every draw, and a million answers of twenty readers."""
+"""Agreement: bootstrap draws against working out alpha anew for each, and a million answers of twenty readers."""
 
 from collections import Counter
 
@@ -19,8 +19,10 @@ MANY_ITEMS, MANY_READERS, ANSWERS = 100_000, 20, 1_000_000
 
 
 def measure() -> list[Row]:
-    """CPU seconds for 2,000 draws over 3,720 items with three reads each (the plain way is scaled from few draws), and
-    for everything over a million answers, with the memory that this takes."""
+    """CPU seconds for 2,000 draws over 3,720 items with three reads each (the plain way is scaled from few draws).
+
+    Then everything over a million answers, with the memory that this takes.
+    """
     table = reads()
     ours = cpu_seconds(lambda: draws_of(table))
     plain = cpu_seconds(lambda: plain_draws(table.codes, PLAIN_DRAWS), repeats=3) * DRAWS / PLAIN_DRAWS
