@@ -99,7 +99,7 @@ def interval(figure: Figure, sample: Sample, *, by_chance: bool = True) -> Estim
     """
     n, value = sample.n_shared, figure.value(sample.frequencies)
     if np.isnan(value):
-        return Estimate(None, None, None, n, _undefined(n))
+        return undefined(n)
     if n < 2:
         return Estimate(value, None, None, n, "too few: one shared item has no interval")
     low, high = _limits(figure, sample, value)
@@ -166,7 +166,7 @@ def _caution(sample: Sample, by_chance: bool) -> str:
     return ""
 
 
-def _undefined(n_shared: int) -> str:
-    if n_shared == 0:
-        return "no item has reads from two annotators"
-    return "only one label was used on the shared items, so chance agreement is already complete"
+def undefined(n_shared: int) -> Estimate:
+    """No figure, with the reason that the shared items give."""
+    reason = "only one label was used on the shared items, so chance agreement is already complete"
+    return Estimate(None, None, None, n_shared, reason if n_shared else "no item has reads from two annotators")

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from labeling.agreement import figures
-from labeling.agreement.coefficients import brennan_prediger, conger_kappa
-from labeling.agreement.counts import patterns
+from labeling.agreement.coefficients import conger_kappa
+from labeling.agreement.counts import Floats, patterns
 from labeling.agreement.intervals import (
     Estimate,
     Sample,
@@ -16,6 +16,7 @@ from labeling.agreement.intervals import (
     interval,
     percent_interval,
     sample_of,
+    undefined,
 )
 from labeling.agreement.intra import all_equal, repeated_counts
 from labeling.agreement.pairs import PairAgreement, pairwise
@@ -25,6 +26,8 @@ from labeling.agreement.weights import Metric
 FIRM = 0.8
 TENTATIVE = 0.667
 NO_ORDER = "the classes have no declared order; name them from low to high"
+NOTHING_SHARED = "the two read no item in common"
+ONE_LABEL = "the two used one label only on the items they share"
 NO_NUMBERS = "the labels are not numbers"
 
 
@@ -34,7 +37,7 @@ def summarise(table: ReadTable, ordered: Sequence[str] | None = None) -> dict[st
     In the headline figures "not sure" counts as a class of its own; `not_sure` holds all three readings of it.
     `ordered` lists the labels from low to high when the classes have an order; numbers have theirs.
     """
-    sample = sample_of(table)
+    sample, ranked = sample_of(table), _ranked(table, ordered)
     alpha, percent = alpha_interval(table), percent_interval(table)
     per_class = _per_class(table, sample)
     ac1 = explained(table, interval(figures.gwet(sample.patterns), sample))
@@ -47,17 +50,17 @@ def summarise(table: ReadTable, ordered: Sequence[str] | None = None) -> dict[st
         "alpha_nominal": _interval(alpha),
         "word": word(alpha),
         "reason": alpha.reason,
-        **_by_order(table, ordered),
+        **_by_order(table, ranked),
         "fleiss_kappa": _fleiss(table, sample),
         "gwet_ac1": _interval(ac1),
         "ac1": ac1.value,
-        "conger_kappa": _number(conger_kappa(table.codes)),
-        "brennan_prediger": _number(brennan_prediger(table.codes)),
+        "conger_kappa": _conger(table, sample),
+        "brennan_prediger": _interval(explained(table, interval(figures.brennan_prediger(sample.patterns), sample))),
         "pairwise": [_pair(pair) for pair in pairwise(table)],
         "per_class": per_class,
         "alpha_per_class": {label: found["value"] for label, found in per_class.items()},
         "repeats": _repeats(table),
-        "intra": _intra(table),
+        "intra": _intra(table, ranked),
         "not_sure": _not_sure(table, alpha),
     }
 
@@ -73,16 +76,21 @@ def word(alpha: Estimate) -> str:
     return "tentative" if alpha.low >= TENTATIVE else "low"
 
 
-def _by_order(table: ReadTable, ordered: Sequence[str] | None) -> dict[str, Any]:
-    """Alpha for ordered labels and for numbers. A not-sure read has no place on a scale, so it is missing."""
+def _ranked(table: ReadTable, ordered: Sequence[str] | None) -> ReadTable | None:
+    """The table with its labels in their order, declared or that of numbers; None where they have none."""
     numbers = _values(table)
     order = tuple(ordered) if ordered is not None else tuple(sorted(numbers, key=numbers.__getitem__))
-    ordinal = alpha_interval(in_order(table, order), "ordinal") if order else _none(NO_ORDER)
-    found = {"alpha_ordinal": _interval(ordinal)}
-    scales: tuple[Metric, ...] = ("interval", "ratio")
-    for metric in scales:
-        found[f"alpha_{metric}"] = _interval(_of_numbers(table, numbers, metric))
-    return found
+    return in_order(table, order) if order else None
+
+
+def _by_order(table: ReadTable, ranked: ReadTable | None) -> dict[str, Any]:
+    """Alpha for ordered labels and for numbers. A not-sure read has no place on a scale, so it is missing."""
+    numbers = _values(table)
+    return {
+        "alpha_ordinal": _interval(_none(NO_ORDER) if ranked is None else alpha_interval(ranked, "ordinal")),
+        "alpha_interval": _interval(_of_numbers(table, numbers, "interval")),
+        "alpha_ratio": _interval(_of_numbers(table, numbers, "ratio")),
+    }
 
 
 def _of_numbers(table: ReadTable, numbers: dict[str, float], metric: Metric) -> Estimate:
@@ -108,6 +116,14 @@ def _fleiss(table: ReadTable, sample: Sample) -> dict[str, Any]:
     equal = len(np.unique(sample.patterns.sum(axis=1))) <= 1
     found = explained(table, interval(figures.fleiss(sample.patterns), sample))
     return _interval(found) | {"form": "Fleiss 1971" if equal else "unequal numbers of reads, Gwet 2014"}
+
+
+def _conger(table: ReadTable, sample: Sample) -> dict[str, Any]:
+    """Conger's kappa, without an interval: it looks at who read what, so that items are no longer alike."""
+    value = conger_kappa(table.codes) if sample.n_shared else float("nan")
+    if np.isfinite(value):
+        return _interval(Estimate(value, None, None, sample.n_shared, "no interval is computed for this coefficient"))
+    return _interval(explained(table, undefined(sample.n_shared)))
 
 
 def _per_class(table: ReadTable, sample: Sample) -> dict[str, Any]:
@@ -157,9 +173,10 @@ def _repeats(table: ReadTable) -> dict[str, Any]:
     return {"n": table.repeats, "same": table.repeats_equal, "share_same": share, "text": text}
 
 
-def _intra(table: ReadTable) -> dict[str, Any]:
-    """How far each annotator who read items again agrees with themselves."""
+def _intra(table: ReadTable, ranked: ReadTable | None) -> dict[str, Any]:
+    """How far each annotator who read items again agrees with themselves: no model can be steadier than that."""
     found = {}
+    in_ranks = dict(repeated_counts(ranked)) if ranked is not None else {}
     for name, counts in repeated_counts(table):
         sample = Sample(*patterns(counts))
         found[name] = {
@@ -167,9 +184,17 @@ def _intra(table: ReadTable) -> dict[str, Any]:
             "reads": int(counts.sum()),
             "percent": _interval(_own(figures.percent(sample.patterns), sample, by_chance=False)),
             "alpha": _interval(_own(figures.alpha(sample.patterns), sample)),
+            "alpha_ordinal": _interval(_own_ordinal(in_ranks.get(name))),
             "all_equal": _number(all_equal(counts)),
         }
     return found
+
+
+def _own_ordinal(counts: Floats | None) -> Estimate:
+    if counts is None:
+        return _none(NO_ORDER)
+    sample = Sample(*patterns(counts))
+    return _own(figures.alpha(sample.patterns, "ordinal"), sample)
 
 
 def _own(figure: figures.Figure, sample: Sample, *, by_chance: bool = True) -> Estimate:
@@ -196,6 +221,7 @@ def _pair(pair: PairAgreement) -> dict[str, Any]:
         "n": pair.n,
         "agreement": _number(pair.agreement),
         "kappa": _number(pair.kappa),
+        "reason": "" if np.isfinite(pair.kappa) else ONE_LABEL if pair.n else NOTHING_SHARED,
     }
 
 

@@ -136,10 +136,14 @@ def recoded(table: ReadTable, new_codes: Codes, labels: tuple[str, ...]) -> Read
     return replace(table, labels=labels, codes=extended[table.codes], again=again)
 
 
-def without_label(table: ReadTable, label: str) -> ReadTable:
-    """The table with every read of `label` turned into a missing one."""
-    codes = np.array([MISSING if name == label else i for i, name in enumerate(table.labels)], dtype=np.int64)
-    return recoded(table, codes, table.labels)
+def without_label(table: ReadTable, label: str | None) -> ReadTable:
+    """The table without a label: every read of it is a missing one."""
+    if label not in table.labels:
+        return table
+    gone = table.labels.index(label)
+    codes = np.arange(len(table.labels)) - (np.arange(len(table.labels)) > gone)
+    codes[gone] = MISSING
+    return recoded(table, codes, table.labels[:gone] + table.labels[gone + 1 :])
 
 
 def sure_or_not(table: ReadTable) -> ReadTable:

@@ -123,3 +123,11 @@ def test_every_coefficient_has_an_interval_around_its_value(build):
     found = interval(build(sample.patterns), sample)
     assert found.low < found.value < found.high <= 1.0
     assert found.n == sample.n_shared
+
+
+def test_the_bootstrap_of_krippendorffs_example_is_as_computed_elsewhere():
+    rows = "123321412...", "1233224125.3", ".3332342251.", "12332441251."
+    codes = np.array([[-1 if c == "." else int(c) - 1 for c in row] for row in rows]).T
+    sample = sample_of(from_codes(codes, "12345"))
+    limits = percentile_limits(drawn(figures.alpha(sample.patterns), sample.frequencies, 5000))
+    assert limits == pytest.approx((0.422, 1.0), abs=0.02)

@@ -1,0 +1,209 @@
+"""Readers whose answers look unlike everybody else's.
+
+They are shown to a lead and never punished: the one who disagrees may be the only expert.
+
+Each reader is held against what most of the others say of the same items (two others at least, more than half of
+them alike), and judged by how far their rate of disagreement lies beyond that of the other readers. Honest readers
+differ in skill; that spread is allowed for, and with it few of them are flagged (docs/agreement.md has the rates).
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeling.agreement.counts import Floats, label_counts
+from labeling.agreement.table import Codes, ReadTable, without_label
+
+FEWEST_ITEMS = 30
+FEWEST_READERS = 3
+# Standard deviation of honest readers' rates that is forgiven, on the scale of log odds.
+SPREAD = 0.15
+# One-sided error rates among honest readers, per reader: together below 5 %.
+FLIP_LEVEL, DRIFT_LEVEL = 0.02, 0.005
+# What is smaller is not worth a talk, however sure it is.
+LEAST_EXCESS, LEAST_DROP = 0.08, 0.1
+SPAM_SHARE = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """What stands out in one reader's answers: `kind` is spam, flip or drift; `z` how many standard errors.
+
+    `n` items were read by enough others; `rate` is the reader's disagreement there and `others` that of the rest
+    (for drift: agreement lost from the first answer to the last, by this reader and by the rest). `classes`: the two
+    that are mixed up.
+    """
+
+    annotator: str
+    kind: str
+    n: int
+    rate: float
+    others: float
+    z: float
+    text: str
+    classes: tuple[str, str] | None = None
+
+
+def suspects(table: ReadTable) -> list[Suspect]:
+    """At most one finding per reader and kind, spam instead of flips; none with fewer than three readers."""
+    table = without_label(table, table.not_sure)
+    if len(table.annotators) < FEWEST_READERS or len(table.labels) < 2:
+        return []
+    others = others_say(table)
+    said, slopes = _said(table, others), _slopes(table, others)
+    found = []
+    for reader in range(len(table.annotators)):
+        if said[reader].sum() < FEWEST_ITEMS:
+            continue
+        found += [
+            finding
+            for finding in (_spam(table, said, reader) or _flip(table, said, reader), _drift(table, slopes, reader))
+            if finding is not None
+        ]
+    return found
+
+
+def others_say(table: ReadTable) -> Codes:
+    """For each read, the label that more than half of the item's other readers gave, two at least; else -1."""
+    codes = table.codes
+    counts = label_counts(codes, len(table.labels))
+    rest = counts.sum(axis=1, keepdims=True) - 1
+    judged = (codes >= 0) & (rest >= FEWEST_READERS - 1)
+    found = np.full_like(codes, -1)
+    for label in range(counts.shape[1]):
+        votes = counts[:, label, None] - (codes == label)
+        found[judged & (2 * votes > rest)] = label
+    return found
+
+
+def _said(table: ReadTable, others: Codes) -> Floats:
+    """Counts per reader (readers, label of the others, label of the reader)."""
+    size = len(table.labels)
+    items, readers = np.nonzero(others >= 0)
+    places = (readers * size + others[items, readers]) * size + table.codes[items, readers]
+    counts = np.bincount(places, minlength=len(table.annotators) * size * size)
+    return counts.reshape(-1, size, size).astype(float)
+
+
+def _spam(table: ReadTable, said: Floats, reader: int) -> Suspect | None:
+    """Answers that hardly depend on the item: kappa with the others far below theirs, interval included."""
+    kappa, error = _kappas(said)
+    rest = np.delete(kappa, reader)
+    usual = float(np.median(rest[np.isfinite(rest)])) if np.isfinite(rest).any() else float("nan")
+    if not kappa[reader] + 1.96 * error[reader] < SPAM_SHARE * usual:
+        return None
+    name, n = table.annotators[reader], int(said[reader].sum())
+    z = (usual - kappa[reader]) / error[reader] if error[reader] > 0 else float("inf")
+    text = f"{name}: answers hardly depend on the crop (kappa with the others {kappa[reader]:.2f}, usual {usual:.2f})"
+    rates = _rates(said, _all_pairs(said))
+    return Suspect(name, "spam", n, rates[reader], _median_of_others(rates, reader), min(float(z), 99.0), text)
+
+
+def _kappas(said: Floats) -> tuple[Floats, Floats]:
+    """Cohen's kappa of each reader with the others, and its standard error."""
+    n = np.maximum(said.sum(axis=(1, 2)), 1.0)
+    equal = np.trace(said, axis1=1, axis2=2) / n
+    chance = (said.sum(axis=1) * said.sum(axis=2)).sum(axis=1) / n**2
+    room = np.where(chance < 1, 1 - chance, np.nan)
+    # Where all or none agree the plain error would be zero: half an item keeps it honest.
+    spread = np.sqrt(np.clip(equal, 0.5 / n, 1 - 0.5 / n) * (1 - np.clip(equal, 0.5 / n, 1 - 0.5 / n)) / n)
+    return np.asarray((equal - chance) / room), np.asarray(spread / room)
+
+
+def _flip(table: ReadTable, said: Floats, reader: int) -> Suspect | None:
+    """The two classes that a reader takes for one another most conspicuously, if that is beyond honest spread."""
+    pairs = list(combinations(range(said.shape[1]), 2))
+    best: tuple[float, Floats, Floats, tuple[int, int]] | None = None
+    for a, b in pairs:
+        chosen = np.zeros(said.shape[1:], dtype=bool)
+        chosen[[a, b], [b, a]] = True
+        wrong = said[:, chosen].sum(axis=1)
+        n = wrong + said[:, a, a] + said[:, b, b]
+        z = _beyond(wrong, n, reader)
+        if n[reader] >= FEWEST_ITEMS / 2 and (best is None or z > best[0]):
+            best = z, wrong, n, (a, b)
+    if best is None or best[0] < _critical(FLIP_LEVEL / len(pairs)):
+        return None
+    z, wrong, n, (a, b) = best
+    rates = np.divide(wrong, n, out=np.full_like(wrong, np.nan), where=n > 0)
+    usual = _median_of_others(rates, reader)
+    if rates[reader] - usual < LEAST_EXCESS:
+        return None
+    name, classes = table.annotators[reader], (table.labels[a], table.labels[b])
+    text = (
+        f"{name}: takes {classes[0]} and {classes[1]} for one another in {rates[reader]:.0%}, others in {usual:.0%}"
+    )
+    return Suspect(name, "flip", int(n[reader]), float(rates[reader]), usual, z, text, classes)
+
+
+def _beyond(wrong: Floats, n: Floats, reader: int) -> float:
+    """How many standard errors a reader's log odds of disagreeing lie above the median of the others."""
+    odds = np.log((wrong + 0.5) / (n - wrong + 0.5))
+    variance = 1 / (wrong + 0.5) + 1 / (n - wrong + 0.5)
+    rest = np.flatnonzero((n >= FEWEST_ITEMS / 2) & (np.arange(len(n)) != reader))
+    if not len(rest):
+        return -np.inf
+    spread = variance[reader] + SPREAD**2 + (variance[rest].mean() + SPREAD**2) / len(rest)
+    return float((odds[reader] - np.median(odds[rest])) / np.sqrt(spread))
+
+
+def _slopes(table: ReadTable, others: Codes) -> list[tuple[float, float, int]]:
+    """For each reader: the change of agreement over their answers, its standard error, the answers behind it."""
+    if table.sequence is None:
+        return []
+    return [_slope(*columns) for columns in zip(table.codes.T, others.T, table.sequence.T)]
+
+
+def _drift(table: ReadTable, slopes: list[tuple[float, float, int]], reader: int) -> Suspect | None:
+    """Agreement that falls from a reader's first answer to the last, more than that of the others."""
+    if not slopes:
+        return None
+    own, error, n = slopes[reader]
+    rest = np.array([slope[:2] for r, slope in enumerate(slopes) if r != reader and np.isfinite(slope[1])])
+    if not np.isfinite(error) or error <= 0 or not len(rest):
+        return None
+    usual = float(rest[:, 0].mean())
+    z = (own - usual) / float(np.hypot(error, np.sqrt((rest[:, 1] ** 2).sum()) / len(rest)))
+    if -z < _critical(DRIFT_LEVEL) or usual - own < LEAST_DROP:
+        return None
+    name = table.annotators[reader]
+    text = f"{name}: agreement with the others falls by {-own:.0%} from the first answer to the last"
+    return Suspect(name, "drift", n, -own, -usual, -z, text)
+
+
+def _slope(codes: Codes, others: Codes, sequence: NDArray[np.int32]) -> tuple[float, float, int]:
+    """Change of agreement from the first answer to the last, freed of the class, its standard error, and n."""
+    known = np.flatnonzero(others >= 0)
+    if len(known) < FEWEST_ITEMS:
+        return float("nan"), float("nan"), len(known)
+    known = known[np.argsort(sequence[known], kind="stable")]
+    equal, label = (codes[known] == others[known]).astype(float), others[known]
+    time = np.linspace(0.0, 1.0, len(known))
+    seen = np.maximum(np.bincount(label), 1)
+    left = equal - (np.bincount(label, equal) / seen)[label]
+    moved = time - (np.bincount(label, time) / seen)[label]
+    room = float(moved @ moved)
+    slope = float(moved @ left) / room if room > 0 else float("nan")
+    error = float(np.sqrt(((left - slope * moved) ** 2).sum() / (len(known) - 2) / room)) if room > 0 else slope
+    return slope, error, len(known)
+
+
+def _all_pairs(said: Floats) -> NDArray[np.bool_]:
+    return np.asarray(~np.eye(said.shape[1], dtype=bool))
+
+
+def _rates(said: Floats, chosen: NDArray[np.bool_]) -> Floats:
+    n = said.sum(axis=(1, 2))
+    return np.asarray(np.divide(said[:, chosen].sum(axis=1), n, out=np.full_like(n, np.nan), where=n > 0))
+
+
+def _median_of_others(rates: Floats, reader: int) -> float:
+    return float(np.nanmedian(np.delete(rates, reader)))
+
+
+def _critical(level: float) -> float:
+    from scipy.special import ndtri  # here, as web processes start without SciPy
+
+    return float(-ndtri(level))
