@@ -29,7 +29,8 @@ def drawn(figure: Figure, frequencies: Floats, draws: int = 2000, seed: int = 0)
 
 def _weights(rng: np.random.Generator, counts: Codes, rows: int) -> Floats:
     n = int(counts.sum())
-    if 8 * len(counts) < n:
+    # A multinomial costs about ten items' worth per pattern; drawing item by item costs something for each draw.
+    if 10 * len(counts) < n + 2000:
         return rng.multinomial(n, counts / n, size=rows).astype(float)
     pattern = np.repeat(np.arange(len(counts)), counts)
     return np.stack([np.bincount(pattern[rng.integers(0, n, n)], minlength=len(counts)) for _ in range(rows)]).astype(

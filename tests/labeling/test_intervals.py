@@ -23,7 +23,7 @@ def table_of(codes: np.ndarray):
 
 
 def test_the_draws_are_the_bootstrap_over_items():
-    codes = simulated(80, 0)
+    codes = simulated(320, 0)
     codes = codes[(codes >= 0).sum(axis=1) > 1]
     rng = np.random.default_rng(1)
     slow = [krippendorff_alpha(codes[rng.integers(0, len(codes), len(codes))]) for _ in range(1000)]
