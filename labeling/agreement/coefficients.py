@@ -52,6 +52,23 @@ def generalised_fleiss_kappa(codes: Codes, weights: Weights | Floats | None = No
     return figures.fleiss(found, weights).value(frequencies)
 
 
+def fleiss_error(codes: Codes) -> float:
+    """Standard error of Fleiss' kappa where readers agree by chance alone; NaN with unequal numbers of reads.
+
+    It tests for no agreement and makes no interval. Formula: Fleiss, Nee and Landis 1979,
+    doi 10.1037/0033-2909.86.5.974.
+    """
+    if np.isnan(fleiss_kappa(codes)):
+        return float("nan")
+    counts = label_counts(codes)
+    counts = counts[counts.any(axis=1)]
+    items, reads = len(counts), counts[0].sum()
+    share = counts.sum(axis=0) / counts.sum()
+    mixed = share * (1 - share)
+    room = mixed.sum() ** 2 - (mixed * (1 - 2 * share)).sum()
+    return float(np.sqrt(2 * room / (items * reads * (reads - 1))) / mixed.sum())
+
+
 def fleiss_per_class(codes: Codes, n_labels: int) -> list[float]:
     """Generalised Fleiss' kappa of each class against all the others."""
     missing = codes < 0

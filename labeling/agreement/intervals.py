@@ -97,12 +97,19 @@ def interval(figure: Figure, sample: Sample, *, by_chance: bool = True) -> Estim
     Where few items disagree, the exact binomial interval of their share stretches the interval, so that agreement
     on all of a few items does not claim certainty.
     """
-    n, value = sample.n_shared, figure.value(sample.frequencies)
+    value = figure.value(sample.frequencies)
+    error = standard_error(figure, sample.frequencies) if np.isfinite(value) else value
+    return around(value, error, sample, by_chance=by_chance)
+
+
+def around(value: float, error: float, sample: Sample, *, by_chance: bool = True) -> Estimate:
+    """The estimate for a figure that is 1 for perfect agreement, from its standard error."""
+    n = sample.n_shared
     if np.isnan(value):
         return undefined(n)
     if n < 2:
         return Estimate(value, None, None, n, "too few: one shared item has no interval")
-    low, high = _limits(figure, sample, value)
+    low, high = _limits(value, error, n)
     if sample.n_disagreeing < FEW_DISAGREEING:
         exact = _limits_of_few(sample, value, by_chance)
         low, high = min(low, exact[0]), max(high, exact[1])
@@ -127,12 +134,12 @@ def standard_error(figure: Figure, frequencies: Floats) -> float:
     return float(np.sqrt((n - 1) / n * (frequencies * apart**2).sum()))
 
 
-def _limits(figure: Figure, sample: Sample, value: float) -> tuple[float, float]:
+def _limits(value: float, error: float, n: int) -> tuple[float, float]:
     from scipy.special import stdtrit  # here, as web processes start without SciPy
 
     if value >= 1.0:
         return value, value
-    reach = stdtrit(sample.n_shared - 1, (1 + LEVEL) / 2) * standard_error(figure, sample.frequencies) / (1 - value)
+    reach = stdtrit(n - 1, (1 + LEVEL) / 2) * error / (1 - value)
     # A spread beyond e^50 says that nothing is known; the cap keeps the figure finite.
     factor = float(np.exp(min(float(reach), 50.0)))
     return 1 - (1 - value) * factor, 1 - (1 - value) / factor

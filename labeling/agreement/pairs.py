@@ -6,19 +6,20 @@ from itertools import combinations
 import numpy as np
 
 from labeling.agreement.counts import Floats
+from labeling.agreement.intervals import Estimate, Sample, around
 from labeling.agreement.table import Codes, ReadTable
 from labeling.agreement.weights import Weights, disagreement_weights
 
 
 @dataclass(frozen=True, slots=True)
 class PairAgreement:
-    """What two annotators share: items both read, share of equal reads, Cohen's kappa (NaN if not defined)."""
+    """What two annotators share: items both read, share of equal reads (NaN without any), Cohen's kappa."""
 
     a: str
     b: str
     n: int
     agreement: float
-    kappa: float
+    kappa: Estimate
 
 
 def confusion(a: Codes, b: Codes, n_labels: int | None = None) -> Codes:
@@ -60,14 +61,41 @@ def _corrected(table: Codes, by_chance: Floats, weights: Weights | Floats | None
     return 1.0 - float((disagreement * table).sum()) / n / expected if expected > 0 else float("nan")
 
 
-def pairwise(table: ReadTable, weights: Weights | Floats | None = None) -> list[PairAgreement]:
+def cohen_errors(table: Codes, weights: Weights | Floats | None = None) -> tuple[float, float]:
+    """Standard error of Cohen's kappa of a square table of counts, and the one where there is no agreement.
+
+    Formula: Fleiss, Cohen and Everitt 1969, doi 10.1037/h0028106; NaN where kappa is undefined.
+    """
+    n = int(table.sum())
+    value = kappa_of(table, weights)
+    if not np.isfinite(value):
+        return float("nan"), float("nan")
+    disagreement = disagreement_weights(len(table), weights)
+    agreement = 1.0 - disagreement / disagreement.max()
+    seen, rows, columns = table / n, table.sum(axis=1) / n, table.sum(axis=0) / n
+    expected = float(rows @ agreement @ columns)
+    usual = (agreement @ columns)[:, None] + (rows @ agreement)[None, :]
+    spread = (seen * (agreement - usual * (1 - value)) ** 2).sum() - (value - expected * (1 - value)) ** 2
+    by_chance = (np.outer(rows, columns) * (agreement - usual) ** 2).sum() - expected**2
+    scale = np.sqrt(n) * (1 - expected)
+    return float(np.sqrt(max(spread, 0.0)) / scale), float(np.sqrt(max(by_chance, 0.0)) / scale)
+
+
+def kappa_interval(table: Codes) -> Estimate:
+    """Cohen's kappa of a square table of counts, with its interval over items."""
+    size = len(table)
+    first, second = np.nonzero(table)
+    patterns = np.eye(size)[first] + np.eye(size)[second]
+    return around(kappa_of(table), cohen_errors(table)[0], Sample(patterns, table[first, second].astype(float)))
+
+
+def pairwise(table: ReadTable) -> list[PairAgreement]:
     """Agreement and kappa of every pair of annotators, in the order of the table's annotators."""
     columns = np.ascontiguousarray(table.codes.T)
-    size = len(table.labels)
     found = []
     for i, j in combinations(range(len(columns)), 2):
-        counts = confusion(columns[i], columns[j], size)
+        counts = confusion(columns[i], columns[j], max(len(table.labels), 1))
         n = int(counts.sum())
         agreement = float(np.trace(counts)) / n if n else float("nan")
-        found.append(PairAgreement(table.annotators[i], table.annotators[j], n, agreement, kappa_of(counts, weights)))
+        found.append(PairAgreement(table.annotators[i], table.annotators[j], n, agreement, kappa_interval(counts)))
     return found

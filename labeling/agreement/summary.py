@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from labeling.agreement import figures
-from labeling.agreement.coefficients import conger_kappa
+from labeling.agreement.coefficients import conger_kappa, fleiss_error
 from labeling.agreement.counts import Floats, patterns
 from labeling.agreement.intervals import (
     Estimate,
@@ -115,7 +115,8 @@ def _fleiss(table: ReadTable, sample: Sample) -> dict[str, Any]:
     """Fleiss' kappa, with what it is called where the items have unequal numbers of reads."""
     equal = len(np.unique(sample.patterns.sum(axis=1))) <= 1
     found = explained(table, interval(figures.fleiss(sample.patterns), sample))
-    return _interval(found) | {"form": "Fleiss 1971" if equal else "unequal numbers of reads, Gwet 2014"}
+    form = "Fleiss 1971" if equal else "unequal numbers of reads, Gwet 2014"
+    return _interval(found) | {"form": form, "error_without_agreement": _number(fleiss_error(table.codes))}
 
 
 def _conger(table: ReadTable, sample: Sample) -> dict[str, Any]:
@@ -215,13 +216,16 @@ def _none(reason: str) -> Estimate:
 
 
 def _pair(pair: PairAgreement) -> dict[str, Any]:
+    kappa = pair.kappa
     return {
         "a": pair.a,
         "b": pair.b,
         "n": pair.n,
         "agreement": _number(pair.agreement),
-        "kappa": _number(pair.kappa),
-        "reason": "" if np.isfinite(pair.kappa) else ONE_LABEL if pair.n else NOTHING_SHARED,
+        "kappa": kappa.value,
+        "low": kappa.low,
+        "high": kappa.high,
+        "reason": kappa.reason if kappa.value is not None else ONE_LABEL if pair.n else NOTHING_SHARED,
     }
 
 

@@ -7,10 +7,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import cohen_kappa_score
 
+from labeling.agreement import figures
 from labeling.agreement.coefficients import (
     alpha_per_class,
     brennan_prediger,
     conger_kappa,
+    fleiss_error,
     fleiss_kappa,
     fleiss_per_class,
     generalised_fleiss_kappa,
@@ -18,8 +20,9 @@ from labeling.agreement.coefficients import (
     krippendorff_alpha,
     percent_agreement,
 )
-from labeling.agreement.counts import shared_items
-from labeling.agreement.pairs import cohen_kappa, confusion, pairwise, scott_pi
+from labeling.agreement.counts import label_counts, patterns, shared_items
+from labeling.agreement.intervals import standard_error
+from labeling.agreement.pairs import cohen_errors, cohen_kappa, confusion, kappa_interval, pairwise, scott_pi
 from labeling.agreement.table import from_codes, read_csv
 from labeling.agreement.weights import agreement_weights
 from tests.labeling import plain_agreement as plain
@@ -124,6 +127,41 @@ def test_two_reader_tables_give_their_published_coefficients(table, agreement, k
     assert conger_kappa(codes) == pytest.approx(kappa, abs=1e-6)  # and Conger's is Cohen's
 
 
+# Standard error of Cohen's kappa, and the one without agreement, of the same tables
+ERRORS = [
+    (0.12699606, 0.13856406),
+    (0.09866154, 0.09760845),
+    (0.07715973, 0.08314795),
+    (0.07139360, 0.09981926),
+    (0.13345652, 0.09738311),
+    (0.01228676, 0.08038075),
+    (0.05100182, 0.05197894),
+    (0.05891072, 0.07600602),
+    (0.04596918, 0.03976134),
+    (0.13801358, 0.14839828),
+]
+
+
+@pytest.mark.parametrize(("row", "errors"), list(zip(TWO_READER_TABLES, ERRORS)))
+def test_the_standard_errors_of_kappa_equal_those_published(row, errors):
+    assert cohen_errors(np.array(row[0])) == pytest.approx(errors, abs=1e-7)
+
+
+def test_the_standard_error_of_weighted_kappa_equals_cohen_1968_and_sas():
+    weights = np.array([[0, 1, 3], [1, 0, 6], [3, 6, 0]])
+    errors = cohen_errors(np.array(TWO_READER_TABLES[6][0]), weights)
+    assert errors == pytest.approx((0.07550401525482295, 0.059719993559526126), abs=1e-9)
+    assert cohen_errors(np.array(TWO_READER_TABLES[9][0]), "linear")[0] == pytest.approx(0.1457, abs=5e-5)
+
+
+def test_the_interval_of_kappa_lies_around_it_and_perfect_agreement_is_not_certain():
+    found = kappa_interval(np.array(TWO_READER_TABLES[3][0]))
+    assert found.value - 2.6 * 0.0714 < found.low < found.value < found.high < found.value + 2.6 * 0.0714
+    perfect = kappa_interval(np.diag([20, 20]))
+    assert (perfect.value, perfect.high) == (1.0, 1.0)
+    assert 0.7 < perfect.low < 0.9
+
+
 def test_weighted_kappa_equals_cohen_1968_and_sas():
     a, b = two_readers(TWO_READER_TABLES[6][0])
     assert cohen_kappa(a, b, np.array([[0, 1, 3], [1, 0, 6], [3, 6, 0]])) == pytest.approx(0.3478260869565216)
@@ -169,6 +207,8 @@ IRRCAC = {
 def test_fleiss_1971_gives_its_published_kappa_and_that_of_each_class():
     assert percent_agreement(FLEISS) == pytest.approx(0.5555555556, abs=1e-9)
     assert fleiss_kappa(FLEISS) == pytest.approx(0.43024452006, abs=1e-9)
+    assert fleiss_error(FLEISS) == pytest.approx(0.0243739, abs=1e-7)
+    assert fleiss_kappa(FLEISS) / fleiss_error(FLEISS) == pytest.approx(17.65183, abs=1e-5)
     assert krippendorff_alpha(FLEISS) == pytest.approx(0.43340982828, abs=1e-9)
     assert conger_kappa(FLEISS) == pytest.approx(0.44180854, abs=1e-8)
     assert gwet_ac(FLEISS) == pytest.approx(0.447885, abs=1e-6)
@@ -185,6 +225,11 @@ def test_every_coefficient_equals_irrcac_under_every_weights(data, weights):
     found = gwet_ac(codes, weights), generalised_fleiss_kappa(codes, weights), alpha
     found += conger_kappa(codes, weights), brennan_prediger(codes, weights)
     assert found == pytest.approx(IRRCAC[data, weights], abs=1e-6)
+
+
+def test_the_jackknife_error_of_ac1_is_near_gwets_own_where_no_read_is_missing():
+    found, frequencies = patterns(label_counts(FLEISS))
+    assert standard_error(figures.gwet(found), frequencies) == pytest.approx(0.055662, rel=0.01)
 
 
 def test_the_anxiety_ratings_give_the_published_fleiss_and_conger():
@@ -210,7 +255,7 @@ def test_counts_of_many_readers_give_the_published_figures_of_wikipedia():
 
 
 def test_pairs_have_their_own_number_of_items():
-    found = [(p.n, p.agreement, p.kappa) for p in pairwise(from_codes(KRIPPENDORFF_C, "12345"))]
+    found = [(p.n, p.agreement, p.kappa.value) for p in pairwise(from_codes(KRIPPENDORFF_C, "12345"))]
     expected = [(9, 0.888889, 0.844828), (8, 0.625, 0.478261), (9, 0.888889, 0.85)]
     expected += [(9, 0.666667, 0.542373), (10, 0.9, 0.870130), (10, 0.7, 0.615385)]
     assert found == [pytest.approx(row, abs=1e-6) for row in expected]
@@ -321,7 +366,7 @@ def test_real_tables_give_the_expected_figures(shared_data, name):
     folder = shared_data / "06_multirater_tables"
     expected = json.loads((folder / "expected.json").read_text())[name]
     table = read_csv(folder / f"{name}.csv")
-    kappas = [pair.kappa for pair in pairwise(table)]
+    kappas = [pair.kappa.value for pair in pairwise(table)]
     assert table.codes.shape == (expected["items"], expected["annotators"])
     alpha = expected.get("krippendorff_alpha_nominal") or expected["computed"]["alpha_nominal"]
     assert krippendorff_alpha(table.codes) == pytest.approx(alpha, abs=1e-9)
