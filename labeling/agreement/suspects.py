@@ -18,8 +18,9 @@ from labeling.agreement.table import Codes, ReadTable, without_label
 
 FEWEST_ITEMS = 30
 FEWEST_READERS = 3
-# Standard deviation of honest readers' rates that is forgiven, on the scale of log odds.
-SPREAD = 0.15
+# Standard deviation of honest readers' rates that is forgiven, on the scale of log odds, and as how many readers that
+# counts beside those of the study.
+SPREAD, PRIOR_READERS = 0.17, 3
 # One-sided error rates among honest readers, per reader: together below 5 %.
 FLIP_LEVEL, DRIFT_LEVEL = 0.02, 0.005
 # What is smaller is not worth a talk, however sure it is.
@@ -29,7 +30,7 @@ SPAM_SHARE = 0.4
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """What stands out in one reader's answers: `kind` is spam, flip or drift; `z` how many standard errors.
+    """What stands out in one reader's answers: `kind` is spam, flip, disagreement or drift; `z` in standard errors.
 
     `n` items were read by enough others; `rate` is the reader's disagreement there and `others` that of the rest
     (for drift: agreement lost from the first answer to the last, by this reader and by the rest). `classes`: the two
@@ -47,7 +48,7 @@ class Suspect:
 
 
 def suspects(table: ReadTable) -> list[Suspect]:
-    """At most one finding per reader and kind, spam instead of flips; none with fewer than three readers."""
+    """At most one finding per reader and kind, spam before flips before disagreement; none with fewer than three readers."""
     table = without_label(table, table.not_sure)
     if len(table.annotators) < FEWEST_READERS or len(table.labels) < 2:
         return []
@@ -59,7 +60,7 @@ def suspects(table: ReadTable) -> list[Suspect]:
             continue
         found += [
             finding
-            for finding in (_spam(table, said, reader) or _flip(table, said, reader), _drift(table, slopes, reader))
+            for finding in (_spam(table, said, reader) or _unlike(table, said, reader), _drift(table, slopes, reader))
             if finding is not None
         ]
     return found
@@ -112,30 +113,57 @@ def _kappas(said: Floats) -> tuple[Floats, Floats]:
     return np.asarray((equal - chance) / room), np.asarray(spread / room)
 
 
-def _flip(table: ReadTable, said: Floats, reader: int) -> Suspect | None:
-    """The two classes that a reader takes for one another most conspicuously, if that is beyond honest spread."""
+def _unlike(table: ReadTable, said: Floats, reader: int) -> Suspect | None:
+    """Two classes that a reader takes for one another far more often than others do, or else far more disagreement."""
     pairs = list(combinations(range(said.shape[1]), 2))
-    best: tuple[float, Floats, Floats, tuple[int, int]] | None = None
-    for a, b in pairs:
-        chosen = np.zeros(said.shape[1:], dtype=bool)
-        chosen[[a, b], [b, a]] = True
-        wrong = said[:, chosen].sum(axis=1)
-        n = wrong + said[:, a, a] + said[:, b, b]
-        z = _beyond(wrong, n, reader)
-        if n[reader] >= FEWEST_ITEMS / 2 and (best is None or z > best[0]):
-            best = z, wrong, n, (a, b)
-    if best is None or best[0] < _critical(FLIP_LEVEL / len(pairs)):
-        return None
-    z, wrong, n, (a, b) = best
+    # With more than two classes half of the false alarms are left to the pairs, half to all differences together.
+    level = FLIP_LEVEL if len(pairs) == 1 else FLIP_LEVEL / 2
+    flips = [_compared(said, _mixed(said, a, b), [a, b], reader) for a, b in pairs]
+    worst = max(range(len(pairs)), key=lambda i: flips[i].z)
+    if _stands_out(flips[worst], level / len(pairs)):
+        a, b = pairs[worst]
+        return _told(table, reader, "flip", flips[worst], (table.labels[a], table.labels[b]))
+    overall = _compared(said, _all_pairs(said), list(range(said.shape[1])), reader)
+    return _told(table, reader, "disagreement", overall) if _stands_out(overall, level) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """A reader's rate of some disagreement, that of the others, and how many standard errors lie between."""
+
+    n: int
+    rate: float
+    others: float
+    z: float
+
+
+def _compared(said: Floats, chosen: NDArray[np.bool_], classes: list[int], reader: int) -> _Comparison:
+    """Disagreement in the chosen cells, among answers within the classes where nothing was mixed up or just that."""
+    wrong = said[:, chosen].sum(axis=1)
+    n = wrong + said[:, classes, classes].sum(axis=1)
     rates = np.divide(wrong, n, out=np.full_like(wrong, np.nan), where=n > 0)
-    usual = _median_of_others(rates, reader)
-    if rates[reader] - usual < LEAST_EXCESS:
-        return None
-    name, classes = table.annotators[reader], (table.labels[a], table.labels[b])
-    text = (
-        f"{name}: takes {classes[0]} and {classes[1]} for one another in {rates[reader]:.0%}, others in {usual:.0%}"
-    )
-    return Suspect(name, "flip", int(n[reader]), float(rates[reader]), usual, z, text, classes)
+    z = _beyond(wrong, n, reader) if n[reader] >= FEWEST_ITEMS / 2 else -np.inf
+    others = _median_of_others(rates, reader) if np.isfinite(z) else float("nan")
+    return _Comparison(int(n[reader]), float(rates[reader]), others, z)
+
+
+def _stands_out(found: _Comparison, level: float) -> bool:
+    return found.z >= _critical(level) and found.rate - found.others >= LEAST_EXCESS
+
+
+def _told(
+    table: ReadTable, reader: int, kind: str, found: _Comparison, classes: tuple[str, str] | None = None
+) -> Suspect:
+    name = table.annotators[reader]
+    what = f"takes {classes[0]} and {classes[1]} for one another" if classes else "disagrees with the others"
+    text = f"{name}: {what} in {found.rate:.0%} of {found.n} answers, others in {found.others:.0%}"
+    return Suspect(name, kind, found.n, found.rate, found.others, found.z, text, classes)
+
+
+def _mixed(said: Floats, a: int, b: int) -> NDArray[np.bool_]:
+    chosen = np.zeros(said.shape[1:], dtype=bool)
+    chosen[[a, b], [b, a]] = True
+    return chosen
 
 
 def _beyond(wrong: Floats, n: Floats, reader: int) -> float:
@@ -145,8 +173,19 @@ def _beyond(wrong: Floats, n: Floats, reader: int) -> float:
     rest = np.flatnonzero((n >= FEWEST_ITEMS / 2) & (np.arange(len(n)) != reader))
     if not len(rest):
         return -np.inf
-    spread = variance[reader] + SPREAD**2 + (variance[rest].mean() + SPREAD**2) / len(rest)
-    return float((odds[reader] - np.median(odds[rest])) / np.sqrt(spread))
+    spread = _spread(odds[rest], variance[rest])
+    error = np.sqrt(variance[reader] + spread + (variance[rest].mean() + spread) / len(rest))
+    return float((odds[reader] - np.median(odds[rest])) / error)
+
+
+def _spread(odds: Floats, variance: Floats) -> float:
+    """How far honest readers lie apart beyond chance, as a variance: what is forgiven of old, moved by what is seen.
+
+    The median distance from the median keeps one more odd reader among the others from hiding the first.
+    """
+    apart = (1.4826 * float(np.median(np.abs(odds - np.median(odds))))) ** 2
+    seen = max(0.0, apart - float(variance.mean()))
+    return (PRIOR_READERS * SPREAD**2 + (len(odds) - 1) * seen) / (PRIOR_READERS + len(odds) - 1)
 
 
 def _slopes(table: ReadTable, others: Codes) -> list[tuple[float, float, int]]:

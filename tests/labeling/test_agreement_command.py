@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from django.core.management import call_command
 
+from tests.factories import answer
+
 pytestmark = pytest.mark.django_db
 
 
@@ -112,3 +114,15 @@ def test_an_order_may_hold_labels_with_commas(capsys, tmp_path):
     rows = [("1", "a", "low, early"), ("1", "b", "high"), ("2", "a", "high"), ("2", "b", "high")]
     found = answered(capsys, written(tmp_path / "t.csv", rows), "--order", '"low, early",high')
     assert found["alpha_ordinal"]["value"] == pytest.approx(0.0)
+
+
+def test_a_study_is_reported_with_the_consensus_model_and_its_order(room, capsys):
+    for reader, labels in ((room.bob, ("disc", "ring", "disc")), (room.dora, ("disc", "ring", "ring"))):
+        for crop, label in zip(room.crops, labels):
+            answer(room.study, reader, crop, label)
+    call_command("agreement", str(room.study.pk), "--json", "--order", "disc,ring")
+    found = json.loads(capsys.readouterr().out)
+    assert found["n_shared"] == 3
+    assert found["alpha_ordinal"]["value"] == pytest.approx(found["alpha_nominal"]["value"])
+    assert "not identifiable" in found["dawid_skene"]["reason"]
+    assert found["suspects"] == []
