@@ -48,7 +48,7 @@ class Suspect:
 
 
 def suspects(table: ReadTable) -> list[Suspect]:
-    """At most one finding per reader and kind, spam before flips before disagreement; none with fewer than three readers."""
+    """For each reader at most one of spam, flip and disagreement, and drift; none with fewer than three readers."""
     table = without_label(table, table.not_sure)
     if len(table.annotators) < FEWEST_READERS or len(table.labels) < 2:
         return []
@@ -114,7 +114,7 @@ def _kappas(said: Floats) -> tuple[Floats, Floats]:
 
 
 def _unlike(table: ReadTable, said: Floats, reader: int) -> Suspect | None:
-    """Two classes that a reader takes for one another far more often than others do, or else far more disagreement."""
+    """Two classes that a reader takes for one another far more than others do, or else far more disagreement."""
     pairs = list(combinations(range(said.shape[1]), 2))
     # With more than two classes half of the false alarms are left to the pairs, half to all differences together.
     level = FLIP_LEVEL if len(pairs) == 1 else FLIP_LEVEL / 2
