@@ -94,8 +94,8 @@ def percent_interval(table: ReadTable) -> Estimate:
 def interval(figure: Figure, sample: Sample, *, by_chance: bool = True) -> Estimate:
     """A figure that is 1 for perfect agreement, with its interval; `by_chance`: it is corrected for chance.
 
-    Where few items disagree, the exact binomial interval of their share stretches the interval, so that agreement
-    on all of a few items does not claim certainty.
+    Where few items disagree, or few agree, the exact binomial interval of their share stretches the interval, so that
+    full agreement on a few items does not claim certainty.
     """
     value = figure.value(sample.frequencies)
     error = standard_error(figure, sample.frequencies) if np.isfinite(value) else value
@@ -110,9 +110,11 @@ def around(value: float, error: float, sample: Sample, *, by_chance: bool = True
     if n < 2:
         return Estimate(value, None, None, n, "too few: one shared item has no interval")
     low, high = _limits(value, error, n)
-    if sample.n_disagreeing < FEW_DISAGREEING:
+    if min(sample.n_disagreeing, n - sample.n_disagreeing) < FEW_DISAGREEING:
         exact = _limits_of_few(sample, value, by_chance)
         low, high = min(low, exact[0]), max(high, exact[1])
+    # No share is below 0, and no agreement worse than the opposite of perfect.
+    low = max(low, min(value, -1.0 if by_chance else 0.0))
     return Estimate(value, low, high, n, _caution(sample, by_chance))
 
 

@@ -145,3 +145,11 @@ def test_the_bootstrap_of_krippendorffs_example_is_as_computed_elsewhere():
     sample = sample_of(from_codes(codes, "12345"))
     limits = percentile_limits(drawn(figures.alpha(sample.patterns), sample.frequencies, 5000))
     assert limits == pytest.approx((0.422, 1.0), abs=0.02)
+
+
+def test_no_agreement_at_all_is_not_certain_either_and_limits_stay_possible():
+    none = percent_interval(table_of(np.tile([[0, 1], [1, 0]], (20, 1))))
+    assert (none.value, none.low) == (0.0, 0.0)
+    assert none.high == pytest.approx(1 - 0.025 ** (1 / 40))
+    few = alpha_interval(table_of(np.array([[0, 0], [1, 0], [1, 1]])))
+    assert few.low >= -1.0
