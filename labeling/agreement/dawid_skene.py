@@ -22,7 +22,7 @@ ROUGH = 1e-6
 MARGIN = 1e-4
 # The logarithm of a chance of zero: far below any other, and finite, so that nothing times it is nothing.
 LOG_ZERO = -1e6
-NEEDED_READERS = 3
+NEEDED_READERS, FEWEST_SHARED = 3, 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class Consensus:
-    """The fit from vote shares; what restarts found beyond it; or, in `reason`, why there is no fit.
+    """The fit from vote shares and what restarts found beyond it; `reason` says why there is none, or what limits it.
 
     `would_change`: (item, label now, label under the more likely maximum). Nothing is replaced: which of the two
     describes the readers is for people to say.
@@ -83,8 +83,8 @@ def consensus(table: ReadTable, restarts: int = RESTARTS, seed: int = 0, smoothi
     fit = _fit(votes, votes.shares, TOLERANCE, smoothing)
     best = _best_of_restarts(votes, len(table.labels), restarts, seed, smoothing)
     if best is None or best.log_likelihood <= fit.log_likelihood + MARGIN:
-        return Consensus(fit, fit.log_likelihood)
-    return Consensus(fit, best.log_likelihood, _changes(table, fit, best))
+        return Consensus(fit, fit.log_likelihood, reason=_caution(table))
+    return Consensus(fit, best.log_likelihood, _changes(table, fit, best), _caution(table))
 
 
 def latent_classes(table: ReadTable, n_classes: int, restarts: int = RESTARTS, seed: int = 0) -> Fit:
@@ -103,6 +103,14 @@ def _why_not(table: ReadTable) -> str:
     if not ((table.codes >= 0).sum(axis=1) >= 2).any():
         return "no item has reads from two annotators"
     return "" if len(table.labels) > 1 else "only one label was used"
+
+
+def _caution(table: ReadTable) -> str:
+    """Who shares so few items with others that their row of the confusion is hardly known."""
+    read = table.codes >= 0
+    shared = read[read.sum(axis=1) >= 2].sum(axis=0)
+    few = [f"{name} ({n})" for name, n in zip(table.annotators, shared) if n < FEWEST_SHARED]
+    return f"fewer than {FEWEST_SHARED} items shared with others: {', '.join(few)}" if few else ""
 
 
 def _pooled(table: ReadTable) -> _Votes:

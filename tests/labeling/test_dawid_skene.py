@@ -88,6 +88,13 @@ def test_a_table_that_does_not_identify_the_model_is_refused_with_the_reason(row
     assert reason in found.reason
 
 
+def test_who_shares_few_items_with_others_is_named():
+    rows = [(str(i), a, "xy"[i % 2]) for i in range(40) for a in "abc"] + [("0", "dora", "x"), ("99", "dora", "x")]
+    found = consensus(from_long(rows), restarts=0)
+    assert found.fit is not None
+    assert found.reason == "fewer than 30 items shared with others: dora (1)"
+
+
 def test_an_item_without_reads_has_no_posterior():
     fit = consensus(from_codes(np.array([[0, 0, 1], [1, 1, 1], [-1, -1, -1]]), "xy")).fit
     assert np.isnan(fit.posterior[2]).all()
