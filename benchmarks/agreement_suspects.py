@@ -41,7 +41,7 @@ class Crowd:
 def in_turn(codes: NDArray[np.int64]) -> ReadTable:
     """The table of readers who read the items one after another."""
     rows = [(str(i), str(a), LETTERS[k]) for i, row in enumerate(codes) for a, k in enumerate(row) if k >= 0]
-    return from_long(rows)
+    return from_long(rows, in_turn=True)
 
 
 def flipped(rng: np.random.Generator, column: NDArray[np.int64], share: float) -> NDArray[np.int64]:

@@ -32,9 +32,8 @@ SPAM_SHARE = 0.4
 class Suspect:
     """What stands out in one reader's answers: `kind` is spam, flip, disagreement or drift; `z` in standard errors.
 
-    `n` items were read by enough others; `rate` is the reader's disagreement there and `others` that of the rest
-    (for drift: agreement lost from the first answer to the last, by this reader and by the rest). `classes`: the two
-    that are mixed up.
+    `n` items were read by enough others; `rate` is the reader's disagreement there and `others` that of the rest. For
+    drift they are the reader's own in the second and the first half of the answers. `classes`: the two mixed up.
     """
 
     annotator: str
@@ -53,14 +52,14 @@ def suspects(table: ReadTable) -> list[Suspect]:
     if len(table.annotators) < FEWEST_READERS or len(table.labels) < 2:
         return []
     others = others_say(table)
-    said, slopes = _said(table, others), _slopes(table, others)
+    said, trends = _said(table, others), _trends(table, others)
     found = []
     for reader in range(len(table.annotators)):
         if said[reader].sum() < FEWEST_ITEMS:
             continue
         found += [
             finding
-            for finding in (_spam(table, said, reader) or _unlike(table, said, reader), _drift(table, slopes, reader))
+            for finding in (_spam(table, said, reader) or _unlike(table, said, reader), _drift(table, trends, reader))
             if finding is not None
         ]
     return found
@@ -188,35 +187,31 @@ def _spread(odds: Floats, variance: Floats) -> float:
     return (PRIOR_READERS * SPREAD**2 + (len(odds) - 1) * seen) / (PRIOR_READERS + len(odds) - 1)
 
 
-def _slopes(table: ReadTable, others: Codes) -> list[tuple[float, float, int]]:
-    """For each reader: the change of agreement over their answers, its standard error, the answers behind it."""
+@dataclass(frozen=True, slots=True)
+class _Trend:
+    """Change of agreement from a reader's first answer to the last, freed of the class, with its standard error.
+
+    `early`, `late`: disagreement in the first and second half of their `n` answers.
+    """
+
+    slope: float
+    error: float
+    n: int
+    early: float
+    late: float
+
+
+def _trends(table: ReadTable, others: Codes) -> list[_Trend | None]:
+    """The trend of each reader; None where the order of reading is not known or has too few answers."""
     if table.sequence is None:
-        return []
-    return [_slope(*columns) for columns in zip(table.codes.T, others.T, table.sequence.T)]
+        return [None] * len(table.annotators)
+    return [_trend(*columns) for columns in zip(table.codes.T, others.T, table.sequence.T)]
 
 
-def _drift(table: ReadTable, slopes: list[tuple[float, float, int]], reader: int) -> Suspect | None:
-    """Agreement that falls from a reader's first answer to the last, more than that of the others."""
-    if not slopes:
-        return None
-    own, error, n = slopes[reader]
-    rest = np.array([slope[:2] for r, slope in enumerate(slopes) if r != reader and np.isfinite(slope[1])])
-    if not np.isfinite(error) or error <= 0 or not len(rest):
-        return None
-    usual = float(rest[:, 0].mean())
-    z = (own - usual) / float(np.hypot(error, np.sqrt((rest[:, 1] ** 2).sum()) / len(rest)))
-    if -z < _critical(DRIFT_LEVEL) or usual - own < LEAST_DROP:
-        return None
-    name = table.annotators[reader]
-    text = f"{name}: agreement with the others falls by {-own:.0%} from the first answer to the last"
-    return Suspect(name, "drift", n, -own, -usual, -z, text)
-
-
-def _slope(codes: Codes, others: Codes, sequence: NDArray[np.int32]) -> tuple[float, float, int]:
-    """Change of agreement from the first answer to the last, freed of the class, its standard error, and n."""
+def _trend(codes: Codes, others: Codes, sequence: NDArray[np.int32]) -> _Trend | None:
     known = np.flatnonzero(others >= 0)
     if len(known) < FEWEST_ITEMS:
-        return float("nan"), float("nan"), len(known)
+        return None
     known = known[np.argsort(sequence[known], kind="stable")]
     equal, label = (codes[known] == others[known]).astype(float), others[known]
     time = np.linspace(0.0, 1.0, len(known))
@@ -224,9 +219,31 @@ def _slope(codes: Codes, others: Codes, sequence: NDArray[np.int32]) -> tuple[fl
     left = equal - (np.bincount(label, equal) / seen)[label]
     moved = time - (np.bincount(label, time) / seen)[label]
     room = float(moved @ moved)
-    slope = float(moved @ left) / room if room > 0 else float("nan")
-    error = float(np.sqrt(((left - slope * moved) ** 2).sum() / (len(known) - 2) / room)) if room > 0 else slope
-    return slope, error, len(known)
+    slope = float(moved @ left) / room if room > 0 else 0.0
+    spread = float(((left - slope * moved) ** 2).sum()) / (len(known) - 2)
+    if room <= 0:
+        return None
+    half = len(known) // 2
+    halves = 1 - float(equal[:half].mean()), 1 - float(equal[half:].mean())
+    return _Trend(slope, float(np.sqrt(spread / room)), len(known), *halves)
+
+
+def _drift(table: ReadTable, trends: list[_Trend | None], reader: int) -> Suspect | None:
+    """Agreement that falls from a reader's first answer to the last, more than that of the others."""
+    own = trends[reader]
+    rest = [trend for place, trend in enumerate(trends) if place != reader and trend is not None]
+    if own is None or own.error <= 0 or not rest:
+        return None
+    usual = float(np.mean([trend.slope for trend in rest]))
+    error = float(np.sqrt(sum(trend.error**2 for trend in rest))) / len(rest)
+    z = (usual - own.slope) / float(np.hypot(own.error, error))
+    if z < _critical(DRIFT_LEVEL) or usual - own.slope < LEAST_DROP or own.late <= own.early:
+        return None
+    name = table.annotators[reader]
+    text = (
+        f"{name}: disagrees with the others in {own.early:.0%} of the first half of answers, then in {own.late:.0%}"
+    )
+    return Suspect(name, "drift", own.n, own.late, own.early, z, text)
 
 
 def _all_pairs(said: Floats) -> NDArray[np.bool_]:

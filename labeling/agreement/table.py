@@ -4,6 +4,8 @@ there is none, with later reads of the same annotator beside it."""
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 
 MISSING = -1
 COLUMNS = ("item", "annotator", "label")
+TIME = "answered_at"
 
 Codes = NDArray[np.int64]
 
@@ -60,11 +63,14 @@ class ReadTable:
         return int((self.codes[self.again.items, self.again.annotators] == self.again.codes).sum())
 
 
-def from_long(rows: Iterable[tuple[str, str, str]], not_sure: str | None = "not_sure") -> ReadTable:
+def from_long(
+    rows: Iterable[tuple[str, str, str]], not_sure: str | None = "not_sure", *, in_turn: bool = False
+) -> ReadTable:
     """Table of reads from (item, annotator, label) rows; an empty label is a missing read.
 
     The first read of an annotator on an item counts, later ones are kept in `again`.
-    Items keep the order of their first row; annotators and labels are sorted (numbers by value).
+    Items keep the order of their first row; annotators and labels are sorted (numbers by value). `in_turn`: the rows
+    stand in the order of reading, so that a drift over time can be told.
     """
     items: dict[str, int] = {}
     annotators: dict[str, int] = {}
@@ -82,7 +88,8 @@ def from_long(rows: Iterable[tuple[str, str, str]], not_sure: str | None = "not_
     reads[:, 1] = _ranks(annotators)[reads[:, 1]]
     reads[:, 2] = _ranks(labels)[reads[:, 2]]
     names = tuple(items), tuple(sorted(annotators, key=_natural)), tuple(sorted(labels, key=_natural))
-    return _filled(*names, reads, not_sure)
+    table = _filled(*names, reads, not_sure)
+    return table if in_turn else replace(table, sequence=None)
 
 
 def _filled(
@@ -107,12 +114,14 @@ def _filled(
 def read_csv(path: Path, not_sure: str | None = "not_sure") -> ReadTable:
     """Table of reads from a long CSV file with the columns item, annotator and label in any order.
 
+    With a column answered_at (ISO 8601) the rows are put into the order of reading; else that order is not known.
     Further columns are ignored, a byte order mark is dropped, white space around values is trimmed.
     Raises ValueError, naming the file and the rule, when the file is empty, is not UTF-8 text, or lacks a column.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            return from_long(_rows(stream, path.name), not_sure)
+            rows, in_turn = _rows(stream, path.name)
+            return from_long(rows, not_sure, in_turn=in_turn)
     except UnicodeDecodeError:
         raise ValueError(f"{path.name} is not UTF-8 text; save it as CSV (UTF-8) and try again") from None
     except csv.Error as error:
@@ -166,7 +175,8 @@ def in_order(table: ReadTable, ordered: tuple[str, ...]) -> ReadTable:
     return recoded(table, np.array(ranks, dtype=np.int64), ordered)
 
 
-def _rows(stream: Iterable[str], name: str) -> Iterator[tuple[str, str, str]]:
+def _rows(stream: Iterable[str], name: str) -> tuple[Iterable[tuple[str, str, str]], bool]:
+    """The reads of a CSV file, and whether they stand in the order of reading."""
     reader = csv.reader(stream)
     header = [cell.strip().lower() for cell in next(reader, [])]
     if not any(header):
@@ -176,13 +186,33 @@ def _rows(stream: Iterable[str], name: str) -> Iterator[tuple[str, str, str]]:
         needed, found = ", ".join(COLUMNS), ", ".join(header)
         raise ValueError(f"{name} has no column {', '.join(missing)}; it needs {needed} and has {found}")
     places = [header.index(column) for column in COLUMNS]
+    if TIME not in header:
+        return (read for read, _, _ in _cells(reader, name, places)), False
+    timed = _cells(reader, name, places, header.index(TIME))
+    in_order = sorted(((_instant(when, name, line), read) for read, when, line in timed), key=itemgetter(0))
+    return (read for _, read in in_order), True
+
+
+def _cells(
+    reader: Iterable[list[str]], name: str, places: list[int], time: int | None = None
+) -> Iterator[tuple[tuple[str, str, str], str, int]]:
+    """(item, annotator, label), the time and the line of each row that is not empty."""
     for number, row in enumerate(reader, start=2):
         if not any(cell.strip() for cell in row):
             continue
         item, annotator, label = (row[p].strip() if p < len(row) else "" for p in places)
         if label and not (item and annotator):
             raise ValueError(f"{name}, line {number}: a label needs an item and an annotator")
-        yield item, annotator, label
+        yield (item, annotator, label), row[time].strip() if time is not None and time < len(row) else "", number
+
+
+def _instant(text: str, name: str, number: int) -> float:
+    """Seconds since 1970; a time without a zone is taken as UTC."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{name}, line {number}: {text!r} is not a time such as 2026-11-21T10:00:03Z") from None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
 def _ranks(numbered: dict[str, int]) -> Codes:

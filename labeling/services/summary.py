@@ -38,6 +38,7 @@ def _agreement(
     full: bool,
 ) -> dict[str, Any]:
     study = Study.objects.get(pk=study_id)
-    table = from_long(reads_table(study, with_imported=with_imported), not_sure=NOT_SURE_LABEL)
+    reads = reads_table(study, with_imported=with_imported)
+    table = from_long(reads, not_sure=NOT_SURE_LABEL, in_turn=True)
     found = full_report(table, ordered) if full else summarise(table, ordered)
     return found | {"left_out": left_out_of_agreement(study)}

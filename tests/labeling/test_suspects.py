@@ -50,6 +50,14 @@ def test_a_reader_who_gets_worse_is_told_from_items_that_get_harder():
     assert "drift" not in [kind for _, kind in kinds(all_tired)]
 
 
+def test_without_the_order_of_reading_no_drift_is_told():
+    # Sorted tables put what is agreed on first: their order is not the order of reading.
+    rows = [(str(i), a, "x" if i < 100 or a != "0" else "y") for i in range(140) for a in "0123"]
+    rows += [(f"more {i}", a, "y") for i in range(60) for a in "0123"]
+    assert "drift" in [suspect.kind for suspect in suspects(from_long(rows[:560], in_turn=True))]
+    assert "drift" not in [suspect.kind for suspect in suspects(from_long(rows))]
+
+
 def test_what_the_others_say_leaves_the_own_answer_and_ties_out():
     codes = np.array([[0, 0, 1], [0, 1, -1], [1, 1, 1], [0, -1, -1]])
     assert others_say(from_codes(codes, "xy")).tolist() == [[-1, -1, 0], [-1, -1, -1], [1, 1, 1], [-1, -1, -1]]

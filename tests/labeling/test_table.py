@@ -65,8 +65,18 @@ def test_repeats_are_kept_in_the_order_they_came_and_follow_a_change_of_labels()
 
 
 def test_the_place_of_each_first_read_among_the_rows_is_known():
-    table = from_long([("a", "2", "x"), ("a", "1", ""), ("b", "1", "y"), ("a", "2", "y"), ("a", "1", "x")])
-    assert table.sequence.tolist() == [[3, 0], [1, -1]]
+    rows = [("a", "2", "x"), ("a", "1", ""), ("b", "1", "y"), ("a", "2", "y"), ("a", "1", "x")]
+    assert from_long(rows, in_turn=True).sequence.tolist() == [[3, 0], [1, -1]]
+    assert from_long(rows).sequence is None
+
+
+def test_a_column_of_times_puts_the_rows_into_the_order_of_reading(tmp_path):
+    text = "item,annotator,label,answered_at\na,1,late,2026-01-01T10:00:00+01:00\na,1,early,2026-01-01T08:30:00Z\n"
+    table = read_csv(written(tmp_path, text))
+    assert table.labels[table.codes[0, 0]] == "early"
+    assert table.sequence.tolist() == [[0]]
+    with pytest.raises(ValueError, match=r"line 2: 'noon' is not a time"):
+        read_csv(written(tmp_path, "item,annotator,label,answered_at\na,1,x,noon\n"))
 
 
 def test_an_order_that_names_a_label_twice_is_refused():
