@@ -22,7 +22,7 @@ FEWEST_READERS = 3
 # counts beside those of the study.
 SPREAD, PRIOR_READERS = 0.17, 3
 # One-sided error rates among honest readers, per reader: together below 5 %.
-FLIP_LEVEL, DRIFT_LEVEL = 0.02, 0.005
+FLIP_LEVEL, DRIFT_LEVEL = 0.012, 0.005
 # What is smaller is not worth a talk, however sure it is.
 LEAST_EXCESS, LEAST_DROP = 0.08, 0.1
 SPAM_SHARE = 0.4
@@ -241,7 +241,7 @@ def _drift(table: ReadTable, trends: list[_Trend | None], reader: int) -> Suspec
         return None
     name = table.annotators[reader]
     text = (
-        f"{name}: disagrees with the others in {own.early:.0%} of the first half of answers, then in {own.late:.0%}"
+        f"{name}: disagrees with the others in {own.early:.0%} of the earlier half, then in {own.late:.0%}"
     )
     return Suspect(name, "drift", own.n, own.late, own.early, z, text)
 
