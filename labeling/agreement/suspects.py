@@ -240,9 +240,7 @@ def _drift(table: ReadTable, trends: list[_Trend | None], reader: int) -> Suspec
     if z < _critical(DRIFT_LEVEL) or usual - own.slope < LEAST_DROP or own.late <= own.early:
         return None
     name = table.annotators[reader]
-    text = (
-        f"{name}: disagrees with the others in {own.early:.0%} of the earlier half, then in {own.late:.0%}"
-    )
+    text = f"{name}: disagrees with the others in {own.early:.0%} of the earlier half, then in {own.late:.0%}"
     return Suspect(name, "drift", own.n, own.late, own.early, z, text)
 
 
