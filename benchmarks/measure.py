@@ -2,6 +2,7 @@
 
 import statistics
 import time
+import tracemalloc
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -23,6 +24,16 @@ def memory_mib() -> float:
     """MiB of memory that this process alone holds now; pages of mapped files are not in it."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
+
+
+def peak_mib(work: Callable[[], object]) -> float:
+    """MiB that one call holds at its height beyond what there was before, arrays included; slower than the call."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1] / 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

@@ -1,22 +1,24 @@
-"""Intervals for agreement figures, by drawing items again with replacement."""
+"""Agreement figures with their 95 % intervals over items.
 
-from collections.abc import Callable
+The interval is a jackknife-t on the logarithm of the disagreement, log(1 - figure): in simulation it covers where the
+percentile bootstrap is too narrow, and it needs no draws (docs/agreement.md has the table).
+"""
+
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from labeling.agreement.coefficients import (
-    Floats,
-    Metric,
-    alpha_from_coincidences,
-    item_coincidences,
-    label_counts,
-)
+from labeling.agreement import figures
+from labeling.agreement.counts import Floats, label_counts, patterns
+from labeling.agreement.figures import Figure
 from labeling.agreement.table import ReadTable
+from labeling.agreement.weights import Metric
 
 FEW_ITEMS = 30
-# In simulations with 3 readers the 95 % interval covered 75-87 % below about this many reads of other labels.
-FEW_OTHERS = 10
+# Below these numbers of items the simulated intervals cover less than 93 times in 100.
+FEW_MINORITY = 20
+FEW_DISAGREEING = 5
 LEVEL = 0.95
 
 
@@ -31,115 +33,149 @@ class Estimate:
     reason: str = ""
 
 
-def alpha_interval(
-    table: ReadTable,
-    draws: int = 2000,
-    seed: int = 0,
-    metric: Metric = "nominal",
-    values: Floats | None = None,
-) -> Estimate:
-    """Krippendorff's alpha with a percentile bootstrap interval over the items that have at least two reads.
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Patterns of counts (see `counts.patterns`) and how many items show each."""
 
-    Draws in which only one label is left have no alpha and are dropped. When all reads agree the bootstrap
-    would
-    claim certainty, so the lower end then allows for the share of disagreeing items that could hide behind
-    n items.
-    Recommended for missing data by Zapf et al. 2016, doi 10.1186/s12874-016-0200-9.
+    patterns: Floats
+    frequencies: Floats
+
+    @property
+    def n_shared(self) -> int:
+        """Items with at least two reads."""
+        return int(self.frequencies[self.shared].sum())
+
+    @property
+    def shared(self) -> NDArray[np.bool_]:
+        """Which patterns have at least two reads."""
+        return np.asarray(self.patterns.sum(axis=1) >= 2)
+
+    @property
+    def margins(self) -> Floats:
+        """Reads per label on the shared items."""
+        return np.asarray(self.frequencies[self.shared] @ self.patterns[self.shared])
+
+    @property
+    def n_minority(self) -> int:
+        """Shared items with a read that is not the most common label: they carry what is known of chance."""
+        kept, common = self.patterns[self.shared], int(self.margins.argmax())
+        return int(self.frequencies[self.shared][kept[:, common] < kept.sum(axis=1)].sum())
+
+    @property
+    def n_disagreeing(self) -> int:
+        """Shared items whose reads differ."""
+        kept = self.patterns[self.shared]
+        return int(self.frequencies[self.shared][kept.max(axis=1) < kept.sum(axis=1)].sum())
+
+    def one_class(self, label: int) -> "Sample":
+        """The same items with one label set against all the others."""
+        own = self.patterns[:, label]
+        return Sample(np.stack([self.patterns.sum(axis=1) - own, own], axis=1), self.frequencies)
+
+
+def sample_of(table: ReadTable) -> Sample:
+    """What the reads of a table say, item by item and label by label."""
+    return Sample(*patterns(label_counts(table.codes, len(table.labels))))
+
+
+def alpha_interval(table: ReadTable, metric: Metric = "nominal", values: Floats | None = None) -> Estimate:
+    """Krippendorff's alpha with its interval over the items that have at least two reads."""
+    sample = sample_of(table)
+    return explained(table, interval(figures.alpha(sample.patterns, metric, values), sample))
+
+
+def percent_interval(table: ReadTable) -> Estimate:
+    """Percent agreement in [0, 1] with its interval over the shared items."""
+    sample = sample_of(table)
+    found = interval(figures.percent(sample.patterns), sample, by_chance=False)
+    return explained(table, found)
+
+
+def interval(figure: Figure, sample: Sample, *, by_chance: bool = True) -> Estimate:
+    """A figure that is 1 for perfect agreement, with its interval; `by_chance`: it is corrected for chance.
+
+    Where few items disagree, or few agree, the exact binomial interval of their share stretches the interval, so that
+    full agreement on a few items does not claim certainty.
     """
-    patterns, frequencies = _patterns(table)
-    n = int(frequencies.sum())
-    coincidences = item_coincidences(patterns)
-    pooled = np.tensordot(frequencies, coincidences, axes=1)[None]
-    value = float(alpha_from_coincidences(pooled, metric, values)[0])
+    value = figure.value(sample.frequencies)
+    error = standard_error(figure, sample.frequencies) if np.isfinite(value) else value
+    return around(value, error, sample, by_chance=by_chance)
+
+
+def around(value: float, error: float, sample: Sample, *, by_chance: bool = True) -> Estimate:
+    """The estimate for a figure that is 1 for perfect agreement, from its standard error."""
+    n = sample.n_shared
     if np.isnan(value):
-        return Estimate(None, None, None, n, _why_undefined(table, n))
+        return undefined(n)
     if n < 2:
         return Estimate(value, None, None, n, "too few: one shared item has no interval")
-
-    def statistic(weights: Floats) -> Floats:
-        return alpha_from_coincidences(np.tensordot(weights, coincidences, axes=1), metric, values)
-
-    low, high = _bootstrap(statistic, frequencies, draws, seed)
-    if value == 1.0:
-        low = min(low, _low_when_all_agree(pooled[0], n))
-    return Estimate(value, min(low, value), max(high, value), n, _few(n) or _rare(pooled[0]))
-
-
-def percent_interval(table: ReadTable, draws: int = 2000, seed: int = 0) -> Estimate:
-    """Percent agreement in [0, 1] with a percentile bootstrap interval over the shared items."""
-    patterns, frequencies = _patterns(table)
-    n = int(frequencies.sum())
-    if n == 0:
-        return Estimate(None, None, None, 0, _why_undefined(table, 0))
-    reads = patterns.sum(axis=1)
-    shares = (patterns * (patterns - 1)).sum(axis=1) / (reads * (reads - 1))
-    value = float(shares @ frequencies / n)
-    if n < 2:
-        return Estimate(value, None, None, n, "too few: one shared item has no interval")
-    low, high = _bootstrap(lambda weights: weights @ shares / n, frequencies, draws, seed)
-    if value == 1.0:
-        low = min(low, 1.0 - _hidden_share(n))
-    return Estimate(value, low, high, n, _few(n))
+    low, high = _limits(value, error, n)
+    if min(sample.n_disagreeing, n - sample.n_disagreeing) < FEW_DISAGREEING:
+        exact = _limits_of_few(sample, value, by_chance)
+        low, high = min(low, exact[0]), max(high, exact[1])
+    # No share is below 0, and no agreement worse than the opposite of perfect.
+    low = max(low, min(value, -1.0 if by_chance else 0.0))
+    return Estimate(value, low, high, n, _caution(sample, by_chance))
 
 
-def _patterns(table: ReadTable) -> tuple[Floats, Floats]:
-    """Distinct rows of label counts among the shared items, and how many items have each.
-
-    Items with the same counts are interchangeable, so drawing pattern frequencies from a multinomial is the
-    bootstrap over items at a cost that does not grow with their number.
-    """
-    counts = label_counts(table.codes, len(table.labels))
-    counts = counts[counts.sum(axis=1) >= 2]
-    if not len(counts):
-        return np.zeros((0, max(len(table.labels), 1))), np.zeros(0)
-    patterns, frequencies = np.unique(counts, axis=0, return_counts=True)
-    return patterns, frequencies.astype(float)
-
-
-def _bootstrap(
-    statistic: Callable[[Floats], Floats], frequencies: Floats, draws: int, seed: int
-) -> tuple[float, float]:
-    n = int(frequencies.sum())
-    weights = np.random.default_rng(seed).multinomial(n, frequencies / n, size=draws).astype(float)
-    # Blocks keep the draws x labels x labels stack small when a study has many classes.
-    values = np.concatenate([statistic(block) for block in np.array_split(weights, max(1, draws // 250))])
-    values = values[np.isfinite(values)]
-    if not len(values):
-        return float("nan"), float("nan")
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
-
-
-def _hidden_share(n: int) -> float:
-    """Largest share of disagreeing items that n agreeing ones leave possible (exact binomial, one end of 95
-    %)."""
-    return float(1.0 - ((1 - LEVEL) / 2) ** (1.0 / n))
-
-
-def _low_when_all_agree(coincidences: Floats, n: int) -> float:
-    margins = coincidences.sum(axis=1)
-    total = margins.sum()
-    expected = 1.0 - float((margins * (margins - 1)).sum() / (total * (total - 1)))
-    return 1.0 - _hidden_share(n) / expected
-
-
-def _few(n: int) -> str:
-    return f"too few: {n} shared items, at least {FEW_ITEMS} are needed" if n < FEW_ITEMS else ""
-
-
-def _rare(coincidences: Floats) -> str:
-    """Warning where one label leaves little else: there the bootstrap interval is known to be too narrow."""
-    margins = coincidences.sum(axis=1)
-    others = round(float(margins.sum() - margins.max()))
-    if others >= FEW_OTHERS:
-        return ""
-    return f"too few: only {others} reads differ from the most common label, so the interval is too narrow"
-
-
-def _why_undefined(table: ReadTable, n_shared: int) -> str:
+def explained(table: ReadTable, found: Estimate) -> Estimate:
+    """The estimate, its reason naming too few annotators where that is why there is no figure."""
     readers = int((table.codes >= 0).any(axis=0).sum()) if table.codes.size else 0
-    if readers < 2:
-        return f"agreement needs two annotators; {readers} gave reads"
-    if n_shared == 0:
-        return "no item has reads from two annotators"
-    return "only one label was used on the shared items, so chance agreement is already complete"
+    if found.value is not None or readers >= 2:
+        return found
+    return Estimate(None, None, None, found.n, f"agreement needs two annotators; {readers} gave reads")
+
+
+def standard_error(figure: Figure, frequencies: Floats) -> float:
+    """Jackknife standard error over items: the figure without each item in turn, pattern by pattern."""
+    total = frequencies @ figure.features
+    n = frequencies.sum()
+    without = figure.of(total[None] - figure.features)
+    # Leaving out the only item with another label leaves no figure; such items say nothing about the spread.
+    apart = np.where(np.isfinite(without), without - figure.of(total[None]), 0.0)
+    return float(np.sqrt((n - 1) / n * (frequencies * apart**2).sum()))
+
+
+def _limits(value: float, error: float, n: int) -> tuple[float, float]:
+    from scipy.special import stdtrit  # here, as web processes start without SciPy
+
+    if value >= 1.0:
+        return value, value
+    reach = stdtrit(n - 1, (1 + LEVEL) / 2) * error / (1 - value)
+    # A spread beyond e^50 says that nothing is known; the cap keeps the figure finite.
+    factor = float(np.exp(min(float(reach), 50.0)))
+    return 1 - (1 - value) * factor, 1 - (1 - value) / factor
+
+
+def _limits_of_few(sample: Sample, value: float, by_chance: bool) -> tuple[float, float]:
+    """Limits that scale the disagreement as far as the exact interval of the share of disagreeing items reaches."""
+    from scipy.special import betaincinv  # here, as web processes start without SciPy
+
+    n, k, tail = sample.n_shared, sample.n_disagreeing, (1 - LEVEL) / 2
+    most = float(betaincinv(k + 1, n - k, 1 - tail)) if k < n else 1.0
+    if k == 0:
+        shares = sample.margins / sample.margins.sum()
+        return value - most / (1 - float(shares @ shares) if by_chance else 1.0), value
+    least = float(betaincinv(k, n - k + 1, tail))
+    return 1 - (1 - value) * most / (k / n), 1 - (1 - value) * least / (k / n)
+
+
+def _caution(sample: Sample, by_chance: bool) -> str:
+    """What makes the interval unreliable, or nothing."""
+    n, minority = sample.n_shared, sample.n_minority
+    if n < FEW_ITEMS:
+        return f"too few: {n} shared items, at least {FEW_ITEMS} are needed"
+    if by_chance and minority < FEW_MINORITY:
+        return (
+            f"too few: only {minority} items have a read that differs from the most common label, at least "
+            f"{FEW_MINORITY} are needed for the interval to hold"
+        )
+    if 0 < sample.n_disagreeing < FEW_DISAGREEING:
+        return f"only {sample.n_disagreeing} items were read differently, so the interval is rough"
+    return ""
+
+
+def undefined(n_shared: int) -> Estimate:
+    """No figure, with the reason that the shared items give."""
+    reason = "only one label was used on the shared items, so chance agreement is already complete"
+    return Estimate(None, None, None, n_shared, reason if n_shared else "no item has reads from two annotators")

@@ -1,31 +1,44 @@
 """How far the readers of a study agree, kept until the next answer, merge or split of classes."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 from django.db.models import Max
 
+from labeling.agreement.report import full_report
 from labeling.agreement.summary import summarise
 from labeling.agreement.table import from_long
 from labeling.models import Annotation, Study
 from labeling.services.progress import NOT_SURE_LABEL, left_out_of_agreement, reads_table
 
 
-def agreement_of(study: Study, *, with_imported: bool = False) -> dict[str, Any]:
+def agreement_of(
+    study: Study, *, with_imported: bool = False, ordered: Sequence[str] | None = None, full: bool = False
+) -> dict[str, Any]:
     """The agreement report over the standing reads of the study; "not sure" is shown three ways.
 
     Imported answers count only where `with_imported` says that they were given independently. `left_out`: answers to
-    many crops at once and accepted suggestions, which are no independent readings.
+    many crops at once and accepted suggestions, which are no independent readings. `ordered`: class keys from low to
+    high; `full` adds the consensus model and the suspects, which take longer than a page may wait for.
     """
     newest = Annotation.objects.filter(study=study).aggregate(newest=Max("id"))["newest"] or 0
     moved = study.classes.order_by("pk").values_list("pk", "merged_into", "split_from")
-    return _agreement(study.pk, newest, tuple(moved), with_imported)
+    order = None if ordered is None else tuple(ordered)
+    return _agreement(study.pk, newest, tuple(moved), with_imported, order, full)
 
 
 @lru_cache(maxsize=32)
 def _agreement(
-    study_id: int, newest_annotation: int, classes: tuple[tuple[int, int, int], ...], with_imported: bool
+    study_id: int,
+    newest_annotation: int,
+    classes: tuple[tuple[int, int, int], ...],
+    with_imported: bool,
+    ordered: tuple[str, ...] | None,
+    full: bool,
 ) -> dict[str, Any]:
     study = Study.objects.get(pk=study_id)
-    found = summarise(from_long(reads_table(study, with_imported=with_imported), not_sure=NOT_SURE_LABEL))
+    reads = reads_table(study, with_imported=with_imported)
+    table = from_long(reads, not_sure=NOT_SURE_LABEL, in_turn=True)
+    found = full_report(table, ordered) if full else summarise(table, ordered)
     return found | {"left_out": left_out_of_agreement(study)}

@@ -55,6 +55,10 @@ def loaded(code: str, folder: Path) -> set[str]:
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
+def test_agreement_starts_without_scipy(tmp_path: Path) -> None:
+    assert "scipy" not in loaded(IMPORT_ALL.format(names=("labeling.agreement",)), tmp_path)
+
+
 def test_the_web_process_loads_neither_torch_nor_skimage_nor_sklearn(tmp_path: Path) -> None:
     assert not loaded(RENDER, tmp_path) & set(HEAVY)
 

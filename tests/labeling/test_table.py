@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from labeling.agreement.table import from_long, read_csv, sure_or_not, without_label
+from labeling.agreement.table import from_long, in_order, read_csv, sure_or_not, without_label
 
 
 def written(folder: Path, text: str) -> Path:
@@ -51,6 +51,37 @@ def test_the_first_read_counts_and_later_ones_are_counted_as_repeats():
     table = from_long([("a", "1", "x"), ("a", "1", "y"), ("a", "1", "x"), ("a", "2", "y")])
     assert table.codes.tolist() == [[0, 1]]
     assert (table.repeats, table.repeats_equal) == (2, 1)
+
+
+def test_repeats_are_kept_in_the_order_they_came_and_follow_a_change_of_labels():
+    rows = [("a", "1", "y"), ("a", "1", "not_sure"), ("b", "1", "x"), ("a", "1", "x")]
+    table = from_long(rows)
+    assert [table.labels[code] for code in table.again.codes] == ["not_sure", "x"]
+    assert table.again.items.tolist() == [0, 0]
+    assert without_label(table, "not_sure").repeats == 1
+    assert sure_or_not(table).again.codes.tolist() == [1, 0]
+    ranked = in_order(table, ("y", "x"))
+    assert (ranked.codes.tolist(), ranked.again.codes.tolist()) == ([[0], [1]], [1])
+
+
+def test_the_place_of_each_first_read_among_the_rows_is_known():
+    rows = [("a", "2", "x"), ("a", "1", ""), ("b", "1", "y"), ("a", "2", "y"), ("a", "1", "x")]
+    assert from_long(rows, in_turn=True).sequence.tolist() == [[3, 0], [1, -1]]
+    assert from_long(rows).sequence is None
+
+
+def test_a_column_of_times_puts_the_rows_into_the_order_of_reading(tmp_path):
+    text = "item,annotator,label,answered_at\na,1,late,2026-01-01T10:00:00+01:00\na,1,early,2026-01-01T08:30:00Z\n"
+    table = read_csv(written(tmp_path, text))
+    assert table.labels[table.codes[0, 0]] == "early"
+    assert table.sequence.tolist() == [[0]]
+    with pytest.raises(ValueError, match=r"line 2: 'noon' is not a time"):
+        read_csv(written(tmp_path, "item,annotator,label,answered_at\na,1,x,noon\n"))
+
+
+def test_an_order_that_names_a_label_twice_is_refused():
+    with pytest.raises(ValueError, match="twice"):
+        in_order(from_long([("a", "1", "x")]), ("x", "x"))
 
 
 def test_numbers_are_sorted_by_value_so_that_codes_are_ranks():
