@@ -16,7 +16,6 @@ from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, Queu
 from labeling.services.clock import Times, settled
 from labeling.services.guidelines_shown import NEWEST, guideline_shown
 from labeling.services.queue import hold_again, one_at_a_time
-from labeling.services.queueing.entries import no_longer_asked
 from labeling.services.queueing.rereads import is_forgotten, takes_the_place_of
 from labeling.services.reads import ADJUDICATION, RE_READ, READS, Read, awaits_adjudication, reads_in
 
@@ -231,23 +230,11 @@ def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes:
     reads = READS.of(study=study.pk, crops=[crop.pk])
     with one_at_a_time(study, lease, reads, NEWEST.of(study=study.pk)) as (leases, standing, guideline):
         held = next(iter(records(Lease, leases)), None)
-        before = reads_in(standing, with_void=True)[crop.pk]
-        annotation = _annotation(study, user, crop, held, before, submission)
+        annotation = _annotation(study, user, crop, held, reads_in(standing, with_void=True)[crop.pk], submission)
         held = held if _is_answer_to(held, annotation) else None
         offset_s = _fill_given(annotation, submission, guideline)
-        _write(annotation, held, classes, offset_s, no_longer_asked(study, crop, _with(annotation, classes, before)))
+        _write(annotation, held, classes, offset_s)
     return annotation
-
-
-def _with(annotation: Annotation, classes: list[LabelClass], reads: list[Read]) -> list[Read]:
-    """The reads of the crop once the answer stands."""
-    given = [read for read in reads if not read.is_void]
-    if annotation.is_reread:
-        return given
-    number, label = max((read.number for read in reads), default=0) + 1, "".join(row.key for row in classes)
-    why, alone = annotation.why_asked, not annotation.suggested_by
-    own = Read(number, annotation.annotator_id, annotation.answer, label, why, is_independent=alone)
-    return [*(read for read in given if read.annotator != own.annotator), own]
 
 
 def _annotation(
@@ -271,16 +258,13 @@ def _is_answer_to(lease: Lease | None, annotation: Annotation) -> bool:
     return annotation.supersedes_id is None or annotation.is_reread
 
 
-def _write(
-    annotation: Annotation, lease: Lease | None, classes: list[LabelClass], offset_s: float, also: list[Bound]
-) -> None:
+def _write(annotation: Annotation, lease: Lease | None, classes: list[LabelClass], offset_s: float) -> None:
     """Store the answer, its classes and its audit event; its lease goes, and a wish for its crop is fulfilled."""
     given = [annotation.study_id, annotation.crop_id, annotation.annotator_id]
     keys, *_, newest = ask_all(
         _ANNOTATIONS.of(annotation),
         *([Bound(f"DELETE FROM {Lease._meta.db_table} WHERE id = %s", [lease.pk])] if lease else []),
         Bound(f"DELETE FROM {WISHES} WHERE study_id = %s AND crop_id = %s AND user_id = %s", given),
-        *also,
         *audit.head(),
     )
     stored(annotation, keys)

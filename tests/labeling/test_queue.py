@@ -264,17 +264,6 @@ def test_a_class_that_goes_while_a_crop_is_on_screen_leaves_the_crop_with_its_re
     assert answer(room.study, room.bob, held[0], "ring").crop_id == held[0]
 
 
-def test_a_crop_leaves_the_queue_with_its_last_read_and_not_before(room: Room) -> None:
-    first, second = room.crops[:2]
-    answer(room.study, room.bob, first)
-    assert not QueueEntry.objects.filter(crop=first).exists()
-    Study.objects.update(reads_per_crop=2)
-    room.study.refresh_from_db()
-    for reader, stays in ((room.bob, True), (room.alice, False)):
-        answer(room.study, reader, second)
-        assert QueueEntry.objects.filter(crop=second).exists() == stays
-
-
 def test_what_was_answered_while_a_ranking_was_made_is_not_queued_by_it(room: Room) -> None:
     newest = Annotation.objects.order_by("-id").values_list("id", flat=True).first() or 0
     read, unsure, back = room.crops[:3]

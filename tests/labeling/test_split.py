@@ -94,7 +94,7 @@ def test_a_crop_of_the_random_stream_stays_one_when_it_is_asked_again(room: Room
 
 def test_who_answered_is_asked_again_and_the_new_answer_supersedes_the_void_one(room: Room) -> None:
     first = answer(room.study, room.bob, room.crops[0], "ring")
-    fill_queue(room.study, room.crops[:1], why=CLASS_SPLIT)
+    fill_queue(room.study, room.crops[:1], why=CLASS_SPLIT, newest=first.pk)
     assert next_crops(room.study, room.bob, 1) == []
     split(room)
     (asked,) = next_crops(room.study, room.bob, 1)

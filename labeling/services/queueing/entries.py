@@ -9,10 +9,9 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from audit.statements import Bound, Rows, Statement, columns, records
-from imaging.models import Crop
+from audit.statements import Rows, Statement, columns, records
 from labeling.models import Annotation, Lease, QueueEntry, Ranked, RequestedCrop, Study
-from labeling.services.reads import Read, awaiting_reads, reads_needed, situation_of
+from labeling.services.reads import awaiting_reads
 
 SHARED_COLUMNS = "study_id, ranking, ranked_at"
 # Each with its type on PostgreSQL.
@@ -80,15 +79,6 @@ def _still_open(study: Study, entries: Sequence[NewEntry], last_annotation: int)
     keys = dict(answered)
     done = keys.keys() - awaiting_reads(study, keys) if keys else set()
     return [row for row in entries if row.crop_id not in done]
-
-
-def no_longer_asked(study: Study, crop: Crop, reads: Sequence[Read]) -> list[Bound]:
-    """What takes a crop with enough reads out of the queue; the next ranking leaves it out anyway."""
-    if len(reads) < reads_needed(study, crop.key, [read.answer for read in reads], situation_of(reads)):
-        return []
-    return [
-        Bound(f"DELETE FROM {QueueEntry._meta.db_table} WHERE study_id = %s AND crop_id = %s", [study.pk, crop.pk])
-    ]
 
 
 def _insert_entries(shared: tuple[Any, ...], rows: list[tuple[Any, ...]]) -> None:
