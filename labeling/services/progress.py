@@ -83,7 +83,7 @@ def answered_crops(study: Study) -> int:
 
 
 def by_class(study: Study) -> list[dict[str, Any]]:
-    """For each class in order: key, name, colour and how many standing answers count for it.
+    """For each class in order: key, name, colour, how many standing answers count for it, and whether it takes more.
 
     A merged class is left out: its answers count for the class that it was merged into. So is one that was split:
     its answers count no more.
@@ -95,7 +95,13 @@ def by_class(study: Study) -> list[dict[str, Any]]:
         .annotate(number=Count("id"))
     )
     return [
-        {"key": row.key, "name": row.name, "color": row.color, "count": counts.get(row.pk, 0)}
+        {
+            "key": row.key,
+            "name": row.name,
+            "color": row.color,
+            "count": counts.get(row.pk, 0),
+            "is_open": row.retired_at is None,
+        }
         for row in study.classes.filter(merged_into__isnull=True, parts__isnull=True)
     ]
 

@@ -61,7 +61,7 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
     }
     if is_lead:
         context["progress"] |= {
-            "by_class": progress.by_class(study),
+            "by_class": [row for row in progress.by_class(study) if row["is_open"] or row["count"]],
             "by_annotator": progress.by_annotator(study),
         }
         context |= {

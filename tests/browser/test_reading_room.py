@@ -166,6 +166,8 @@ def test_the_graphics_card_and_the_processor_paint_the_same(room: Page, live_ser
 def test_inverting_turns_dark_into_light(room: Page) -> None:
     before = room.evaluate(MEAN_LIGHT)
     room.keyboard.press("i")
+    # Said in the frame in which it is drawn.
+    room.wait_for_selector("#invert[aria-pressed=true]")
     assert abs(before + room.evaluate(MEAN_LIGHT) - 255) < 2
 
 

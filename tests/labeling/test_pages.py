@@ -12,6 +12,7 @@ from django.test import Client
 
 from labeling.models import LabelClass, Study
 from labeling.services.answers import undo
+from labeling.services.classes import add_class, retire_class
 from tests.factories import answer
 from tests.labeling.conftest import Room
 
@@ -78,3 +79,15 @@ def test_the_table_of_answers_says_why_each_crop_was_asked_and_how_it_was_drawn(
     lines = b"".join(client.get(f"/studies/{room.study.pk}/answers.csv").streaming_content).decode()
     (row,) = csv.DictReader(StringIO(lines))
     assert (row["why_asked"], row["probability_asked"], row["ranking"]) == ("uncertain", "deterministic", "ab" * 32)
+
+
+def test_a_class_that_is_retired_leaves_the_overview_unless_answers_name_it(room: Room) -> None:
+    answer(room.study, room.bob, room.crops[0], "disc")
+    for key in ("oval", "long"):
+        add_class(room.study, room.alice, key, key)
+    assert '<span class="break">ring<' in page(room, room.alice) and "for “ring”" in page(room, room.alice)
+    for key in ("disc", "ring"):
+        retire_class(room.study.classes.get(key=key), room.alice)
+    told = page(room, room.alice)
+    assert '<span class="break">disc<' in told and '<span class="break">ring<' not in told
+    assert "for “ring”" not in told and "for “disc”" not in told
