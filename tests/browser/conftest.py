@@ -103,13 +103,7 @@ def rank_everything(study: Study) -> None:
 def log_in(live_server: Any, context: BrowserContext) -> Callable[[], None]:
     """Gives the browser a fresh session of `reader`."""
 
-    def go() -> None:
-        client = Client()
-        client.force_login(get_user_model().objects.get(username="reader"))
-        value = client.cookies["sessionid"].value
-        context.add_cookies([{"name": "sessionid", "value": value, "url": live_server.url}])
-
-    return go
+    return lambda: come_as(context, live_server, get_user_model().objects.get(username="reader"))
 
 
 @pytest.fixture
@@ -135,3 +129,10 @@ def room(page: Page, live_server: Any, study: Study, log_in: Callable[[], None],
     page.goto(f"{live_server.url}/studies/{study.pk}/read/")
     page.wait_for_selector("main[data-state=ready]")
     return page
+
+
+def come_as(context: BrowserContext, live_server: Any, user: Any) -> None:
+    """From now on this browser is logged in as the user."""
+    client = Client()
+    client.force_login(user)
+    context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}])

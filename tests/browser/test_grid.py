@@ -7,7 +7,6 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
-from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
@@ -17,6 +16,7 @@ from labeling.services.answers import Submission, submit
 from labeling.services.preferences import change_preferences
 from labeling.services.reads import STREAM
 from tests.browser.access import serious
+from tests.browser.conftest import come_as
 from tests.factories import add_reader
 from training.services.embedding_maps import request_map
 from training.worker.embedding_map import make_map
@@ -259,10 +259,7 @@ def test_waiting_answers_go_out_under_nobody_elses_name(
     grid: Page, live_server: Any, known: Study, log_in: Callable[[], None]
 ) -> None:
     _answer_all_offline(grid)
-    other = Client()
-    other.force_login(add_reader(known, "dora"))
-    cookie = {"name": "sessionid", "value": other.cookies["sessionid"].value, "url": live_server.url}
-    grid.context.add_cookies([cookie])
+    come_as(grid.context, live_server, add_reader(known, "dora"))
     grid.context.set_offline(False)
     expect(grid.locator("#grid-saved")).to_have_text("this account may not answer here: 24 kept")
     assert not _bulk().exists()

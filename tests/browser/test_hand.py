@@ -9,7 +9,6 @@ import pytest
 import tifffile
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
-from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, Page
 
@@ -17,12 +16,11 @@ from imaging.models import Crop, Experiment
 from imaging.pixels.scanning import scan_folder
 from imaging.worker.ingest import Options, ingest
 from labeling.models import Annotation, ClassExample, Comment, GuidelineVersion, Preferences, Study, Suggestion
-from labeling.services.access import join
 from labeling.services.queue import NewEntry, RankingInfo, replace_queue
 from labeling.services.studies import StudyPlan, create_study
 from tests.browser.access import serious
-from tests.browser.conftest import field_of_nuclei, rank_everything
-from tests.factories import answer
+from tests.browser.conftest import come_as, field_of_nuclei, rank_everything
+from tests.factories import add_reader, answer
 
 ODD = ("a" * 200, 'comma, "quote"; \N{MICROSCOPE}', "<script>alert(1)</script>")
 MODEL = "0f3a" * 16
@@ -192,12 +190,8 @@ def test_an_answered_crop_is_looked_at_again_and_answered_otherwise(room: Page, 
 
 
 def second_reader(browser: Browser, live_server: Any, study: Study) -> Page:
-    dora = get_user_model().objects.create_user("dora", password="let me in")
-    join(study, dora, "annotator")
-    client = Client()
-    client.force_login(dora)
     context = browser.new_context()
-    context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}])
+    come_as(context, live_server, add_reader(study, "dora"))
     page = context.new_page()
     page.goto(f"{live_server.url}/studies/{study.pk}/read/")
     page.wait_for_selector("main[data-state=ready]")
@@ -241,11 +235,7 @@ def test_after_a_log_in_in_another_tab_the_answers_arrive_without_a_reload(
 def test_answers_that_wait_are_not_sent_under_the_name_of_the_next_person(
     room: Page, context: BrowserContext, live_server: Any, study: Study
 ) -> None:
-    dora = get_user_model().objects.create_user("dora", password="let me in")
-    join(study, dora, "annotator")
-    client = Client()
-    client.force_login(dora)
-    context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}])
+    come_as(context, live_server, add_reader(study, "dora"))
     press(room, "1")
     room.wait_for_selector("#save-state:has-text('1 kept')")
     assert not Annotation.objects.exists()

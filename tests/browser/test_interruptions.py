@@ -10,14 +10,13 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models.signals import post_delete
-from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import APIResponse, BrowserContext, Page, Route
 
 from labeling.models import Annotation, Comment, GuidelineVersion, Lease, SkippedCrop, Study
-from labeling.services.access import join
 from tests.browser.access import serious
-from tests.factories import answer
+from tests.browser.conftest import come_as
+from tests.factories import add_reader, answer
 
 READY = "main[data-state=ready]"
 # Resolves with the waiting items of the outbox once the browser's database holds any.
@@ -345,11 +344,7 @@ def test_comments_of_one_crop_never_stand_under_another(room: Page, study: Study
 def test_what_one_person_put_aside_is_not_sent_under_the_name_of_the_next(
     room: Page, context: BrowserContext, live_server: Any, study: Study
 ) -> None:
-    dora = get_user_model().objects.create_user("dora", password="let me in")
-    join(study, dora, "annotator")
-    client = Client()
-    client.force_login(dora)
-    context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}])
+    come_as(context, live_server, add_reader(study, "dora"))
     press(room, "s")
     room.wait_for_selector("#save-state:has-text('1 kept')")
     assert not SkippedCrop.objects.exists()
