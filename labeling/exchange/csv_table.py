@@ -26,6 +26,7 @@ COLUMNS = {
     "is_reread": ("is_reread",),
     "is_bulk": ("is_bulk",),
     "suggested_by": ("suggested_by",),
+    "is_simulated": ("simulated",),
 }
 CORNERS = ("x0", "y0", "x1", "y1")
 
@@ -101,6 +102,7 @@ def _take(parsed: Parsed, row: str, cells: dict[str, str]) -> None:
                 word="" if cells.get("answer") else cells.get("class", ""),
                 is_bulk=mark(cells.get("is_bulk")),
                 suggested_by=digest(cells.get("suggested_by")),
+                is_simulated=mark(cells.get("is_simulated")),
             )
         )
     except ValueError as error:

@@ -47,7 +47,8 @@ class Label:
 
     `name` is the class for the answer "label" and empty otherwise; `seconds` is how long the answer took. `word` is
     what the file says in place of a class, where `answer` was taken from that alone: a class may be called "unsure".
-    `is_bulk`: given to many crops at once; `suggested_by`: digest of the model whose suggestion was accepted.
+    `is_bulk`: given to many crops at once; `suggested_by`: digest of the model whose suggestion was accepted;
+    `is_simulated`: a program gave it.
     """
 
     row: str
@@ -61,6 +62,7 @@ class Label:
     word: str = ""
     is_bulk: bool = False
     suggested_by: str = ""
+    is_simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from labeling.models import Annotation, AnnotationLabel, Ranked, Study
 
 # Fewer answers than this give no rate worth showing.
 ENOUGH_FOR_A_RATE = 5
+ONE_BY_ONE = Q(is_bulk=False) & ~Q(source=Annotation.Source.IMPORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +117,10 @@ def by_annotator(study: Study) -> list[dict[str, Any]]:
             n=Count("id"),
             not_sure=Count("id", filter=Q(answer=Annotation.Answer.NOT_SURE)),
             bad=Count("id", filter=Q(answer=Annotation.Answer.BAD_CROP)),
-            single=Count("id", filter=Q(is_bulk=False)),
-            # A page of the grid is answered in one moment: it says nothing about speed.
-            first=Min("answered_at", filter=Q(is_bulk=False)),
-            last=Max("answered_at", filter=Q(is_bulk=False)),
+            # A page of the grid is answered in one moment, and a file brings no pace of its own.
+            single=Count("id", filter=ONE_BY_ONE),
+            first=Min("answered_at", filter=ONE_BY_ONE),
+            last=Max("answered_at", filter=ONE_BY_ONE),
         )
         .order_by("annotator__username")
     )

@@ -27,6 +27,7 @@ from labeling.services.export.answers import HEADER, answer_rows
 from labeling.services.export.files import EXPORTS
 from labeling.services.imports.reading import Upload
 from labeling.services.imports.store import take
+from labeling.services.progress import by_annotator
 from labeling.services.reads import STREAM
 from labeling.services.studies import NewClass
 from tests.commands import call
@@ -110,6 +111,16 @@ def test_answers_keep_their_marks_in_a_copy_of_the_study(mixed: Room, kind: str,
     take(again, Upload(name, exported(mixed.study, kind)), mixed.alice)
     assert marks(again) == marks(mixed.study)
     assert not Annotation.objects.filter(study=again).independent().exists()
+
+
+def test_what_a_program_answered_is_marked_as_such_in_a_copy_of_the_study_and_has_no_pace(room: Room) -> None:
+    for reader, source in ((room.bob, "simulated"), (room.dora, "room")):
+        for crop in room.crops[:6]:
+            answer(room.study, reader, crop, source=source)
+    again = twin(room.study, room.alice)
+    take(again, Upload("labels.csv", exported(room.study, "answers")), room.alice)
+    told = {row["name"]: (row["simulated"], row["per_hour"]) for row in by_annotator(again)}
+    assert told == {f"imported: user:{room.bob.pk}": (True, None), f"imported: user:{room.dora.pk}": (False, None)}
 
 
 def test_one_person_under_two_names_answers_a_crop_once(room: Room) -> None:

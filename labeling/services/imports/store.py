@@ -7,7 +7,8 @@ from django.utils import timezone
 
 from audit import services as audit
 from labeling.exchange.labels import LABEL, Label
-from labeling.models import Annotation, AnnotationLabel, LabelClass, LabelImport, Study
+from labeling.models import Annotation, AnnotationLabel, LabelClass, LabelImport, Membership, Study
+from labeling.services.access import join
 from labeling.services.classes import add_class
 from labeling.services.imports.people import known_people, make_people
 from labeling.services.imports.plan import Plan, settle
@@ -31,7 +32,9 @@ def take(study: Study, upload: Upload, by: Any) -> Plan:
         for name in made.new_classes:
             add_class(study, by, key_for(name), name)
         people = known_people(study, {row["name"] for row in made.people})
-        people |= make_people(row["name"] for row in made.people if row["name"] not in people)
+        fresh = make_people(row["name"] for row in made.people if row["name"] not in people)
+        _mark_simulated(study, made, fresh)
+        people |= fresh
         _store(study, made, people)
         row, _ = LabelImport.objects.update_or_create(
             study=study,
@@ -42,6 +45,12 @@ def take(study: Study, upload: Upload, by: Any) -> Plan:
         )  # fmt: skip
         _write_event(row, made, by)
     return made
+
+
+def _mark_simulated(study: Study, made: Plan, people: dict[str, Any]) -> None:
+    """Programs stay known as such: they are members of the study that cannot log in."""
+    for name in {item.annotator for _, item in made.new if item.label.is_simulated} & people.keys():
+        join(study, people[name], Membership.Role.ANNOTATOR, is_simulated=True)
 
 
 def _store(study: Study, made: Plan, people: dict[str, Any]) -> None:
