@@ -8,6 +8,7 @@ app_name = "training"
 urlpatterns = [
     path("studies/<int:pk>/models/", views.runs, name="runs"),
     path("studies/<int:pk>/models/train/", views.start, name="start"),
+    path("studies/<int:pk>/models/readers/", views.model_reader, name="model-reader"),
     path("studies/<int:pk>/stream/", views.stream, name="stream"),
     path("studies/<int:pk>/stream/compute/", views.stream_compute, name="stream-compute"),
     path("studies/<int:pk>/crops/<int:crop>/", views.crop_page, name="crop"),

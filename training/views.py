@@ -61,6 +61,15 @@ def report(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "training/report.html", context)
 
 
+@require_safe
+def model_reader(request: HttpRequest, pk: int) -> HttpResponse:
+    """The model in production, else the newest one, beside the readers: a fact for the figures of agreement."""
+    study = access.led_study_for(request.user, pk)
+    model = in_production(study) or ModelVersion.objects.filter(study=study).first()
+    context = {"model": model, "readers": model.report.get("readers", {}) if model else {}}
+    return render(request, "training/_model_reader.html", context)
+
+
 @require_POST
 def start(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     """Ask for a training run; for leads."""

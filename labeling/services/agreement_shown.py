@@ -1,0 +1,192 @@
+"""The agreement report as its page wants it: the matrix of classes, the plot over time, what to do next."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from labeling.agreement.shape import AgreementData, Interval, PerClass, Window
+from labeling.services.progress import NOT_SURE_LABEL
+
+# Steps of the shading, from none to the darkest.
+SHADES = 4
+# Fewer than this are an accident, not a question about the classes.
+WORTH_A_TALK = 3
+# Where this share of what either class was called is the other one, nobody tells the two apart.
+HARDLY_TOLD_APART = 0.4
+WIDTH, HEIGHT = 1000, 360
+LOW = 0.667
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Crops that one reader called the row's class and another one the column's; `shade` from 0 to 4."""
+
+    a: str
+    b: str
+    count: int
+    shade: int
+    is_equal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixRow:
+    """A class by its name, its cells, and the share of its pairs of reads that name the same class twice."""
+
+    name: str
+    cells: list[Cell]
+    n: int
+    equal: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Who disagrees about what, over all pairs of readers; it is symmetric. `names` stand above the columns."""
+
+    names: list[str]
+    rows: list[MatrixRow]
+    pairs: int
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing to do: the text, and the classes of a cell to discuss or the number of a reader to look at."""
+
+    text: str
+    why: str
+    a: str = ""
+    b: str = ""
+    reader: int | None = None
+    guideline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TimePoint:
+    """A window: where it lies in the plot, where its interval ends (None without one), and its row."""
+
+    x: int
+    y: int
+    low: int | None
+    high: int | None
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class TimePlot:
+    """Alpha over time as coordinates that grow to the right and downwards; `ticks` are (y, text)."""
+
+    points: list[TimePoint]
+    ticks: list[tuple[int, str]]
+    path: str
+
+
+def matrix_of(data: AgreementData) -> Matrix | None:
+    """The confusions of all pairs together, None where no two readers share a crop."""
+    found = data["confusions"]
+    counts = _summed(found["pairs"], len(found["labels"]))
+    if not any(map(any, counts)):
+        return None
+    names = [name_of(data["labels"], key) for key in found["labels"]]
+    apart = max((count for i, row in enumerate(counts) for j, count in enumerate(row) if i != j), default=0)
+    rows = [_row(found["labels"], names, counts, i, apart) for i in range(len(names))]
+    return Matrix(names, rows, len(found["pairs"]), found["left_out"])
+
+
+def _summed(pairs: Sequence[Mapping[str, Any]], size: int) -> list[list[int]]:
+    """Counts (labels, labels) over the pairs of readers, in both directions; equal answers once."""
+    total = [[0] * size for _ in range(size)]
+    for pair in pairs:
+        for i, row in enumerate(pair["counts"]):
+            for j, count in enumerate(row):
+                total[i][j] += count
+                if i != j:
+                    total[j][i] += count
+    return total
+
+
+def _row(keys: Sequence[str], names: Sequence[str], counts: list[list[int]], at: int, most: int) -> MatrixRow:
+    n = sum(counts[at])
+    cells = [
+        Cell(keys[at], key, count, 0 if at == j or not most else -(-SHADES * count // most), at == j)
+        for j, (key, count) in enumerate(zip(keys, counts[at]))
+    ]
+    return MatrixRow(names[at], cells, n, counts[at][at] / n if n else None)
+
+
+def name_of(labels: Mapping[str, str], key: str) -> str:
+    """What people call the class of this key; the not-sure label has its words."""
+    return "not sure" if key == NOT_SURE_LABEL else labels.get(key, key)
+
+
+def steps_of(data: AgreementData, matrix: Matrix | None) -> list[Step]:
+    """What the figures ask for, the most pressing first: crops to discuss, classes to sharpen, readers to look at."""
+    return [*_to_discuss(data, matrix), *_to_sharpen(data), *_to_look_at(data)]
+
+
+def _to_discuss(data: AgreementData, matrix: Matrix | None) -> list[Step]:
+    rows = matrix.rows if matrix else []
+    cells = [cell for at, row in enumerate(rows) for cell in row.cells[:at] if NOT_SURE_LABEL not in (cell.a, cell.b)]
+    worst = sorted((cell for cell in cells if cell.count >= WORTH_A_TALK), key=lambda cell: -cell.count)[:3]
+    return [_talk(data, rows, cell) for cell in worst]
+
+
+def _talk(data: AgreementData, rows: Sequence[MatrixRow], cell: Cell) -> Step:
+    a, b = name_of(data["labels"], cell.a), name_of(data["labels"], cell.b)
+    equal = {row.cells[0].a: row for row in rows}
+    told = min(cell.count / max(equal[key].n, 1) for key in (cell.a, cell.b))
+    why = f"{cell.count} pairs of reads say one of the two each"
+    if told >= HARDLY_TOLD_APART:
+        return Step(f"Hardly told apart: {a} and {b}. Discuss them, or merge the two classes", why, cell.a, cell.b)
+    return Step(f"Discuss {a} against {b}", why, cell.a, cell.b)
+
+
+def _to_sharpen(data: AgreementData) -> list[Step]:
+    known = [row for row in data["per_class"] if _is_low(row)]
+    lowest = sorted(known, key=lambda row: row["value"] or 0.0)[:2]
+    return [
+        Step(
+            f"Sharpen the guideline of {row['name']}",
+            f"α of this class against the rest {row['value']:.2f} [{row['low']:.2f} to {row['high']:.2f}], n {row['n']}",
+            guideline=True,
+        )
+        for row in lowest
+    ]
+
+
+def _is_low(row: PerClass) -> bool:
+    """Whether the class is surely hard: its interval, which nothing cautions against, ends below what is tentative."""
+    return row["high"] is not None and row["high"] < LOW and not row["reason"]
+
+
+def _to_look_at(data: AgreementData) -> list[Step]:
+    numbers = {row["name"]: row["id"] for row in data["readers"]}
+    return [
+        Step(found["text"], "shown, never punished: who disagrees may be right", reader=numbers.get(found["annotator"]))
+        for found in data["suspects"]
+    ]
+
+
+def time_plot(windows: Sequence[Window]) -> TimePlot | None:
+    """The windows as points from left to right; None with fewer than two that have a figure."""
+    known = [row for row in windows if row["value"] is not None]
+    if len(known) < 2:
+        return None
+    least = min(0.0, *(row["value"] or 0.0 for row in known))
+    points = [_point(row, at, len(known), least) for at, row in enumerate(known)]
+    path = "M" + "L".join(f"{point.x} {point.y}" for point in points)
+    ticks = [(_height(value, least), f"{value:g}") for value in (least, (1 + least) / 2, 1.0)]
+    return TimePlot(points, ticks, path)
+
+
+def _point(row: Window, at: int, count: int, least: float) -> TimePoint:
+    limits = [None if limit is None else _height(max(limit, least), least) for limit in (row["low"], row["high"])]
+    return TimePoint(round((at + 0.5) * WIDTH / count), _height(row["value"] or 0.0, least), *limits, row)
+
+
+def _height(value: float, least: float) -> int:
+    return round(HEIGHT * (1.0 - value) / (1.0 - least))
+
+
+def firm(found: Interval) -> bool:
+    """Whether the figure stands with an interval that nothing cautions against."""
+    return found["value"] is not None and found["low"] is not None and not found["reason"]

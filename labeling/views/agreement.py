@@ -1,0 +1,57 @@
+"""The page of agreement: what a lead needs to trust the labels, and where to go on."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.templatetags.static import get_static_prefix
+from django.views.decorators.http import require_safe
+
+from labeling.models import Study
+from labeling.services import access
+from labeling.services.agreement import Shown, report_of
+from labeling.services.agreement_shown import WORTH_A_TALK, matrix_of, steps_of, time_plot
+from labeling.tasks import ring
+
+UPLOT = "vendor/uplot/uPlot.esm.js"
+
+
+@require_safe
+def agreement(request: HttpRequest, pk: int) -> HttpResponse:
+    """Every figure of agreement with its interval and its table; for leads. Nothing is computed here."""
+    study = access.led_study_for(request.user, pk)
+    context = shown_agreement(study)
+    data, has_uplot = context["agreement"], any("uplot" in str(folder) for folder in settings.STATICFILES_DIRS)
+    context |= {
+        "study": study,
+        "plot": time_plot(data["over_time"]) if data else None,
+        "worth_a_talk": WORTH_A_TALK,
+        "has_uplot": has_uplot,
+        "uplot_url": f"{get_static_prefix()}{UPLOT}" if has_uplot else "",
+    }
+    return render(request, "labeling/agreement.html", context)
+
+
+def shown_agreement(study: Study) -> dict[str, Any]:
+    """The newest report for a page, with its matrix and what it asks for; a stale one is computed anew meanwhile."""
+    shown = report_of(study)
+    if not (shown.is_current or shown.is_empty or shown.is_computing):
+        ring(study.pk)
+    matrix = matrix_of(shown.data) if shown.data else None
+    return {
+        "agreement": shown.data,
+        "freshness": shown,
+        "waiting": waiting_words(shown),
+        "matrix": matrix,
+        "steps": steps_of(shown.data, matrix) if shown.data else [],
+    }
+
+
+def waiting_words(shown: Shown) -> str:
+    """Why there is no figure yet, and what comes next."""
+    if shown.is_empty:
+        return "Nobody has answered yet. Agreement needs crops that two readers answer without sight of each other."
+    if shown.problem:
+        return f"The last try failed: {shown.problem}. It is tried again in the background."
+    return "They are computed in the background after the first answers; load this page again in a minute."
