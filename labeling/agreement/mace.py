@@ -127,6 +127,7 @@ def _maximised(reads: _Reads, knew: Floats, smoothing: float) -> tuple[Floats, F
     given = np.bincount(reads.annotators, minlength=reads.n_annotators)
     cells = reads.annotators * reads.n_labels + reads.labels
     guesses = np.bincount(cells, 1.0 - knew, minlength=reads.n_annotators * reads.n_labels)
-    habit = guesses.reshape(reads.n_annotators, reads.n_labels) + smoothing
-    habit = np.asarray(habit / np.maximum(habit.sum(axis=1, keepdims=True), TINY), dtype=np.float64)
-    return np.asarray((known + smoothing) / np.maximum(given + 2 * smoothing, TINY), dtype=np.float64), habit
+    counts = guesses.reshape(reads.n_annotators, reads.n_labels) + smoothing
+    habit: Floats = np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), TINY))
+    competence: Floats = np.asarray((known + smoothing) / np.maximum(given + 2 * smoothing, TINY))
+    return competence, habit
