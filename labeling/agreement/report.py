@@ -23,7 +23,11 @@ def full_report(table: ReadTable, ordered: Sequence[str] | None = None) -> dict[
 def dawid_skene_of(table: ReadTable) -> dict[str, Any]:
     """The consensus model in words and numbers. "Not sure" is no class that an item can have, so it is left out."""
     sure = without_label(table, table.not_sure)
-    found = consensus(sure)
+    return told_model(sure, consensus(sure))
+
+
+def told_model(sure: ReadTable, found: Consensus) -> dict[str, Any]:
+    """A fit over a table in words and numbers."""
     base: dict[str, Any] = {"start": found.start, "smoothing": 0.0, "reason": found.reason, "would_change": []}
     if found.fit is None:
         return base | {"log_likelihood": None, "prevalence": None, "best_log_likelihood": None}

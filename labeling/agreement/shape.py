@@ -7,7 +7,7 @@ or where the interval should not be relied on. Nothing is NaN. Names of readers,
 from typing import Literal, TypedDict
 
 # How the crops of a row came to be read. "random" are those that nobody's judgement chose; see docs/agreement.md.
-Basis = Literal["random", "shared", "queue", "routed", "adjudicated", "dependent", "imported", "all"]
+Basis = Literal["random", "shared", "queue", "routed", "adjudicated", "dependent", "imported", "blind", "all"]
 
 
 class Interval(TypedDict):
@@ -21,9 +21,10 @@ class Interval(TypedDict):
 
 
 class Group(Interval):
-    """Nominal alpha of one group: over the headline's reads, and beside it `all` blind reads whatever their choice.
+    """Nominal alpha of one group: over the headline's reads, and beside it over `all` blind reads (basis "blind").
 
-    `key` is stable (number of the experiment, reason, verdict, class key), `name` is for people.
+    In `by_why` both are over all blind reads. `key` is stable (number of the experiment, reason, verdict, class),
+    `name` is for people.
     """
 
     key: str
@@ -64,8 +65,8 @@ class Row(TypedDict):
 class Headline(Row):
     """The row that leads: "random" where it has a figure, else the next best (`is_random` False, `note` says why).
 
-    `is_census`: the random crops are the whole pool, as all of it has been read. `over_experiments`: the same alpha
-    with an interval over experiments (n of them): what another experiment would change.
+    `is_census`: the whole pool has been read, so that crops whose second reader was drawn by lot stand for it too.
+    `over_experiments`: the same alpha with an interval over experiments (n of them): what other ones would change.
     """
 
     is_random: bool
@@ -202,10 +203,11 @@ class DawidSkenePart(TypedDict):
 
 
 class State(TypedDict):
-    """Which answers and classes the report knows: the number of the newest answer, and a digest of the classes."""
+    """What the report knows: the number of the newest answer, a digest of the classes and of the settings that say
+    which crops are read twice, and how many answers there were."""
 
     newest: int
-    classes: str
+    setup: str
     answers: int
 
 

@@ -88,18 +88,18 @@ def from_long(
     reads[:, 1] = _ranks(annotators)[reads[:, 1]]
     reads[:, 2] = _ranks(labels)[reads[:, 2]]
     names = tuple(items), tuple(sorted(annotators, key=_natural)), tuple(sorted(labels, key=_natural))
-    table = _filled(*names, reads, not_sure)
+    table = filled(*names, reads, not_sure)
     return table if in_turn else replace(table, sequence=None)
 
 
-def _filled(
+def filled(
     items: tuple[str, ...],
     annotators: tuple[str, ...],
     labels: tuple[str, ...],
     reads: Codes,
     not_sure: str | None,
 ) -> ReadTable:
-    """The table of (item, annotator, code) rows in the order they came."""
+    """The table of (item, annotator, code) rows in the order they came: the first of a pair counts."""
     cells = reads[:, 0] * max(len(annotators), 1) + reads[:, 1]
     first = np.unique(cells, return_index=True)[1]
     later = np.ones(len(reads), dtype=bool)

@@ -3,6 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from labeling.api.agreement import AgreementTableView, AgreementView
 from labeling.api.bulk import BulkUndoView, BulkView
 from labeling.api.crops import CommentsView, GuideView
 from labeling.api.preferences import PreferencesView
@@ -17,5 +18,7 @@ urlpatterns = [
     path("studies/<int:pk>/guide/", GuideView.as_view(), name="guide"),
     path("studies/<int:pk>/bulk/", BulkView.as_view(), name="study-bulk"),
     path("studies/<int:pk>/bulk/undo/", BulkUndoView.as_view(), name="study-bulk-undo"),
+    path("studies/<int:pk>/agreement/", AgreementView.as_view(), name="study-agreement"),
+    path("studies/<int:pk>/agreement/<slug:table>.csv", AgreementTableView.as_view(), name="study-agreement-table"),
     *router.urls,
 ]

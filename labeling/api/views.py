@@ -4,7 +4,6 @@ from dataclasses import asdict
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
@@ -24,7 +23,6 @@ from labeling.services import access, answers
 from labeling.services.history import without_old
 from labeling.services.progress import daily_goal, own_progress
 from labeling.services.queue import in_turn, release
-from labeling.services.summary import agreement_of
 
 # It keeps nothing of what it has checked; making one for each answer takes longer than the check.
 _ANSWER = serializers.AnswerIn()
@@ -118,12 +116,6 @@ class StudyViewSet(SittingActions, PictureActions, ReadOnlyModelViewSet[Study]):
         """Give back the crops that the user holds."""
         release(access.study_for(request.user, pk), request.user)
         return Response(status=status.HTTP_204_NO_CONTENT)
-
-    @extend_schema(responses=OpenApiTypes.OBJECT, filters=False)
-    @action(detail=True, pagination_class=None)
-    def agreement(self, request: Request, pk: int) -> Response:
-        """How far the annotators agree, with intervals; for leads."""
-        return Response(agreement_of(access.led_study_for(request.user, pk)))
 
     def _list_answers(self, request: Request, study: Study) -> Response:
         rows = (

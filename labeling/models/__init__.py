@@ -1,5 +1,6 @@
 """What people say about crops, and which crop they see next."""
 
+from labeling.models.agreement import AgreementReport
 from labeling.models.annotation import (
     DETERMINISTIC,
     Annotation,
@@ -29,6 +30,7 @@ __all__ = [
     "MOST_TEMPERATURE",
     "NO_SUGGESTIONS_WHERE_BLIND",
     "STREAM_IS_FIXED",
+    "AgreementReport",
     "Annotation",
     "AnnotationLabel",
     "AnnotationQuerySet",

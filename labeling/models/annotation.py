@@ -164,9 +164,12 @@ class AnnotationLabel(models.Model):
 
 
 class Consensus(models.Model):
-    """What the reads of a crop add up to; derived, identified by study and crop.
+    """What the reads of a crop add up to; derived, identified by study and crop; written with the agreement report.
 
-    Nothing writes it yet: pages and files count the answers themselves, by `labeling.services.verdicts` and `stream`.
+    As old as that report: what must know the newest answer counts the answers itself, by `labeling.services.verdicts`
+    and `stream`. `label_class` is what most reads name or what was decided, empty where they name two equally often.
+    `votes`: share of the reads by key of class, "(not sure)" among them. `posterior`: probability by key of class
+    under the consensus model, empty where that is not identifiable.
     """
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="consensus")
@@ -174,6 +177,8 @@ class Consensus(models.Model):
     label_class = models.ForeignKey(LabelClass, null=True, on_delete=models.CASCADE, related_name="+")
     reads = models.PositiveSmallIntegerField()
     share = models.FloatField(help_text="share of the reads that name the class")
+    votes = models.JSONField(default=dict)
+    posterior = models.JSONField(default=dict, blank=True)
     is_disputed = models.BooleanField(default=False)
 
     class Meta:

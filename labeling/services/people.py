@@ -14,7 +14,16 @@ from knox.models import AuthToken
 
 from audit import services as audit
 from imaging.models import Experiment
-from labeling.models import Invitation, Lease, Membership, Preferences, RequestedCrop, Sitting, SkippedCrop
+from labeling.models import (
+    AgreementReport,
+    Invitation,
+    Lease,
+    Membership,
+    Preferences,
+    RequestedCrop,
+    Sitting,
+    SkippedCrop,
+)
 from labeling.services.imports.people import forget_in_reports
 from labeling.services.invitations import withdraw_links_of
 
@@ -100,6 +109,8 @@ def _forget_traces(user: Any, names: set[str]) -> None:
     _rename_in_log(names, pseudonym_of(user))
     forget_in_reports(names, pseudonym_of(user))
     Invitation.objects.filter(accepted_by=user).update(note="")
+    # They name readers, and are computed anew from the answers.
+    AgreementReport.objects.filter(study__in=user.annotations.values("study")).delete()
 
 
 def _rename_in_log(names: set[str], instead: str) -> None:

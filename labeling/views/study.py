@@ -11,13 +11,14 @@ from imaging.services.access import experiment_for
 from labeling.api.payloads import ranking_payload, told_problem
 from labeling.models import Study
 from labeling.services import access, progress
+from labeling.services.agreement import Shown, report_of
 from labeling.services.ambiguous import ambiguous_crops
 from labeling.services.guidelines import current_guideline
 from labeling.services.guidelines_shown import newest_number
 from labeling.services.preferences import preferences_of
 from labeling.services.quality import called_by_experiment, called_by_image
 from labeling.services.sitting import may_choose_by_model, resume
-from labeling.services.summary import agreement_of
+from labeling.tasks import ring_for_agreement
 
 WORST_IMAGES = 20
 ROOM_URLS = ("next", "answers", "undo", "leave", "ranking", "skip", "pause", "sitting")
@@ -65,7 +66,7 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
             "by_annotator": progress.by_annotator(study),
         }
         context |= {
-            "agreement": agreement_of(study),
+            "agreement": _agreement(study),
             "called": called_by_experiment(study),
             "ambiguous": len(ambiguous_crops(study)),
             "imported": progress.imported_answers(study),
@@ -84,6 +85,14 @@ def called(request: HttpRequest, pk: int) -> HttpResponse:
         "images": [row for row in images if row.faulty][:WORST_IMAGES],
     }
     return render(request, "labeling/_called.html", context)
+
+
+def _agreement(study: Study) -> Shown:
+    """The kept report; rings for the first one."""
+    shown = report_of(study)
+    if shown.is_wanted:
+        ring_for_agreement(study.pk)
+    return shown
 
 
 def _room_urls(study: Study) -> dict[str, str]:

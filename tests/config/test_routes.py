@@ -20,6 +20,7 @@ from inference.models import InferenceRun
 from labeling.models import ClassExample, Invitation, LabelClass, Membership, Study
 from labeling.services.examples import add_example
 from labeling.services.invitations import invite
+from labeling.worker.agreement import make_report
 from tests.factories import (
     add_reader,
     answer_all,
@@ -84,6 +85,7 @@ def world(db: None, data_folder: Path, tmp_path: Path) -> World:
     make_run(experiment, model, alice)
     request_training(study, alice, {})
     fill_queue(study, crops_of(experiment))
+    make_report(study.pk)
     Revision.objects.create(experiment=experiment, number=1, source=str(tmp_path), report={"total": {}, "images": []})
     add_example(study.classes.first(), alice, crops_of(experiment)[0].pk, f"typical {SECRET}")
     invite(study, alice, Membership.Role.ANNOTATOR, f"Dr {SECRET}")
@@ -137,6 +139,7 @@ OTHERS: dict[str, Callable[[], object]] = {
     "column": lambda: 0,
     "row": lambda: 0,
     "kind": lambda: "consensus",
+    "table": lambda: "pairs",
 }
 
 
@@ -271,6 +274,7 @@ LEADS_ONLY = (
     ("post", "/studies/{study}/embedding/stop/"),
     ("post", "/studies/{study}/grid/map/stop/"),
     ("get", "/api/v1/studies/{study}/agreement/"),
+    ("get", "/api/v1/studies/{study}/agreement/pairs.csv"),
     ("post", "/studies/{study}/models/train/"),
     ("post", "/training/{training}/cancel/"),
     ("post", "/models/{model}/go-live/"),

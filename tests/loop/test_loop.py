@@ -11,6 +11,7 @@ from django.utils import timezone
 from imaging.models import Crop, Experiment
 from inference.models import InferenceRun
 from labeling.models import Ranked, Study
+from labeling.worker.agreement import make_report
 from tests.commands import call
 from tests.factories import KINDS, add_reader, kind_of, make_experiment, make_study, make_user
 from training.models import ModelVersion, TrainingRun
@@ -68,8 +69,9 @@ def test_from_labels_to_a_replayed_run(study: Study) -> None:
     assert Ranked.objects.get(study=study).digest != before
     assert not study.queue.exists() or not client_of("bob").get(f"/api/v1/studies/{study.pk}/next/").json()["crops"]
 
+    assert make_report(study.pk)
     agreement = client_of("alice").get(f"/api/v1/studies/{study.pk}/agreement/").json()
-    assert agreement["alpha_nominal"]["value"] == 1.0
+    assert agreement["state"] == "current" and agreement["report"]["headline"]["alpha"]["value"] == 1.0
 
     run = send("alice", "/api/v1/training-runs/", study=study.pk, recipe={"model": "handcrafted"}).json()
     assert TrainingRun.objects.get(pk=run["id"]).status == "done"

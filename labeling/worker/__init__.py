@@ -1,0 +1,1 @@
+"""Long work of the labeling app: rows and arrays together."""
