@@ -12,7 +12,7 @@ from labeling.models import Study
 from labeling.services import access
 from labeling.services.agreement import Shown, report_of
 from labeling.services.agreement_shown import WORTH_A_TALK, matrix_of, steps_of, time_plot
-from labeling.tasks import ring
+from labeling.tasks import ring_for_agreement
 
 UPLOT = "vendor/uplot/uPlot.esm.js"
 
@@ -34,10 +34,10 @@ def agreement(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def shown_agreement(study: Study) -> dict[str, Any]:
-    """The newest report for a page, with its matrix and what it asks for; a stale one is computed anew meanwhile."""
+    """The newest report for a page, with its matrix and what it asks for; rings for the first one."""
     shown = report_of(study)
-    if not (shown.is_current or shown.is_empty or shown.is_computing):
-        ring(study.pk)
+    if shown.is_wanted:
+        ring_for_agreement(study.pk)
     matrix = matrix_of(shown.data) if shown.data else None
     return {
         "agreement": shown.data,

@@ -11,14 +11,13 @@ from imaging.services.access import experiment_for
 from labeling.api.payloads import ranking_payload, told_problem
 from labeling.models import Study
 from labeling.services import access, progress
-from labeling.services.agreement import Shown, report_of
 from labeling.services.ambiguous import ambiguous_crops
 from labeling.services.guidelines import current_guideline
 from labeling.services.guidelines_shown import newest_number
 from labeling.services.preferences import preferences_of
 from labeling.services.quality import called_by_experiment, called_by_image
 from labeling.services.sitting import may_choose_by_model, resume
-from labeling.tasks import ring_for_agreement
+from labeling.views.agreement import shown_agreement
 
 WORST_IMAGES = 20
 ROOM_URLS = ("next", "answers", "undo", "leave", "ranking", "skip", "pause", "sitting")
@@ -66,7 +65,7 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
             "by_annotator": progress.by_annotator(study),
         }
         context |= {
-            "agreement": _agreement(study),
+            **shown_agreement(study),
             "called": called_by_experiment(study),
             "ambiguous": len(ambiguous_crops(study)),
             "imported": progress.imported_answers(study),
@@ -85,14 +84,6 @@ def called(request: HttpRequest, pk: int) -> HttpResponse:
         "images": [row for row in images if row.faulty][:WORST_IMAGES],
     }
     return render(request, "labeling/_called.html", context)
-
-
-def _agreement(study: Study) -> Shown:
-    """The kept report; rings for the first one."""
-    shown = report_of(study)
-    if shown.is_wanted:
-        ring_for_agreement(study.pk)
-    return shown
 
 
 def _room_urls(study: Study) -> dict[str, str]:
