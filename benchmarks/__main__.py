@@ -31,6 +31,7 @@ BENCHMARKS = (
     "ingest",
     "audit_trail",
     "agreement",
+    "agreement_pages",
     "pipeline",
 )
 

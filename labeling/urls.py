@@ -2,13 +2,27 @@
 
 from django.urls import path
 
-from labeling.views import agreement, ambiguous, classes, exchange, field, guidelines, join, mine, people, settings, study
+from labeling.views import (
+    agreement,
+    ambiguous,
+    classes,
+    exchange,
+    field,
+    guidelines,
+    join,
+    mine,
+    people,
+    settings,
+    study,
+)
 
 app_name = "labeling"
 urlpatterns = [
     path("experiments/<int:pk>/called/", study.called, name="called"),
     path("studies/new/", settings.create, name="new"),
     path("studies/<int:pk>/", study.overview, name="overview"),
+    path("studies/<int:pk>/discuss/", agreement.agreement, name="discuss"),
+    path("studies/<int:pk>/readers/<int:user_pk>/", agreement.agreement, name="reader"),
     path("studies/<int:pk>/agreement/", agreement.agreement, name="agreement"),
     path("studies/<int:pk>/read/", study.room, name="room"),
     path("studies/<int:pk>/mine/", mine.mine, name="mine"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from labeling.agreement.shape import AgreementData, Interval, PerClass, Window
@@ -75,6 +76,7 @@ class TimePoint:
 class TimePlot:
     """Alpha over time as coordinates that grow to the right and downwards; `ticks` are (y, text)."""
 
+    basis: str
     points: list[TimePoint]
     ticks: list[tuple[int, str]]
     path: str
@@ -134,7 +136,7 @@ def _talk(data: AgreementData, rows: Sequence[MatrixRow], cell: Cell) -> Step:
     a, b = name_of(data["labels"], cell.a), name_of(data["labels"], cell.b)
     equal = {row.cells[0].a: row for row in rows}
     told = min(cell.count / max(equal[key].n, 1) for key in (cell.a, cell.b))
-    why = f"{cell.count} pairs of reads say one of the two each"
+    why = f"{cell.count:,} pairs of reads say one of the two each"
     if told >= HARDLY_TOLD_APART:
         return Step(f"Hardly told apart: {a} and {b}. Discuss them, or merge the two classes", why, cell.a, cell.b)
     return Step(f"Discuss {a} against {b}", why, cell.a, cell.b)
@@ -142,11 +144,13 @@ def _talk(data: AgreementData, rows: Sequence[MatrixRow], cell: Cell) -> Step:
 
 def _to_sharpen(data: AgreementData) -> list[Step]:
     known = [row for row in data["per_class"] if _is_low(row)]
-    lowest = sorted(known, key=lambda row: row["value"] or 0.0)[:2]
+    # Of two classes each is the rest of the other.
+    most = 1 if len(data["per_class"]) == 2 else 2
+    lowest = sorted(known, key=lambda row: (row["value"] or 0.0, row["reads"]))[:most]
     return [
         Step(
             f"Sharpen the guideline of {row['name']}",
-            f"α of this class against the rest {row['value']:.2f} [{row['low']:.2f} to {row['high']:.2f}], n {row['n']}",
+            f"α of this class against the rest {row['value']:.2f} [{row['low']:.2f} to {row['high']:.2f}], n {row['n']:,}",
             guideline=True,
         )
         for row in lowest
@@ -161,21 +165,27 @@ def _is_low(row: PerClass) -> bool:
 def _to_look_at(data: AgreementData) -> list[Step]:
     numbers = {row["name"]: row["id"] for row in data["readers"]}
     return [
-        Step(found["text"], "shown, never punished: who disagrees may be right", reader=numbers.get(found["annotator"]))
+        Step(
+            found["text"], "shown, never punished: who disagrees may be right", reader=numbers.get(found["annotator"])
+        )
         for found in data["suspects"]
     ]
 
 
 def time_plot(windows: Sequence[Window]) -> TimePlot | None:
-    """The windows as points from left to right; None with fewer than two that have a figure."""
-    known = [row for row in windows if row["value"] is not None]
-    if len(known) < 2:
+    """The windows as points from left to right: those of random crops, else of all; None with fewer than two."""
+    known = next((rows for rows in map(partial(_known, windows), ("random", "all")) if len(rows) > 1), None)
+    if known is None:
         return None
     least = min(0.0, *(row["value"] or 0.0 for row in known))
     points = [_point(row, at, len(known), least) for at, row in enumerate(known)]
     path = "M" + "L".join(f"{point.x} {point.y}" for point in points)
     ticks = [(_height(value, least), f"{value:g}") for value in (least, (1 + least) / 2, 1.0)]
-    return TimePlot(points, ticks, path)
+    return TimePlot(known[0]["basis"], points, ticks, path)
+
+
+def _known(windows: Sequence[Window], basis: str) -> list[Window]:
+    return [row for row in windows if row["basis"] == basis and row["value"] is not None]
 
 
 def _point(row: Window, at: int, count: int, least: float) -> TimePoint:

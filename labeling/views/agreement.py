@@ -5,7 +5,6 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.templatetags.static import get_static_prefix
 from django.views.decorators.http import require_safe
 
 from labeling.models import Study
@@ -14,21 +13,19 @@ from labeling.services.agreement import Shown, report_of
 from labeling.services.agreement_shown import WORTH_A_TALK, matrix_of, steps_of, time_plot
 from labeling.tasks import ring_for_agreement
 
-UPLOT = "vendor/uplot/uPlot.esm.js"
-
 
 @require_safe
 def agreement(request: HttpRequest, pk: int) -> HttpResponse:
     """Every figure of agreement with its interval and its table; for leads. Nothing is computed here."""
     study = access.led_study_for(request.user, pk)
     context = shown_agreement(study)
-    data, has_uplot = context["agreement"], any("uplot" in str(folder) for folder in settings.STATICFILES_DIRS)
+    data = context["agreement"]
     context |= {
         "study": study,
         "plot": time_plot(data["over_time"]) if data else None,
+        "without_reads": [row["name"].lower() for row in data["rows"] if not row["reads"]] if data else [],
         "worth_a_talk": WORTH_A_TALK,
-        "has_uplot": has_uplot,
-        "uplot_url": f"{get_static_prefix()}{UPLOT}" if has_uplot else "",
+        "has_uplot": any("uplot" in str(folder) for folder in settings.STATICFILES_DIRS),
     }
     return render(request, "labeling/agreement.html", context)
 
