@@ -12,6 +12,7 @@ from django.shortcuts import redirect
 from audit.admin import ReadOnlyAdmin
 from labeling.forms.fields import EncoderField, StrategyField
 from labeling.models import (
+    AgreementReport,
     Annotation,
     ClassExample,
     Comment,
@@ -137,9 +138,10 @@ class AnnotationAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
 
 
-admin.site.register([QueueEntry, Lease, Ranked, RequestedCrop, Reopening, Suggestion, Consensus], ReadOnlyAdmin)
+admin.site.register([QueueEntry, Lease, Ranked, RequestedCrop, Reopening, Suggestion], ReadOnlyAdmin)
 admin.site.register([GuidelineVersion, ClassExample, LabelImport, Invitation, Comment], ReadOnlyAdmin)
 admin.site.register([Sitting, SkippedCrop, Preferences], ReadOnlyAdmin)
+admin.site.register([Consensus, AgreementReport], ReadOnlyAdmin)
 
 admin.site.unregister(get_user_model())
 
