@@ -14,6 +14,7 @@ from labeling.services import access, progress
 from labeling.services.ambiguous import ambiguous_crops
 from labeling.services.guidelines import current_guideline
 from labeling.services.guidelines_shown import newest_number
+from labeling.services.members import lead_names
 from labeling.services.preferences import preferences_of
 from labeling.services.quality import called_by_experiment, called_by_image
 from labeling.services.sitting import may_choose_by_model, resume
@@ -114,6 +115,7 @@ def _room_config(request: HttpRequest, study: Study, classes: list[dict[str, Any
         "idle_cap_s": study.idle_cap_s,
         "blind": study.is_blind,
         "locked": study.locks_view,
+        "leads": lead_names(study),
         "channels": first.channels if first else [],
         "progress": {"answered": own.answered, "total": own.total, "today": own.today, "goal": own.goal},
     }
