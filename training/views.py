@@ -23,6 +23,7 @@ from training.services.embedding_jobs import embed_again, stop_embedding
 from training.services.embedding_maps import latest_map, request_map
 from training.services.embedding_progress import embedding_state
 from training.services.models import in_production, promote, request_training
+from training.services.readiness import readiness_of
 from training.services.stream import DUE_AFTER, latest_try, newer_reads, newest_report, request_report
 from training.services.stream_words import shown_of
 from training.services.work import Refused, as_progress, request_cancel
@@ -36,10 +37,11 @@ PAGE_SIZES = (50, 100, 200, 500, 1000)
 def runs(request: HttpRequest, pk: int) -> HttpResponse:
     """Training runs and models of a study; for leads, and for annotators of studies that are not blind."""
     study = model_study_for(request.user, pk)
-    live = in_production(study)
+    live, is_lead = in_production(study), access.is_lead(request.user, study)
     context = {
         "study": study,
-        "is_lead": access.is_lead(request.user, study),
+        "is_lead": is_lead,
+        "readiness": readiness_of(study) if is_lead else None,
         "runs": [_run_row(run, live) for run in TrainingRun.objects.filter(study=study).select_related("model")],
     }
     return render(request, "training/runs.html", context)
