@@ -17,7 +17,7 @@ from labeling.services.stream import stream_counts, stream_crops
 from training.api.crop_page import crop_context, similar_context
 from training.api.grid_payloads import grid_config
 from training.api.payloads import wish_of
-from training.models import ModelVersion, TrainingRun
+from training.models import ModelVersion, Status, TrainingRun
 from training.services.crop_facts import explained_crop_for, model_study_for, searched_crop_for
 from training.services.embedding_jobs import embed_again, stop_embedding
 from training.services.embedding_maps import latest_map, request_map
@@ -45,6 +45,22 @@ def runs(request: HttpRequest, pk: int) -> HttpResponse:
         "runs": [_run_row(run, live) for run in TrainingRun.objects.filter(study=study).select_related("model")],
     }
     return render(request, "training/runs.html", context)
+
+
+@require_safe
+def advice(request: HttpRequest, pk: int) -> HttpResponse:
+    """What to do next about models, for leads: one item of the overview's list, nothing where a model is live."""
+    study = access.led_study_for(request.user, pk)
+    if in_production(study) is not None:
+        return HttpResponse()
+    runs = TrainingRun.objects.filter(study=study)
+    context = {
+        "study": study,
+        "running": runs.filter(status__in=(Status.QUEUED, Status.RUNNING)).first(),
+        "newest": ModelVersion.objects.filter(study=study).order_by("-id").first(),
+        "readiness": readiness_of(study),
+    }
+    return render(request, "training/_advice.html", context)
 
 
 @require_safe

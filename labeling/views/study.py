@@ -15,6 +15,7 @@ from labeling.services.ambiguous import ambiguous_crops
 from labeling.services.guidelines import current_guideline
 from labeling.services.guidelines_shown import newest_number
 from labeling.services.members import lead_names
+from labeling.services.next_steps import Labels, disputed_crops, next_steps
 from labeling.services.preferences import preferences_of
 from labeling.services.quality import called_by_experiment, called_by_image
 from labeling.services.sitting import may_choose_by_model, resume
@@ -65,13 +66,30 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
             "by_class": [row for row in progress.by_class(study) if row["is_open"] or row["count"]],
             "by_annotator": progress.by_annotator(study),
         }
+        agreement = agreement_of(study)
         context |= {
-            "agreement": agreement_of(study),
+            "agreement": agreement,
+            "steps": _steps(study, context["progress"], agreement),
             "called": called_by_experiment(study),
             "ambiguous": len(ambiguous_crops(study)),
             "imported": progress.imported_answers(study),
         }
     return render(request, "labeling/overview.html", context)
+
+
+def _steps(study: Study, counts: dict[str, Any], agreement: dict[str, Any]) -> list[dict[str, str]]:
+    labels = Labels(
+        has_guidelines=bool(study.guidelines.strip()),
+        answered=counts["answered"],
+        annotators=agreement.get("n_annotators") or 0,
+        word=agreement.get("word") or "",
+        disputed=disputed_crops(study),
+        by_class=[(row["name"], row["count"]) for row in counts["by_class"] if row["is_open"]],
+    )
+    return [
+        {"text": step.text, "why": step.why, "url": reverse(step.route, args=[study.pk]) + step.query}
+        for step in next_steps(labels)
+    ]
 
 
 @require_safe

@@ -8,8 +8,8 @@ from labeling.models import Annotation
 from labeling.services.classes import add_class
 from tests.factories import answer, answer_all
 from tests.training.conftest import Bench
-from training.models import TrainingRun
-from training.services.models import request_training
+from training.models import ModelVersion, TrainingRun
+from training.services.models import promote, request_training
 from training.services.readiness import NEEDED, readiness_of
 from training.worker.fitting import train
 
@@ -72,3 +72,24 @@ def test_a_study_without_enough_answers_says_what_is_missing_of_each_class(bench
     ready = readiness_of(bench.study)
     assert "no class has them yet" in ready.refusal
     assert sum(row.missing for row in ready.classes) == 2 * NEEDED - count
+
+
+def advice(bench: Bench) -> str:
+    client = Client()
+    client.force_login(bench.alice)
+    response = client.get(reverse("training:advice", args=[bench.study.pk]))
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def test_the_overview_is_told_what_to_do_about_models_and_nothing_once_one_is_live(bench: Bench) -> None:
+    assert "Label more before training" in advice(bench)
+    answer_all(bench.study, bench.bob, bench.crops)
+    assert "Train a model" in advice(bench)
+    run = request_training(bench.study, bench.alice, {"model": "handcrafted"})
+    assert f"Wait for training run {run.pk}" in advice(bench)
+    train(run.pk)
+    model = ModelVersion.objects.get()
+    assert reverse("training:report", args=[model.pk]) in advice(bench)
+    promote(model, bench.alice, "for this test")
+    assert advice(bench) == ""
