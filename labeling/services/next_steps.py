@@ -103,5 +103,5 @@ def _weak_classes(labels: Labels) -> Step | None:
     if not labels.answered or not weak:
         return None
     named = ", ".join(f"“{name}” ({count or 'none'})" for name, count in weak)
-    why = f"A model hardly learns a class from fewer than {FEW_ANSWERS}. The grid brings crops that look alike together."
+    why = f"A class with fewer than {FEW_ANSWERS} is hardly learnt. The grid brings crops together that look alike."
     return Step(f"Get more answers for {named}", why, "training:grid", "?state=unlabelled")
