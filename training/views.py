@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from imaging.models import Crop
 from labeling.models import Ranked, Study
 from labeling.services import access
+from labeling.services.history import hides_old_answers
 from labeling.services.requests import RequestRefused, request_crops
 from labeling.services.stream import stream_counts, stream_crops
 from training.api.crop_page import crop_context, similar_context
@@ -202,7 +203,7 @@ def grid(request: HttpRequest, pk: int) -> HttpResponse:
     study = access.study_for(request.user, pk)
     classes = list(study.classes.filter(retired_at__isnull=True).values("key", "name", "color"))
     context = {"study": study, "classes": classes, "is_ranked": Ranked.objects.filter(study=study).exists()}
-    context["page_sizes"] = PAGE_SIZES
+    context |= {"page_sizes": PAGE_SIZES, "hides_old": hides_old_answers(study, request.user)}
     context["grid_config"] = grid_config(study, request.user, classes)
     return render(request, "training/grid.html", context)
 

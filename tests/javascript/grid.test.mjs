@@ -13,7 +13,7 @@ import { unpack } from "../../static/js/training/grid/packed.js";
 import { movedPlace, Selection } from "../../static/js/training/grid/selection.js";
 import { isOpen, requestsFor, Steps } from "../../static/js/training/grid/steps.js";
 import { layoutOf, placeOf, placesIn, scrolledTo, shownPlaces } from "../../static/js/training/grid/window.js";
-import { missingWords, stepWords, tileWords, unseenWords } from "../../static/js/training/grid/words.js";
+import { hiddenWords, missingWords, orderWords, stepWords, tileWords, unseenWords } from "../../static/js/training/grid/words.js";
 
 /** Numbers in [0, 1) that are the same in every run. */
 function random(seed) {
@@ -449,6 +449,18 @@ test("crops whose pictures are not there are left out of every answer, and that 
     answering.took({ kind: "bulk", body: { answer: "label", classes: ["ring"] } }, { results: [{ crop: 1, outcome: "saved", annotation: 9 }] });
     assert.match(said.at(-1), /2 crops left out: not shown yet/);
   }
+});
+
+test("words: the order by uncertainty names its score on each tile, and what is kept back is counted", () => {
+  const names = new Map([["disc", "Disc"]]);
+  const crop = { id: 4, predicted: "disc", probability: 0.914, value: 0.03161, answer: null };
+  assert.equal(tileWords(crop, names, { sort: "uncertain" }).text, "0.0316 · Disc 91 %");
+  assert.match(tileWords(crop, names, { sort: "uncertain" }).name, /score 0\.0316/);
+  assert.match(orderWords({ sort: "uncertain" }, "uherding"), /highest first \(doubt between/);
+  assert.match(orderWords({ sort: "uncertain" }, "plugged-in"), /strategy plugged-in/);
+  assert.deepEqual([orderWords({ sort: "size" }, "margin"), hiddenWords(0)], ["", ""]);
+  assert.match(hiddenWords(1200), /^1,200 crops of the pool are random checks/);
+  assert.match(hiddenWords(1), /^1 crop of the pool is a random check/);
 });
 
 test("words: tiles say what was answered or predicted, steps why something was not taken", () => {

@@ -14,7 +14,7 @@ import { Selection } from "./selection.js";
 import { gridOutbox, keepSending } from "./sending.js";
 import { Steps } from "./steps.js";
 import { Tiles } from "./tiles.js";
-import { counted, missingWords, tileWords } from "./words.js";
+import { counted, hiddenWords, missingWords, orderWords, tileWords } from "./words.js";
 
 const find = (id) => document.getElementById(id);
 const main = find("main");
@@ -106,8 +106,15 @@ function show(error) {
   tiles.activate(0);
   find("grid-empty").hidden = page.crops.length > 0;
   find("grid-empty-text").textContent = error ? sentence(error.message) : "No crop fits: change the filters above, or take the lasso away.";
+  write("grid-order", error ? "" : orderWords(page, config.strategy));
+  write("grid-hidden", error ? "" : hiddenWords(page.hidden));
   main.dataset.state = error ? "failed" : "ready";
   refresh();
+}
+
+function write(id, text) {
+  find(id).textContent = text;
+  find(id).hidden = !text;
 }
 
 function sentence(text) {
