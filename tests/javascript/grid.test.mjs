@@ -365,7 +365,7 @@ test("a request that the server refuses is dropped and told of; the next one goe
 });
 
 /** The answering of a page of 6 crops predicted "disc", without a document. */
-function answeringOf({ mode = "assign", unpainted = [] } = {}) {
+function answeringOf({ mode = "assign", unpainted = [], unseen = [] } = {}) {
   globalThis.document = { querySelectorAll: () => [], getElementById: () => ({ dataset: {} }) };
   const element = () => ({ value: mode, hidden: true, setAttribute: () => {}, addEventListener: () => {}, elements: { namedItem: () => ({ value: "disc" }) } });
   const page = { crops: [], displays: DISPLAYS, ranking: "ab", isLoading: false };
@@ -384,6 +384,7 @@ function answeringOf({ mode = "assign", unpainted = [] } = {}) {
   const answering = new Answering({
     find: element, page, selection, steps, said, names: new Map(), config: { opinions: true, user: 7, urls: {} },
     pictures: { get: (id) => !unpainted.includes(id) }, changed: () => {}, say: (text) => said.push(text),
+    seen: new Set([0, 1, 2, 3, 4, 5].filter((id) => !unseen.includes(id))),
   });
   answering.showExamples = () => {};
   const arrive = () => {
@@ -449,6 +450,23 @@ test("crops whose pictures are not there are left out of every answer, and that 
     answering.took({ kind: "bulk", body: { answer: "label", classes: ["ring"] } }, { results: [{ crop: 1, outcome: "saved", annotation: 9 }] });
     assert.match(said.at(-1), /2 crops left out: not shown yet/);
   }
+});
+
+test("exceptions confirm what was on screen alone, and the rest once it was", () => {
+  const { answering, given, said, arrive } = answeringOf({ mode: "exceptions", unseen: [3, 4, 5] });
+  answering.confirm();
+  arrive();
+  assert.deepEqual(given.map(([crop]) => crop), [0, 1, 2]);
+  answering.confirm();
+  assert.match(said.at(-1), /^3 crops left out: not shown yet\. Scroll to them, and confirm again\.$/);
+  answering.seen.add(4);
+  answering.confirm();
+  assert.deepEqual(given.map(([crop]) => crop), [0, 1, 2, 4]);
+  const chosen = answeringOf({ unseen: [3, 4, 5] });
+  chosen.answering.choose("label", "ring");
+  chosen.selection.all();
+  chosen.answering.confirm();
+  assert.equal(chosen.given.length, 6);
 });
 
 test("words: the order by uncertainty names its score on each tile, and what is kept back is counted", () => {

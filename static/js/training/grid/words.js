@@ -80,6 +80,8 @@ export function missingWords(number) {
 }
 
 /** Why a step left crops out that were chosen. */
-export function unseenWords(number) {
-  return number ? `${counted(number)} left out: not shown yet.` : "";
+export function unseenWords(number, scrolls = false) {
+  if (!number) return "";
+  const how = scrolls ? ` Scroll to ${number === 1 ? "it" : "them"}, and confirm again.` : "";
+  return `${counted(number)} left out: not shown yet.${how}`;
 }
