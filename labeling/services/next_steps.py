@@ -18,6 +18,11 @@ FEW_ANSWERS = 10
 # prediction agrees with one of two different labels at most, so all of them are among those that differ from it.
 DISPUTED = ("training:grid", "?state=discordant")
 
+TOO_FEW_SHARED = {
+    "tentative": "Agreement is tentative: more shared crops make it certain.",
+    "too few": "Too few crops were read by two to tell how far readers agree.",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -92,10 +97,8 @@ def _agreement(labels: Labels) -> Step | None:
     if labels.word == "low":
         why = "Agreement is low: a model would learn what readers do not agree on."
         return Step("Sharpen the guidelines", why, "labeling:guidelines")
-    if labels.word in ("tentative", "too few"):
-        why = f"Agreement is {labels.word}: have more before relying on it."
-        return Step("Let more crops be read twice", why, "labeling:settings")
-    return None
+    why = TOO_FEW_SHARED.get(labels.word)
+    return Step("Let more crops be read twice", why, "labeling:settings") if why else None
 
 
 def _weak_classes(labels: Labels) -> Step | None:

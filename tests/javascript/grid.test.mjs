@@ -472,7 +472,7 @@ test("exceptions confirm what was on screen alone, and the rest once it was", ()
 test("words: the order by uncertainty names its score on each tile, and what is kept back is counted", () => {
   const names = new Map([["disc", "Disc"]]);
   const crop = { id: 4, predicted: "disc", probability: 0.914, value: 0.03161, answer: null };
-  assert.equal(tileWords(crop, names, { sort: "uncertain" }).text, "0.0316 · Disc 91 %");
+  assert.equal(tileWords(crop, names, { sort: "uncertain" }).text, "0.032 · Disc 91 %");
   assert.match(tileWords(crop, names, { sort: "uncertain" }).name, /score 0\.0316/);
   assert.match(orderWords({ sort: "uncertain" }, "uherding"), /highest first \(doubt between/);
   assert.match(orderWords({ sort: "uncertain" }, "plugged-in"), /strategy plugged-in/);

@@ -83,7 +83,7 @@ def advice(bench: Bench) -> str:
 
 
 def test_the_overview_is_told_what_to_do_about_models_and_nothing_once_one_is_live(bench: Bench) -> None:
-    assert "Label more before training" in advice(bench)
+    assert "Train a model later" in advice(bench)
     answer_all(bench.study, bench.bob, bench.crops)
     assert "Train a model" in advice(bench)
     run = request_training(bench.study, bench.alice, {"model": "handcrafted"})

@@ -28,7 +28,7 @@ export function tileWords(crop, names, { other, waiting, unit = "", sort = "" } 
   if (other) return { text: `→ ${names.get(other) ?? other}`, name: [...parts, `will be ${names.get(other) ?? other}`].join(", "), tone: "other" };
   if (crop.answer) return { text: answerName(crop.answer, names), name: parts.join(", "), tone: "answered" };
   if (["size", "outlier", "similar"].includes(sort)) return { text: value, name: parts.join(", "), tone: "open" };
-  const ahead = sort === "uncertain" && value ? `${short(crop.value)} · ` : "";
+  const ahead = sort === "uncertain" && value ? `${Number(crop.value.toPrecision(2))} · ` : "";
   const text = crop.predicted ? `${names.get(crop.predicted) ?? crop.predicted} ${Math.round(100 * crop.probability)} %` : "";
   return { text: ahead + text, name: parts.join(", "), tone: "open" };
 }
