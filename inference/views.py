@@ -36,11 +36,14 @@ def alive(request: HttpRequest) -> JsonResponse:
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """What there is to do: studies, experiments, latest runs."""
+    experiments, runs_seen = experiments_of(request.user), runs_of(request.user)
     context = {
         "studies": [_study_row(study, request.user) for study in access.studies_of(request.user)],
         "may_create": access.may_create(request.user),
-        "experiments": [_experiment_row(row) for row in experiments_of(request.user).with_counts()[:LATEST]],
-        "runs": [_run_row(run) for run in runs_of(request.user)[:LATEST]],
+        "experiments": [_experiment_row(row) for row in experiments.with_counts()[:LATEST]],
+        "n_experiments": experiments.count(),
+        "runs": [_run_row(run) for run in runs_seen[:LATEST]],
+        "n_runs": runs_seen.count(),
     }
     return render(request, "home.html", context)
 

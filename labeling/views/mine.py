@@ -191,7 +191,7 @@ def _open_classes(study: Study) -> Any:
 
 def _list_context(request: HttpRequest, study: Study, reader: Any, rows: list[Annotation]) -> dict[str, Any]:
     crops = [row.crop_id for row in rows]
-    before, comments = history.versions_of(rows), history.own_comments(study, reader, crops)
+    before, comments = history.changes_of(rows), history.own_comments(study, reader, crops)
     return {
         "study": study,
         "reader": reader,
@@ -257,7 +257,7 @@ def _row(
     known = Annotation.objects.select_related("crop__image__sample__experiment")
     row = known.prefetch_related("labels__label_class").get(pk=row.pk)
     comments = history.own_comments(study, request.user, [crop.pk]).get(crop.pk, [])
-    tile = _tile(row, history.versions_of([row]).get(row.pk, []), comments)
+    tile = _tile(row, history.changes_of([row]).get(row.pk, []), comments)
     tile |= _facts(request.user, study, row)
     context = {"study": study, "tile": tile, "is_own": True, "is_fresh": status == 200, **more}
     return render(request, "labeling/_mine_row.html", context, status=status)

@@ -15,6 +15,8 @@ from labeling.services.agreement import Shown, report_of
 from labeling.services.ambiguous import ambiguous_crops
 from labeling.services.guidelines import current_guideline
 from labeling.services.guidelines_shown import newest_number
+from labeling.services.members import lead_names
+from labeling.services.next_steps import Labels, disputed_crops, next_steps
 from labeling.services.preferences import preferences_of
 from labeling.services.quality import called_by_experiment, called_by_image
 from labeling.services.sitting import may_choose_by_model, resume
@@ -65,13 +67,31 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
             "by_class": [row for row in progress.by_class(study) if row["is_open"] or row["count"]],
             "by_annotator": progress.by_annotator(study),
         }
+        agreement = _agreement(study)
         context |= {
-            "agreement": _agreement(study),
+            "agreement": agreement,
+            "steps": _steps(study, context["progress"], agreement),
             "called": called_by_experiment(study),
             "ambiguous": len(ambiguous_crops(study)),
             "imported": progress.imported_answers(study),
         }
     return render(request, "labeling/overview.html", context)
+
+
+def _steps(study: Study, counts: dict[str, Any], agreement: Shown) -> list[dict[str, str]]:
+    readers = len([row for row in counts["by_annotator"] if row["n"]])
+    labels = Labels(
+        has_guidelines=bool(study.guidelines.strip()),
+        answered=counts["answered"],
+        annotators=readers,
+        word=agreement.data["headline"]["word"] if agreement.data else "",
+        disputed=disputed_crops(study),
+        by_class=[(row["name"], row["count"]) for row in counts["by_class"] if row["is_open"]],
+    )
+    return [
+        {"text": step.text, "why": step.why, "url": reverse(step.route, args=[study.pk]) + step.query}
+        for step in next_steps(labels)
+    ]
 
 
 @require_safe
@@ -123,6 +143,7 @@ def _room_config(request: HttpRequest, study: Study, classes: list[dict[str, Any
         "idle_cap_s": study.idle_cap_s,
         "blind": study.is_blind,
         "locked": study.locks_view,
+        "leads": lead_names(study),
         "channels": first.channels if first else [],
         "progress": {"answered": own.answered, "total": own.total, "today": own.today, "goal": own.goal},
     }
