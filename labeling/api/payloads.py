@@ -91,6 +91,12 @@ def crop_payload(study: Study, crop: Crop, candidate: Candidate | None = None) -
     return drawn(study, crop) | {"why": candidate.why if may_know else None, "suggestion": None}
 
 
+def picture_payload(study: Study, crop: Crop) -> dict[str, Any]:
+    """What a page needs to draw one crop, and nothing else of it."""
+    shown = crop_payload(study, crop)
+    return {name: shown[name] for name in ("pixels", "channels", "is_rgb")}
+
+
 def example_payloads(study: Study) -> dict[str, list[dict[str, Any]]]:
     """The example crops of each open class by its key, in the order of the keyboard; classes without any too."""
     return {

@@ -60,7 +60,8 @@ class StudySerializer(serializers.ModelSerializer[Study]):
         fields = [
             "id", "name", "question", "guidelines", "classes", "experiments", "strategy", "encoder", "reads_per_crop",
             "overlap_share", "random_share", "coverage_share", "sampling_temperature", "is_blind",
-            "stream_in_training", "not_sure_as_soft_labels", "is_simulated", "created_at", "ranking",
+            "stream_in_training", "not_sure_as_soft_labels", "is_simulated", "created_at", "archived_at",
+            "ranking",
         ]  # fmt: skip
 
     @extend_schema_field(LabelClassSerializer(many=True))

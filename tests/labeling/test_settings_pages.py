@@ -96,10 +96,13 @@ def test_every_button_of_the_settings_is_for_leads(room: Room) -> None:
     base = f"/studies/{room.study.pk}"
     addresses = [
         f"{base}/settings/classes/merge/", f"{base}/settings/classes/{key.pk}/split/", f"{base}/settings/examples/",
-        f"{base}/settings/members/{member.pk}/remove/", f"{base}/ambiguous/{room.crops[0].pk}/reopen/",
+        f"{base}/ambiguous/{room.crops[0].pk}/reopen/", f"{base}/settings/restore/",
         f"{base}/settings/members/{member.pk}/duties/", f"{base}/settings/invitations/",
     ]  # fmt: skip
-    pages = [f"{base}/settings/classes/", f"{base}/settings/classes/{key.pk}/", f"{base}/settings/members/"]
+    pages = [
+        f"{base}/settings/classes/", f"{base}/settings/classes/{key.pk}/", f"{base}/settings/members/",
+        f"{base}/settings/members/{member.pk}/remove/", f"{base}/settings/archive/",
+    ]  # fmt: skip
     stranger = make_user("eve")
     for address in [*addresses, *pages]:
         assert client_of(room.bob).post(address).status_code == 403, address
