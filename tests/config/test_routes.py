@@ -46,6 +46,7 @@ OWN = {
     "home",
     "login",
     "logout",
+    "change-password",
     "alive",
     "create-token",
     "revoke-token",
