@@ -62,6 +62,7 @@ def sitting_payload(served: Served) -> dict[str, Any]:
         "easy_share": wish.easy_share,
         "paused": wish.is_paused,
         "held_back": served.held_back,
+        "archived": served.reader.study.archived_at is not None,
     }
 
 

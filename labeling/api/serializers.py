@@ -272,7 +272,7 @@ class SittingOut(serializers.Serializer[Any]):
 
     `stay_on`: "" or the kind of place that is kept; which one it is, is not told. `left`: crops still to come there,
     the one on screen included; null where they stay nowhere. `held_back`: nothing is served, though crops wait that
-    are above `not_sure_ceiling`.
+    are above `not_sure_ceiling`. `archived`: nothing is served to anybody, as the study is archived.
     """
 
     stay_on = serializers.CharField(allow_blank=True)
@@ -282,6 +282,7 @@ class SittingOut(serializers.Serializer[Any]):
     easy_share = serializers.FloatField()
     paused = serializers.BooleanField()
     held_back = serializers.BooleanField()
+    archived = serializers.BooleanField()
 
 
 class RoomOut(serializers.Serializer[Any]):

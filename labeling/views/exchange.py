@@ -180,11 +180,13 @@ def _answers(count: int) -> str:
 
 
 def _described(study: Study, made: Plan) -> dict[str, Any]:
+    nobody = made.upload.annotator or LabelImport.Format(made.kind).label
     return {
         "study": study,
         "upload": made.upload,
         "format": LabelImport.Format(made.kind).label,
-        "nobody": pseudonym(made.upload.annotator or LabelImport.Format(made.kind).label),
+        "nobody": nobody,
+        "unnamed_as": next((row["user"] for row in made.people if row["name"] == nobody), pseudonym(nobody)),
         "strangers": any(not row["member"] for row in made.people),
         "report": made.report(),
         "left_out": [(count, WORDS[code]) for code, count in made.counts.items()],

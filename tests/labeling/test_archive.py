@@ -33,6 +33,7 @@ def test_nothing_is_handed_out_and_what_readers_hold_goes_back_until_it_is_resto
     assert leased_crops(room.study) == [] and next_crops(room.study, room.bob, 3) == []
     reply = client_of(room.bob).get(f"/api/v1/studies/{room.study.pk}/next/")
     assert (reply.status_code, reply.json()["crops"]) == (200, []) and not Lease.objects.exists()
+    assert reply.json()["sitting"]["archived"] is True
     restore_study(room.study, room.alice)
     assert next_crops(room.study, room.bob, 3) == held
 

@@ -9,6 +9,7 @@ from django.test import Client
 from labeling.models import Study
 from labeling.services.comments import add_comment
 from labeling.views import comments as page_of_comments
+from tests.factories import answer
 from tests.labeling.conftest import Room
 
 
@@ -51,3 +52,17 @@ def test_long_lists_come_in_pages_and_each_comment_on_one_of_them(room: Room, mo
         add_comment(room.study, room.bob, room.crops[number], f"said {number}.")
     shown = [page(room, room.alice, f"comments/?page={number}").content.decode() for number in (1, 2, 3)]
     assert re.findall(r"said \d", "".join(shown)) == [f"said {number}" for number in range(9, -1, -1)]
+
+
+def test_the_page_of_a_crop_shows_what_was_written_on_it_to_those_who_may_read_it(room: Room) -> None:
+    Study.objects.update(is_blind=False)
+    for reader, crop in ((room.dora, room.crops[0]), (room.bob, room.crops[1])):
+        add_comment(room.study, reader, crop, f"written by {reader.username}")
+    name = f"crops/{room.crops[0].pk}/"
+    lead = page(room, room.alice, name).content.decode()
+    assert "written by dora" in lead and "written by bob" not in lead and "/comments/" in lead
+    # An opinion before one's own.
+    assert "written by dora" not in page(room, room.bob, name).content.decode()
+    answer(room.study, room.bob, room.crops[0])
+    told = page(room, room.bob, name).content.decode()
+    assert "written by dora" in told and f'href="/studies/{room.study.pk}/comments/"' not in told

@@ -208,6 +208,7 @@ def test_the_plan_says_who_gets_labels_that_name_nobody_and_how_a_stranger_becom
     assert "2 rows name no annotator: they are kept as answers of “imported: CSV”" in told
     assert "Invite by link" in told
     assert "“imported: Eve”" in shown(f"{keys[0]},disc,", annotator="Eve")
+    assert "“dora”" in shown(f"{keys[0]},disc,", annotator="dora")
     known = shown(f"{keys[2]},disc,bob")
     assert "name no annotator" not in known and "Invite by link" not in known
     assert not Annotation.objects.exists()
