@@ -2,7 +2,20 @@
 
 from django.urls import path
 
-from labeling.views import ambiguous, classes, exchange, field, guidelines, join, mine, people, settings, study
+from labeling.views import (
+    ambiguous,
+    archive,
+    classes,
+    comments,
+    exchange,
+    field,
+    guidelines,
+    join,
+    mine,
+    people,
+    settings,
+    study,
+)
 
 app_name = "labeling"
 urlpatterns = [
@@ -20,7 +33,11 @@ urlpatterns = [
     path("studies/<int:pk>/export/<slug:kind>/", exchange.download, name="download"),
     path("studies/<int:pk>/import/", exchange.imports, name="imports"),
     path("studies/<int:pk>/import/confirm/", exchange.confirm, name="confirm-import"),
+    path("studies/<int:pk>/import/<int:import_pk>/take-back/", exchange.take_back, name="take-back-import"),
+    path("studies/<int:pk>/comments/", comments.comments, name="comments"),
     path("studies/<int:pk>/settings/", settings.change, name="settings"),
+    path("studies/<int:pk>/settings/archive/", archive.archive, name="archive"),
+    path("studies/<int:pk>/settings/restore/", archive.restore, name="restore"),
     path("studies/<int:pk>/settings/classes/", classes.class_list, name="classes"),
     path("studies/<int:pk>/settings/classes/merge/", classes.merge_class, name="merge-class"),
     path("studies/<int:pk>/settings/classes/<int:class_pk>/", classes.class_page, name="class"),

@@ -201,6 +201,9 @@ def similar(request: HttpRequest, pk: int, crop: int) -> HttpResponse:
 def grid(request: HttpRequest, pk: int) -> HttpResponse:
     """Many crops at once: sorted, filtered, chosen and answered together; for those who take part in the study."""
     study = access.study_for(request.user, pk)
+    if study.archived_at is not None:
+        # The room says so; whoever leads the study restores it there.
+        return redirect("labeling:room", pk)
     classes = list(study.classes.filter(retired_at__isnull=True).values("key", "name", "color"))
     context = {"study": study, "classes": classes, "is_ranked": Ranked.objects.filter(study=study).exists()}
     context |= {"page_sizes": PAGE_SIZES, "hides_old": hides_old_answers(study, request.user)}

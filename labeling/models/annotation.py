@@ -104,6 +104,15 @@ class Annotation(models.Model):
     )
     answered_at = models.DateTimeField()
     received_at = models.DateTimeField(default=timezone.now)
+    # No index of its own: nearly all answers have none, and every answer would pay for it.
+    label_import = models.ForeignKey(
+        "labeling.LabelImport",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="answers",
+        db_index=False,
+    )
     supersedes = models.OneToOneField(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="superseded_by"
     )
@@ -121,6 +130,10 @@ class Annotation(models.Model):
             ),
             # The ranking worker asks for answers newer than its last one.
             models.Index(fields=["study", "id"], name="annotation_newer"),
+            # What a file brought is looked up when a lead takes it back.
+            models.Index(
+                fields=["label_import", "id"], name="annotation_of_import", condition=Q(label_import__isnull=False)
+            ),
         ]
         constraints = [
             # A withdrawal takes something back.

@@ -15,7 +15,7 @@ from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_POST, require_safe
 
 from imaging.models import Crop
-from labeling.api.payloads import crop_payload
+from labeling.api.payloads import picture_payload
 from labeling.models import Annotation, Study
 from labeling.services import access, history
 from labeling.services.answers import AnswerConflict, AnswerRefused, Submission
@@ -206,7 +206,7 @@ def _list_context(request: HttpRequest, study: Study, reader: Any, rows: list[An
             _tile(row, before.get(row.pk, []), comments.get(row.crop_id, [])) | _facts(request.user, study, row)
             for row in rows
         ],
-        "pictures": {row.crop_id: _picture(study, row.crop) for row in rows},
+        "pictures": {row.crop_id: picture_payload(study, row.crop) for row in rows},
     }
 
 
@@ -238,11 +238,6 @@ def _said(row: Annotation) -> dict[str, str]:
         "color": label.color if label else "",
         "reason": " · ".join(part for part in (str(reason), row.reason) if part),
     }
-
-
-def _picture(study: Study, crop: Crop) -> dict[str, Any]:
-    shown = crop_payload(study, crop)
-    return {name: shown[name] for name in ("pixels", "channels", "is_rgb")}
 
 
 def _row(

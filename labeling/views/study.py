@@ -30,6 +30,10 @@ ROOM_URLS = ("next", "answers", "undo", "leave", "ranking", "skip", "pause", "si
 def room(request: HttpRequest, pk: int) -> HttpResponse:
     """The page where an annotator reads crops, one at a time."""
     study = access.study_for(request.user, pk)
+    if study.archived_at is not None:
+        return render(
+            request, "labeling/archived.html", {"study": study, "is_lead": access.is_lead(request.user, study)}
+        )
     # Who opens the room is back from a pause.
     resume(study, request.user)
     classes = list(
@@ -73,6 +77,7 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
             "steps": _steps(study, context["progress"], agreement),
             "called": called_by_experiment(study),
             "ambiguous": len(ambiguous_crops(study)),
+            "comments": study.comments.count(),
             "imported": progress.imported_answers(study),
         }
     return render(request, "labeling/overview.html", context)

@@ -17,8 +17,10 @@ from django.utils import timezone
 
 from imaging.models import Crop, Experiment, Image, Revision
 from inference.models import InferenceRun
-from labeling.models import ClassExample, Invitation, LabelClass, Membership, Study
+from labeling.models import ClassExample, Invitation, LabelClass, LabelImport, Membership, Study
 from labeling.services.examples import add_example
+from labeling.services.imports.reading import Upload
+from labeling.services.imports.store import take
 from labeling.services.invitations import invite
 from labeling.worker.agreement import make_report
 from tests.factories import (
@@ -45,6 +47,7 @@ OWN = {
     "home",
     "login",
     "logout",
+    "change-password",
     "alive",
     "create-token",
     "revoke-token",
@@ -89,6 +92,7 @@ def world(db: None, data_folder: Path, tmp_path: Path) -> World:
     Revision.objects.create(experiment=experiment, number=1, source=str(tmp_path), report={"total": {}, "images": []})
     add_example(study.classes.first(), alice, crops_of(experiment)[0].pk, f"typical {SECRET}")
     invite(study, alice, Membership.Role.ANNOTATOR, f"Dr {SECRET}")
+    take(study, Upload(f"{SECRET}.csv", f"crop,class\n{crops_of(experiment)[0].key},disc".encode()), alice)
     return World(study, alice, bob, make_user("charlie"), list(routes()))
 
 
@@ -131,6 +135,7 @@ OTHERS: dict[str, Callable[[], object]] = {
     "class_pk": lambda: LabelClass.objects.order_by("id")[1].pk,
     "member_pk": lambda: Membership.objects.get(user__username="bob").pk,
     "example_pk": lambda: ClassExample.objects.get().pk,
+    "import_pk": lambda: LabelImport.objects.get().pk,
     "invitation_pk": lambda: Invitation.objects.get().pk,
     "secret": lambda: "nobody-was-sent-this",
     "name": lambda: "objects.csv",
@@ -249,6 +254,10 @@ LEADS_ONLY = (
     ("get", "/studies/{study}/export/consensus/"),
     ("get", "/studies/{study}/import/"),
     ("post", "/studies/{study}/import/confirm/"),
+    ("post", "/studies/{study}/import/{label_import}/take-back/"),
+    ("get", "/studies/{study}/comments/"),
+    ("post", "/studies/{study}/settings/archive/"),
+    ("post", "/studies/{study}/settings/restore/"),
     ("get", "/studies/{study}/settings/"),
     ("get", "/studies/{study}/crops/{crop}/field/"),
     ("get", "/studies/{study}/stream/"),
@@ -293,6 +302,7 @@ def test_what_only_leads_may_do_is_refused_to_annotators(world: World) -> None:
         "reader": world.alice.pk,
         "label_class": OTHERS["class_pk"](), "member": OTHERS["member_pk"](), "crop": OTHERS["crop_pk"](),
         "example": OTHERS["example_pk"](), "invitation": OTHERS["invitation_pk"](),
+        "label_import": OTHERS["import_pk"](),
     }  # fmt: skip
     wanted = [(method, Route("", path.format(**numbers))) for method, path in LEADS_ONLY]
     bob, alice, before = client_of(world.bob), client_of(world.alice), state()

@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 
 from audit import services as audit
 from labeling.models import Annotation, Study
+from labeling.services.access import current_studies
 from labeling.services.queue import lock
 from labeling.services.reads import STREAM
 from training.models import FINAL, Status, StreamReport
@@ -68,7 +69,7 @@ def reports_due() -> list[int]:
 
     A report that failed or was refused is tried again only when as many reads have come since.
     """
-    for study in Study.objects.filter(pk__in=_studies_with_news()):
+    for study in current_studies(Study.objects.filter(pk__in=_studies_with_news())):
         request_report(study)
     return bury_the_silent(StreamReport)
 

@@ -10,6 +10,7 @@ import { passedCrops, sittingLine } from "./sitting.js";
 const RETRY_MS = 3000;
 const LOOK_AGAIN_MS = 20000;
 const FRESH_MS = 900;
+export const ARCHIVED = "This study was archived: nothing is asked any more. All your answers are kept.\nIf there is more to read, its lead can restore it.";
 const HELD_BACK = "All crops left for you will probably be “not sure”, and you chose to leave such crops out.\nOther readers may get them.";
 
 function setText(element, text) {
@@ -127,6 +128,7 @@ export class StatusBar {
     if (kind) return ["loading", unreachable(this.outbox.waiting)];
     if (current) return ["loading", "Fetching the crop …"];
     if (!ended) return ["loading", "Fetching crops …"];
+    if (this.session.sitting.archived) return ["end", ARCHIVED];
     if (this.session.sitting.held_back) return ["held", HELD_BACK];
     const { answered } = this.session.progress;
     const done = `Nothing left to read: every open crop of this study has its answers (${count(answered)} read).`;
