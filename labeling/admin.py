@@ -25,6 +25,7 @@ from labeling.models import (
     Preferences,
     QueueEntry,
     Ranked,
+    ReaderExclusion,
     Reopening,
     RequestedCrop,
     Sitting,
@@ -137,7 +138,9 @@ class AnnotationAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
 
 
-admin.site.register([QueueEntry, Lease, Ranked, RequestedCrop, Reopening, Suggestion, Consensus], ReadOnlyAdmin)
+admin.site.register(
+    [QueueEntry, Lease, Ranked, RequestedCrop, ReaderExclusion, Reopening, Suggestion, Consensus], ReadOnlyAdmin
+)
 admin.site.register([GuidelineVersion, ClassExample, LabelImport, Invitation, Comment], ReadOnlyAdmin)
 admin.site.register([Sitting, SkippedCrop, Preferences], ReadOnlyAdmin)
 

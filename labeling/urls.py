@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from labeling.views import ambiguous, classes, exchange, field, guidelines, join, mine, people, settings, study
+from labeling.views import (
+    ambiguous,
+    classes,
+    exchange,
+    field,
+    guidelines,
+    join,
+    mine,
+    people,
+    readers,
+    settings,
+    study,
+)
 
 app_name = "labeling"
 urlpatterns = [
@@ -32,6 +44,9 @@ urlpatterns = [
     path("studies/<int:pk>/settings/members/<int:member_pk>/remove/", people.remove_member, name="remove-member"),
     path("studies/<int:pk>/settings/invitations/", people.invite, name="invite"),
     path("studies/<int:pk>/settings/invitations/<int:invitation_pk>/revoke/", people.revoke, name="revoke"),
+    path("studies/<int:pk>/readers/<int:user_pk>/", readers.reader, name="reader"),
+    path("studies/<int:pk>/readers/<int:user_pk>/leave-out/", readers.leave_out, name="leave-out-reader"),
+    path("studies/<int:pk>/readers/<int:user_pk>/put-back/", readers.put_back, name="put-back-reader"),
     path("studies/<int:pk>/guidelines/", guidelines.guidelines, name="guidelines"),
     path("join/<str:secret>/", join.join, name="join"),
     path("studies/<int:pk>/ambiguous/", ambiguous.ambiguous, name="ambiguous"),

@@ -11,7 +11,7 @@ from labeling.models.annotation import (
 )
 from labeling.models.guidelines import ClassExample, GuidelineVersion
 from labeling.models.imports import LabelImport
-from labeling.models.people import Invitation, Preferences, Sitting, SkippedCrop
+from labeling.models.people import Invitation, Preferences, ReaderExclusion, Sitting, SkippedCrop
 from labeling.models.queue import Lease, QueueEntry, Ranked, RequestedCrop, Suggestion
 from labeling.models.study import (
     MORE_THAN_ALL,
@@ -44,6 +44,7 @@ __all__ = [
     "Preferences",
     "QueueEntry",
     "Ranked",
+    "ReaderExclusion",
     "Reopening",
     "RequestedCrop",
     "Sitting",
