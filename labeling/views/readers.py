@@ -9,6 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from labeling.models import Study
 from labeling.services import access, exclusions
+from labeling.services.readers import figures_of
 from labeling.views.acting import act
 
 LONGEST_NUMBER = 2**63 - 1
@@ -22,6 +23,8 @@ def reader(request: HttpRequest, pk: int, user_pk: int) -> HttpResponse:
     context = {
         "study": study,
         "reader": person,
+        "figures": figures_of(study, person),
+        "is_simulated": study.memberships.filter(user=person, is_simulated=True).exists(),
         "exclusion": exclusions.exclusion_of(study, person),
         "history": study.exclusions.filter(user=person).select_related("by", "lifted_by"),
         "longest_reason": exclusions.LONGEST_REASON,

@@ -60,6 +60,9 @@ PAGES: dict[str, Callable[[Study], str]] = {
     "export": lambda study: reverse("labeling:exports", args=[study.pk]),
     "ambiguous": lambda study: reverse("labeling:ambiguous", args=[study.pk]),
     "mine": lambda study: _answered(study) and reverse("labeling:mine", args=[study.pk]),
+    "reader": lambda study: (
+        _answered(study) and reverse("labeling:reader", args=[study.pk, study.members.get(username="reader").pk])
+    ),
     "room": lambda study: reverse("labeling:room", args=[study.pk]),
     "models": lambda study: reverse("training:runs", args=[study.pk]),
     "experiments": lambda study: reverse("imaging:experiments"),
