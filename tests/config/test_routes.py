@@ -256,6 +256,8 @@ LEADS_ONLY = (
     ("get", "/studies/{study}/settings/classes/"),
     ("get", "/studies/{study}/settings/classes/{label_class}/"),
     ("get", "/studies/{study}/settings/members/"),
+    ("get", "/studies/{study}/progress/"),
+    ("get", "/studies/{study}/progress.csv"),
     ("get", "/studies/{study}/readers/{reader}/"),
     ("post", "/studies/{study}/readers/{reader}/leave-out/"),
     ("post", "/studies/{study}/readers/{reader}/put-back/"),
