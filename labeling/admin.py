@@ -26,6 +26,7 @@ from labeling.models import (
     Preferences,
     QueueEntry,
     Ranked,
+    ReaderExclusion,
     Reopening,
     RequestedCrop,
     Sitting,
@@ -138,7 +139,7 @@ class AnnotationAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
 
 
-admin.site.register([QueueEntry, Lease, Ranked, RequestedCrop, Reopening, Suggestion], ReadOnlyAdmin)
+admin.site.register([QueueEntry, Lease, Ranked, RequestedCrop, ReaderExclusion, Reopening, Suggestion], ReadOnlyAdmin)
 admin.site.register([GuidelineVersion, ClassExample, LabelImport, Invitation, Comment], ReadOnlyAdmin)
 admin.site.register([Sitting, SkippedCrop, Preferences], ReadOnlyAdmin)
 admin.site.register([Consensus, AgreementReport], ReadOnlyAdmin)

@@ -23,7 +23,7 @@ from training.services.crop_facts import explained_crop_for, model_study_for, se
 from training.services.embedding_jobs import embed_again, stop_embedding
 from training.services.embedding_maps import latest_map, request_map
 from training.services.embedding_progress import embedding_state
-from training.services.models import in_production, promote, request_training
+from training.services.models import in_production, left_out_shown, promote, request_training
 from training.services.readiness import readiness_of
 from training.services.stream import DUE_AFTER, latest_try, newer_reads, newest_report, request_report
 from training.services.stream_words import shown_of
@@ -72,6 +72,7 @@ def report(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "model": model,
         "report": model.report | {"gate": model.gate},
+        "left_out": left_out_shown(model),
         "in_production": in_production(model.study) == model,
         "promotions": model.promotions.all(),
         "is_lead": access.is_lead(request.user, model.study),

@@ -12,7 +12,7 @@ from labeling.models.annotation import (
 )
 from labeling.models.guidelines import ClassExample, GuidelineVersion
 from labeling.models.imports import LabelImport
-from labeling.models.people import Invitation, Preferences, Sitting, SkippedCrop
+from labeling.models.people import Invitation, Preferences, ReaderExclusion, Sitting, SkippedCrop
 from labeling.models.queue import Lease, QueueEntry, Ranked, RequestedCrop, Suggestion
 from labeling.models.study import (
     MORE_THAN_ALL,
@@ -46,6 +46,7 @@ __all__ = [
     "Preferences",
     "QueueEntry",
     "Ranked",
+    "ReaderExclusion",
     "Reopening",
     "RequestedCrop",
     "Sitting",

@@ -4,10 +4,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from imaging.models import Crop
+from labeling.models.people import ReaderExclusion
 from labeling.models.study import LabelClass, Study
 
 # Stands where a crop was not drawn but chosen: there is no probability to divide by.
@@ -25,11 +26,17 @@ class AnnotationQuerySet(models.QuerySet["Annotation"]):
         """Standing answers, one per annotator and crop: blind re-reads of one's own answers are left out."""
         return self.current().filter(is_reread=False)
 
-    def counted(self) -> "AnnotationQuerySet":
-        """Reads that count: without those that name a class which was split into others since."""
+    def included(self) -> "AnnotationQuerySet":
+        """Without the answers of readers who are left out of the study now."""
+        return self.exclude(is_excluded())
+
+    def counted(self, *, with_excluded: bool = False) -> "AnnotationQuerySet":
+        """Reads that count: without those that name a class which was split into others since, and without readers
+        who are left out, unless `with_excluded`."""
         split = LabelClass.objects.filter(Q(parts__isnull=False) | Q(merged_into__parts__isnull=False))
         void = AnnotationLabel.objects.filter(label_class__in=split.order_by())
-        return self.reads().exclude(pk__in=void.values("annotation"))
+        reads = self.reads() if with_excluded else self.reads().included()
+        return reads.exclude(pk__in=void.values("annotation"))
 
     def independent(self, *, with_imported: bool = False) -> "AnnotationQuerySet":
         """Answers to one crop at a time that accepted no suggestion: what agreement and held-out figures rest on.
@@ -43,6 +50,15 @@ def is_independent(*, with_imported: bool = False) -> Q:
     """The rule behind `independent`, the only one: for queries that read it as a column."""
     one_by_one = Q(is_bulk=False, suggested_by="")
     return one_by_one if with_imported else one_by_one & ~Q(source=Annotation.Source.IMPORT)
+
+
+def is_excluded() -> Exists:
+    """Whether the answer's reader is left out of its study now; the only rule, for filters and as a column."""
+    return Exists(
+        ReaderExclusion.objects.filter(
+            study=OuterRef("study"), user=OuterRef("annotator"), lifted_at__isnull=True
+        ).order_by()
+    )
 
 
 class Annotation(models.Model):

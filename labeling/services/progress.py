@@ -108,7 +108,10 @@ def by_class(study: Study) -> list[dict[str, Any]]:
 
 
 def by_annotator(study: Study) -> list[dict[str, Any]]:
-    """For each annotator: name, answers, "not sure", bad crops, answers per hour, and whether simulated."""
+    """For each annotator: number, name, answers, "not sure", bad crops, answers per hour, and whether simulated.
+
+    `excluded`: they are left out; their answers are shown and count for nothing.
+    """
     rows = (
         Annotation.objects.reads()
         .filter(study=study)
@@ -125,8 +128,10 @@ def by_annotator(study: Study) -> list[dict[str, Any]]:
         .order_by("annotator__username")
     )
     simulated = set(study.memberships.filter(is_simulated=True).values_list("user_id", flat=True))
+    left_out = set(study.exclusions.filter(lifted_at__isnull=True).values_list("user_id", flat=True))
     return [
         {
+            "user": row["annotator__pk"],
             "name": row["annotator__username"],
             "n": row["n"],
             "not_sure": row["not_sure"],
@@ -134,6 +139,7 @@ def by_annotator(study: Study) -> list[dict[str, Any]]:
             # How fast a program answers says nothing.
             "per_hour": None if row["annotator__pk"] in simulated else _per_hour(row),
             "simulated": row["annotator__pk"] in simulated,
+            "excluded": row["annotator__pk"] in left_out,
         }
         for row in rows
     ]
@@ -144,7 +150,9 @@ def imported_answers(study: Study) -> int:
     return Annotation.objects.current().filter(study=study, source=Annotation.Source.IMPORT).count()
 
 
-def reads_table(study: Study, *, with_imported: bool = False) -> list[tuple[str, str, str]]:
+def reads_table(
+    study: Study, *, with_imported: bool = False, with_excluded: bool = False
+) -> list[tuple[str, str, str]]:
     """Long table (crop, annotator, answer) of every standing read, in the order of reading; labels by class key.
 
     An answer that names a merged class stands for the class that it was merged into; one that names a split class
@@ -152,9 +160,10 @@ def reads_table(study: Study, *, with_imported: bool = False) -> list[tuple[str,
 
     "Not sure" stands as NOT_SURE; bad crops and wrong objects say nothing about classes and are left out. So are
     answers to many crops at once and accepted suggestions, which are no independent readings, and imported answers,
-    unless asked for: nobody knows whether they were given blind.
+    unless asked for: nobody knows whether they were given blind. Readers who are left out are out of it too, unless
+    `with_excluded`.
     """
-    independent = Annotation.objects.counted().independent(with_imported=with_imported)
+    independent = Annotation.objects.counted(with_excluded=with_excluded).independent(with_imported=with_imported)
     standing = independent.filter(study=study, answer__in=ABOUT_CLASSES)
     counted = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
     rows = standing.order_by("id").values_list("crop__key", "annotator__username", counted)
@@ -166,7 +175,7 @@ def left_out_of_agreement(study: Study) -> int:
 
     Imported answers are told apart from these: see `imported_answers`.
     """
-    about = Annotation.objects.current().filter(study=study, answer__in=ABOUT_CLASSES)
+    about = Annotation.objects.current().included().filter(study=study, answer__in=ABOUT_CLASSES)
     return about.exclude(pk__in=about.independent(with_imported=True).values("pk")).count()
 
 

@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 
 from audit.statements import Statement
 from labeling.models import Annotation, LabelClass, Reopening, Study
-from labeling.models.annotation import is_independent
+from labeling.models.annotation import is_excluded, is_independent
 
 STREAM = "random check"
 SECOND_READ = "second read"
@@ -32,8 +32,9 @@ AMBIGUOUS_FROM = 2
 class Read:
     """One annotator's standing answer to a crop; `label` is the key of the class that it counts for, or empty.
 
-    `is_void`: it names a class that was split since, counts no more, and its crop is open again.
-    `is_independent`: given here, to this crop alone and without accepting a suggestion.
+    `is_void`: it counts no more and its crop is open again, because it names a class that was split since
+    (`is_split`) or its reader is left out (`is_excluded`). `is_independent`: given here, to this crop alone and
+    without accepting a suggestion.
     """
 
     number: int
@@ -43,6 +44,8 @@ class Read:
     why: str
     is_void: bool = False
     is_independent: bool = True
+    is_excluded: bool = False
+    is_split: bool = False
 
     @property
     def said(self) -> tuple[str, str]:
@@ -53,8 +56,8 @@ class Read:
 def reads_of(study: Study, crops: Any = None, *, with_void: bool = False) -> dict[int, list[Read]]:
     """Standing reads of each crop in the order of answering; `crops`: numbers or a query of them, None for all.
 
-    An answer that names a merged class counts for the class that it was merged into; one that names a split class
-    is void and left out, unless `with_void`.
+    An answer that names a merged class counts for the class that it was merged into; one that names a split class, or
+    whose reader is left out, is void and not among them, unless `with_void`.
     """
     named = isinstance(crops, Collection)
     return reads_in(READS.ask(study=study.pk, crops=crops) if named else _reads(study.pk, crops), with_void=with_void)
@@ -63,18 +66,24 @@ def reads_of(study: Study, crops: Any = None, *, with_void: bool = False) -> dic
 def reads_in(rows: Iterable[tuple[Any, ...]], *, with_void: bool = False) -> dict[int, list[Read]]:
     """The same from rows of READS."""
     found: dict[int, list[Read]] = defaultdict(list)
-    for crop, number, annotator, answer, key, why, is_void, by_itself in rows:
+    for crop, number, annotator, answer, key, why, is_split, by_itself, out in rows:
+        is_void = bool(is_split or out)
         if with_void or not is_void:
-            read = Read(number, annotator, answer, key or "", why, bool(is_void), bool(by_itself))
+            read = Read(
+                number, annotator, answer, key or "", why, is_void, bool(by_itself), bool(out), bool(is_split)
+            )
             found[crop].append(read)
     return found
 
 
-def read_rows(study: Study, crops: Any = None) -> Iterator[tuple[int, int, int, str, str]]:
-    """Crop, number, annotator, kind of answer and class ("" without) of the same reads: for who wants no objects."""
-    for crop, number, annotator, answer, key, _, is_void, _ in _reads(study.pk, crops):
-        if not is_void:
-            yield crop, number, annotator, answer, key or ""
+def read_rows(study: Study, crops: Any = None) -> Iterator[tuple[int, int, int, str, str, bool]]:
+    """Crop, number, annotator, kind of answer, class ("" without), whether the reader is left out: without objects.
+
+    Reads of a class that was split are not among them.
+    """
+    for crop, number, annotator, answer, key, _, is_split, _, out in _reads(study.pk, crops):
+        if not is_split:
+            yield crop, number, annotator, answer, key or "", bool(out)
 
 
 def _reads(study: int, crops: Any) -> QuerySet[Annotation, Any]:
@@ -83,14 +92,14 @@ def _reads(study: int, crops: Any) -> QuerySet[Annotation, Any]:
         standing = standing.filter(crop__in=crops)
     label = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
     by_itself = ExpressionWrapper(is_independent(), BooleanField())
-    columns = ("crop_id", "id", "annotator_id", "answer", label, "why_asked", _void(), by_itself)
+    columns = ("crop_id", "id", "annotator_id", "answer", label, "why_asked", _split(), by_itself, is_excluded())
     return standing.order_by("id").values_list(*columns)
 
 
 READS = Statement(_reads, study=int, crops=list)
 
 
-def _void() -> Exists:
+def _split() -> Exists:
     """Whether others were split from the class that an answer counts for."""
     counted = Coalesce(OuterRef("labels__label_class__merged_into"), OuterRef("labels__label_class"))
     return Exists(LabelClass.objects.filter(split_from=counted))

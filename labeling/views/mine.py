@@ -21,6 +21,7 @@ from labeling.services import access, history
 from labeling.services.answers import AnswerConflict, AnswerRefused, Submission
 from labeling.services.comments import CommentRefused, add_comment
 from labeling.services.preferences import preferences_of
+from labeling.views.bars import bars_of
 
 NO_ANSWER = UUID(int=1)
 MARK_NAMES = {"comment": "with my comment", "changed": "changed", "bulk": "bulk"}
@@ -133,7 +134,7 @@ def _page_context(request: HttpRequest, study: Study, reader: Any) -> dict[str, 
     days = history.own_days(study, reader)
     return {
         "days": days,
-        "bars": _bars(days, goal),
+        "bars": bars_of(days, goal),
         "goal": goal,
         "everybody": history.everybodys_days(study) if lead else [],
         "days_of_all": history.DAYS_OF_ALL,
@@ -144,18 +145,6 @@ def _page_context(request: HttpRequest, study: Study, reader: Any) -> dict[str, 
         },
         "zone": timezone.get_current_timezone_name(),
     }
-
-
-def _bars(days: list[Any], goal: int | None) -> dict[str, Any]:
-    """Bars for a drawing of 100 units a day and 100 high, with the line of the goal."""
-    highest = max([row.answers for row in days] + [goal or 1])
-    bars = [
-        {"day": row, "x": 100 * place + 15, "height": round(100 * row.answers / highest, 1)}
-        for place, row in enumerate(days)
-    ]
-    for bar in bars:
-        bar["y"] = round(100 - bar["height"], 1)
-    return {"bars": bars, "width": 100 * len(days), "goal_y": round(100 - 100 * goal / highest, 1) if goal else None}
 
 
 def _chips(request: HttpRequest, study: Study) -> list[dict[str, Any]]:

@@ -102,6 +102,7 @@ def _answer_row(row: Annotation) -> dict[str, Any]:
         "at": row.answered_at,
         "why": row.why_asked,
         "is_simulated": row.source == Annotation.Source.SIMULATED,
+        "is_excluded": getattr(row, "is_left_out", False),
     }
 
 

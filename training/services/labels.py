@@ -85,11 +85,12 @@ class AnswerBook:
     """The answers of a study, kept up to date by reading the crops that were answered anew.
 
     What it returns is a function of the set of answers: the same as a reading of everything. Made anew when the
-    study's classes or its rules of reading change. `classes`: the keys that its columns of votes stand for, in order.
+    study's classes, its rules of reading or the readers who are left out change. `with_excluded` counts those too.
+    `classes`: the keys that its columns of votes stand for, in order.
     """
 
-    def __init__(self, study: Study) -> None:
-        self._study = study
+    def __init__(self, study: Study, *, with_excluded: bool = False) -> None:
+        self._study, self._with_excluded = study, with_excluded
         self.classes = tuple(class_keys(study))
         self._places = {key: place for place, key in enumerate(self.classes)}
         self._standing: Standing | None = None
@@ -122,12 +123,29 @@ class AnswerBook:
         return set(crops) if complete else None
 
     def _rows(self, crops: set[int] | None) -> Standing:
-        reads = reads_of(self._study, crops, with_void=True)
+        reads = self._reads(crops)
         reopened = reopened_after(self._study, crops)
         keys = _keys(self._study, crops)
         numbers = sorted(reads)
         rows = [_Row.of(self._study, keys[crop], reads[crop], reopened.get(crop)) for crop in numbers]
         return _as_arrays(numbers, rows, self._places)
+
+    def _reads(self, crops: set[int] | None) -> dict[int, list[Read]]:
+        """Reads of each crop; one that only readers who are left out have read is none, and open again.
+
+        A random check stays one, to be read anew: taken out, its place would go to a crop that the ranking chose.
+        """
+        found = reads_of(self._study, crops, with_void=True)
+        if self._with_excluded:
+            return {
+                crop: [replace(read, is_void=read.is_split, is_excluded=False) for read in reads]
+                for crop, reads in found.items()
+            }
+        return {
+            crop: reads
+            for crop, reads in found.items()
+            if in_stream(reads) or not all(read.is_excluded for read in reads)
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +168,8 @@ class _Row:
             cause = Cause.DISPUTE if at.differ else Cause.STREAM
         kind = KINDS[cause]
         # Read, but not as the classes are now: it is asked again as what it was.
-        if len(reads) < len(answered) and cause not in (Cause.NONE, Cause.DISPUTE):
+        is_split = any(read.is_split and not read.is_excluded for read in answered)
+        if (is_split or not reads) and cause not in (Cause.NONE, Cause.DISPUTE):
             kind = FURTHER_READS.index(STREAM if at.in_stream else CLASS_SPLIT)
         return _Row(reads, at.in_stream, is_ambiguous(list(reads), reopened_at), kind)
 
@@ -200,6 +219,9 @@ def newest_annotation(study: Study) -> int:
     return Annotation.objects.filter(study=study).order_by("-id").values_list("id", flat=True).first() or 0
 
 
-def standing_answers(study: Study) -> Standing:
-    """What stands now. A function of the set of answers: neither their order nor their numbers matter."""
-    return AnswerBook(study).read()
+def standing_answers(study: Study, *, with_excluded: bool = False) -> Standing:
+    """What stands now. A function of the set of answers: neither their order nor their numbers matter.
+
+    `with_excluded`: what would stand if nobody were left out.
+    """
+    return AnswerBook(study, with_excluded=with_excluded).read()

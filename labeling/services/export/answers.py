@@ -12,12 +12,16 @@ HEADER = [
     "annotation", "crop", "experiment", "sample", "image", "x", "y", "annotator", "answer", "class", "reason",
     "source", "simulated", "why_asked", "probability_asked", "ranking", "shown_at", "answered_at", "stands",
     "supersedes", "reason_code", "comments", "first_key_at", "active_ms", "guideline", "is_reread", "is_bulk",
-    "suggested_by",
+    "suggested_by", "excluded",
 ]  # fmt: skip
 
 
 def answer_rows(study: Study) -> Iterator[list[object]]:
-    """Every answer ever given in the study, in order, also those that were taken back; one row per class named."""
+    """Every answer ever given in the study, in order, also those that were taken back; one row per class named.
+
+    `excluded`: its reader is left out now, so that it counts for nothing.
+    """
+    left_out = set(study.exclusions.filter(lifted_at__isnull=True).values_list("user_id", flat=True))
     rows = Annotation.objects.filter(study=study).annotate(comments=Coalesce(_comments(), 0))
     rows = rows.select_related("crop__image__sample__experiment", "superseded_by", "guideline")
     # What a file brought from a program is marked by who gave it: its source says only that it came from a file.
@@ -26,7 +30,8 @@ def answer_rows(study: Study) -> Iterator[list[object]]:
         stands = not hasattr(row, "superseded_by") and row.answer != Annotation.Answer.WITHDRAWN
         labels = [label.label_class.key for label in row.labels.all()] or [""]
         for label in labels:
-            yield _row(row, label, stands, row.annotator_id in programs)
+            row_of = _row(row, label, stands, row.annotator_id in programs)
+            yield [*row_of, row.annotator_id in left_out]
 
 
 def _comments() -> Subquery:

@@ -146,7 +146,9 @@ def _allowed(study: Study, table: GridTable, query: GridQuery, seen: Reads) -> M
     if query.lasso:
         points = coordinates(study, table, query.layout)
         allowed &= inside(points, np.array(query.lasso, dtype=np.float64))
-    return allowed & _by_answers(table, query, seen)
+    # Somebody who is left out is seen by name, and as one sees oneself; else their answers stand for nothing.
+    by_all = sight.is_lead and not query.reader
+    return allowed & _by_answers(table, query, seen.counted() if by_all else seen)
 
 
 def _by_answers(table: GridTable, query: GridQuery, seen: Reads) -> Mask:
