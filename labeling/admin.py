@@ -16,6 +16,7 @@ from labeling.models import (
     ClassExample,
     Comment,
     Consensus,
+    DisagreementSession,
     GuidelineVersion,
     Invitation,
     LabelClass,
@@ -139,7 +140,7 @@ class AnnotationAdmin(ReadOnlyAdmin):
 
 admin.site.register([QueueEntry, Lease, Ranked, RequestedCrop, Reopening, Suggestion, Consensus], ReadOnlyAdmin)
 admin.site.register([GuidelineVersion, ClassExample, LabelImport, Invitation, Comment], ReadOnlyAdmin)
-admin.site.register([Sitting, SkippedCrop, Preferences], ReadOnlyAdmin)
+admin.site.register([Sitting, SkippedCrop, Preferences, DisagreementSession], ReadOnlyAdmin)
 
 admin.site.unregister(get_user_model())
 

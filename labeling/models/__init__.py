@@ -9,6 +9,7 @@ from labeling.models.annotation import (
     Consensus,
     Reopening,
 )
+from labeling.models.discussion import DisagreementSession
 from labeling.models.guidelines import ClassExample, GuidelineVersion
 from labeling.models.imports import LabelImport
 from labeling.models.people import Invitation, Preferences, Sitting, SkippedCrop
@@ -35,6 +36,7 @@ __all__ = [
     "ClassExample",
     "Comment",
     "Consensus",
+    "DisagreementSession",
     "GuidelineVersion",
     "Invitation",
     "LabelClass",
