@@ -2,7 +2,20 @@
 
 from django.urls import path
 
-from labeling.views import ambiguous, classes, exchange, field, guidelines, join, mine, people, settings, study
+from labeling.views import (
+    ambiguous,
+    classes,
+    discuss,
+    exchange,
+    field,
+    guidelines,
+    join,
+    mine,
+    people,
+    sessions,
+    settings,
+    study,
+)
 
 app_name = "labeling"
 urlpatterns = [
@@ -34,6 +47,14 @@ urlpatterns = [
     path("studies/<int:pk>/settings/invitations/<int:invitation_pk>/revoke/", people.revoke, name="revoke"),
     path("studies/<int:pk>/guidelines/", guidelines.guidelines, name="guidelines"),
     path("join/<str:secret>/", join.join, name="join"),
+    path("studies/<int:pk>/discuss/", discuss.discuss, name="discuss"),
+    path("studies/<int:pk>/discuss/<int:crop_pk>/decide/", discuss.decide, name="discuss-decide"),
+    path("studies/<int:pk>/discuss/<int:crop_pk>/undo/", discuss.undo, name="discuss-undo"),
+    path("studies/<int:pk>/discuss/<int:crop_pk>/ask/", discuss.ask, name="discuss-ask"),
+    path("studies/<int:pk>/discuss/<int:crop_pk>/comment/", discuss.comment, name="discuss-comment"),
+    path("studies/<int:pk>/discuss/<int:crop_pk>/example/", discuss.example, name="discuss-example"),
+    path("studies/<int:pk>/sessions/", sessions.start, name="start-session"),
+    path("studies/<int:pk>/sessions/<int:session_pk>/", sessions.session, name="session"),
     path("studies/<int:pk>/ambiguous/", ambiguous.ambiguous, name="ambiguous"),
     path("studies/<int:pk>/ambiguous/<int:crop_pk>/reopen/", ambiguous.reopen, name="reopen"),
 ]
