@@ -17,6 +17,7 @@ from labeling.models import (
     ClassExample,
     Comment,
     Consensus,
+    DisagreementSession,
     GuidelineVersion,
     Invitation,
     LabelClass,
@@ -141,7 +142,7 @@ class AnnotationAdmin(ReadOnlyAdmin):
 
 admin.site.register([QueueEntry, Lease, Ranked, RequestedCrop, ReaderExclusion, Reopening, Suggestion], ReadOnlyAdmin)
 admin.site.register([GuidelineVersion, ClassExample, LabelImport, Invitation, Comment], ReadOnlyAdmin)
-admin.site.register([Sitting, SkippedCrop, Preferences], ReadOnlyAdmin)
+admin.site.register([Sitting, SkippedCrop, Preferences, DisagreementSession], ReadOnlyAdmin)
 admin.site.register([Consensus, AgreementReport], ReadOnlyAdmin)
 
 admin.site.unregister(get_user_model())

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.agreement.counts import label_counts
+from labeling.agreement.intervals import Estimate
 from labeling.agreement.intra import repeated_counts
 from labeling.agreement.pairs import confusion, kappa_interval
-from labeling.agreement.intervals import Estimate
 from labeling.agreement.shares import share
 from labeling.agreement.table import MISSING, Codes, ReadTable, without_label
 

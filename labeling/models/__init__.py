@@ -10,6 +10,7 @@ from labeling.models.annotation import (
     Consensus,
     Reopening,
 )
+from labeling.models.discussion import DisagreementSession
 from labeling.models.guidelines import ClassExample, GuidelineVersion
 from labeling.models.imports import LabelImport
 from labeling.models.people import Invitation, Preferences, ReaderExclusion, Sitting, SkippedCrop
@@ -37,6 +38,7 @@ __all__ = [
     "ClassExample",
     "Comment",
     "Consensus",
+    "DisagreementSession",
     "GuidelineVersion",
     "Invitation",
     "LabelClass",

@@ -65,6 +65,8 @@ def answers_of(study: Study, reader: Any, viewer: Any, wanted: Filter | None = N
     """
     wanted = wanted or Filter()
     rows = Annotation.objects.filter(study=study, annotator=reader, superseded_by__isnull=True)
+    # What a lead decided is no answer of theirs: it is changed where the crop is discussed.
+    rows = rows.exclude(source=Annotation.Source.DECISION)
     rows = rows.filter(answer="withdrawn") if wanted.kind == "withdrawn" else rows.exclude(answer="withdrawn")
     return _narrowed(without_old(rows, study, viewer), wanted).order_by("-id")
 

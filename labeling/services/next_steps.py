@@ -14,9 +14,8 @@ from labeling.services.reads import ADJUDICATION
 
 # Fewer answers than this teach a model hardly anything of a class.
 FEW_ANSWERS = 10
-# Where crops that readers name differently are looked at together: the name of an address, and what is asked there. A
-# prediction agrees with one of two different labels at most, so all of them are among those that differ from it.
-DISPUTED = ("training:grid", "?state=discordant")
+# Where crops that readers name differently are looked at together.
+DISPUTED = "labeling:discuss"
 
 TOO_FEW_SHARED = {
     "tentative": "Agreement is tentative: more shared crops make it certain.",
@@ -89,8 +88,8 @@ def _disputes(labels: Labels) -> Step | None:
     if not labels.disputed:
         return None
     crops = "1 crop that readers name" if labels.disputed == 1 else f"{labels.disputed:,} crops that readers name"
-    why = "They are among the crops of the grid whose label differs from the prediction."
-    return Step(f"Discuss {crops} differently", why, *DISPUTED)
+    why = "Side by side, with who said what; a decision settles a crop."
+    return Step(f"Discuss {crops} differently", why, DISPUTED)
 
 
 def _agreement(labels: Labels) -> Step | None:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from audit.statements import Bound, Rows, ask_all
 from imaging.models import Crop
-from labeling.models import Annotation, AnnotationLabel, Ranked, Study
+from labeling.models import Annotation, AnnotationLabel, AnnotationQuerySet, Ranked, Study
 
 # Fewer answers than this give no rate worth showing.
 ENOUGH_FOR_A_RATE = 5
@@ -46,14 +46,16 @@ def daily_goal(study: Study, user: Any) -> int | None:
 
 # Answers that stand, without looking up for each whether another one supersedes it: all answers, less those that
 # supersede one, less withdrawals, which nothing supersedes. Of today: an answer that supersedes an older one counts.
+# A lead's decisions are no answers of their own, and may supersede those of another lead.
 OWN_COUNTS = f"""
 SELECT COUNT(*) - COUNT(supersedes_id) - COUNT(CASE WHEN answer = 'withdrawn' THEN 1 END),
   COUNT(CASE WHEN received_at >= %s AND answer <> 'withdrawn' THEN 1 END) - (
     SELECT COUNT(*) FROM {Annotation._meta.db_table} later
     JOIN {Annotation._meta.db_table} earlier ON earlier.id = later.supersedes_id
     WHERE later.study_id = %s AND later.annotator_id = %s AND later.received_at >= %s AND earlier.received_at >= %s
+      AND later.source <> 'decision'
   )
-FROM {Annotation._meta.db_table} WHERE study_id = %s AND annotator_id = %s
+FROM {Annotation._meta.db_table} WHERE study_id = %s AND annotator_id = %s AND source <> 'decision'
 """
 
 
@@ -163,11 +165,17 @@ def reads_table(
     unless asked for: nobody knows whether they were given blind. Readers who are left out are out of it too, unless
     `with_excluded`.
     """
-    independent = Annotation.objects.counted(with_excluded=with_excluded).independent(with_imported=with_imported)
-    standing = independent.filter(study=study, answer__in=ABOUT_CLASSES)
-    counted = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
-    rows = standing.order_by("id").values_list("crop__key", "annotator__username", counted)
-    return [(crop, annotator, label or NOT_SURE_LABEL) for crop, annotator, label in rows]
+    rows = independent_reads(study, with_imported=with_imported, with_excluded=with_excluded)
+    told = rows.values_list("crop__key", "annotator__username", COUNTS_FOR)
+    return [(crop, annotator, label or NOT_SURE_LABEL) for crop, annotator, label in told]
+
+
+def independent_reads(
+    study: Study, *, with_imported: bool = False, with_excluded: bool = False
+) -> AnnotationQuerySet:
+    """Standing answers about classes that may be held against each other, in the order of reading."""
+    counted = Annotation.objects.counted(with_excluded=with_excluded).independent(with_imported=with_imported)
+    return counted.filter(study=study, answer__in=ABOUT_CLASSES).order_by("id")
 
 
 def left_out_of_agreement(study: Study) -> int:
@@ -180,6 +188,8 @@ def left_out_of_agreement(study: Study) -> int:
 
 
 NOT_SURE_LABEL = "(not sure)"
+# Key of the class that an answer counts for.
+COUNTS_FOR = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
 ABOUT_CLASSES = (Annotation.Answer.LABEL, Annotation.Answer.NOT_SURE)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.db.models.functions import Coalesce
 
-from labeling.agreement.one_reader import Window, WithOthers, over_time, with_others, with_themselves
 from labeling.agreement.intervals import Estimate
+from labeling.agreement.one_reader import Window, WithOthers, over_time, with_others, with_themselves
 from labeling.agreement.shares import share
 from labeling.agreement.suspects import suspects
 from labeling.agreement.table import ReadTable, from_long

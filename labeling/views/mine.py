@@ -235,7 +235,7 @@ def _row(
     """The tile of a crop as it is now."""
     if row is None:
         rows = Annotation.objects.filter(study=study, annotator=request.user, crop=crop, superseded_by__isnull=True)
-        row = rows.order_by("-id").first()
+        row = rows.exclude(source=Annotation.Source.DECISION).order_by("-id").first()
         if row is None:
             raise Http404("You have not answered this crop.")
     known = Annotation.objects.select_related("crop__image__sample__experiment")

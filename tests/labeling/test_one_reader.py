@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from labeling.agreement.one_reader import over_time, with_others, with_themselves
 from labeling.agreement.intervals import Estimate
+from labeling.agreement.one_reader import over_time, with_others, with_themselves
 from labeling.agreement.shares import share
 from labeling.agreement.table import from_long
 

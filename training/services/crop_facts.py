@@ -162,8 +162,8 @@ def _array(ranked: Ranked, kind: str) -> NDArray[Any]:
 
 
 def answers_to(study: Study, crop: Crop, user: Any) -> list[Annotation]:
-    """Standing answers to the crop in the order of answering: everybody's for leads, else the user's own."""
-    rows = Annotation.objects.current().filter(study=study, crop=crop)
+    """Standing answers to the crop in the order of answering: everybody's and decisions for leads, else one's own."""
+    rows = Annotation.objects.standing().filter(study=study, crop=crop)
     # Nobody learns from a page of their own whether they are left out.
     rows = rows.annotate(is_left_out=is_excluded()) if access.is_lead(user, study) else rows.filter(annotator=user)
     return list(rows.select_related("annotator").prefetch_related("labels__label_class").order_by("id"))

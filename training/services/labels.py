@@ -19,6 +19,8 @@ from labeling.services.reads import (
     Cause,
     Read,
     cause_of,
+    decision_of,
+    given_reads,
     in_stream,
     reads_of,
     reopened_after,
@@ -43,11 +45,11 @@ READ_ALL_EVERY = 256
 class Standing:
     """Every standing answer of a study, one row per crop that has any, by rising crop number.
 
-    `votes` (crops, classes) counts the reads per open class, `reads` (crops,) all reads and `not_sure` (crops,)
-    those that could not tell, `bad` (crops,) those of a bad crop or a wrong object. `in_stream` marks crops of the
-    random stream and `ambiguous` those that are frozen without a class. `further_read` (crops,) numbers
-    FURTHER_READS. Reads of a class that was split since count in none of them: their crop waits to be read anew.
-    `newest` is the number of the newest answer, also of a withdrawn one.
+    `votes` (crops, classes) counts the reads per open class, or is the one that a lead decided on; `reads` (crops,)
+    counts all reads, `not_sure` (crops,) those that could not tell, and `bad` (crops,) those of a bad crop or a wrong
+    object. `in_stream` marks crops of the random stream and `ambiguous` those that are frozen without a class.
+    `further_read` (crops,) numbers FURTHER_READS. Reads of a class that was split since count in none of them: their
+    crop waits to be read anew. `newest` is the number of the newest answer, also of a withdrawn one.
     """
 
     crop_ids: NDArray[np.int64]
@@ -156,11 +158,16 @@ class _Row:
     in_stream: bool
     ambiguous: bool
     further_read: int
+    decided: Read | None = None
+
+    def votes(self) -> Sequence[Read]:
+        """The reads that say which class it is: what a lead decided speaks in place of all others."""
+        return self.reads if self.decided is None else [self.decided]
 
     @staticmethod
     def of(study: Study, crop_key: str, answered: Sequence[Read], reopened_at: int | None) -> "_Row":
         reads = [read for read in answered if not read.is_void]
-        given = {read.number: read.answer for read in reads}
+        given = {read.number: read.answer for read in given_reads(reads)}
         at = situation_of(reads, reopened_at, drawn=in_stream(answered))
         cause = cause_of(study, crop_key, given.values(), at)
         # A reopened crop of the stream stays one, and an ambiguous one waits for the word that settles it.
@@ -171,7 +178,8 @@ class _Row:
         is_split = any(read.is_split and not read.is_excluded for read in answered)
         if (is_split or not reads) and cause not in (Cause.NONE, Cause.DISPUTE):
             kind = FURTHER_READS.index(STREAM if at.in_stream else CLASS_SPLIT)
-        return _Row(reads, at.in_stream, is_ambiguous(list(reads), reopened_at), kind)
+        decided = decision_of(reads, reopened_at)
+        return _Row(given_reads(reads), at.in_stream, is_ambiguous(list(reads), reopened_at), kind, decided)
 
     def count(self, kinds: Collection[str] | None = None) -> int:
         """Number of its reads, of all kinds or of these."""
@@ -181,7 +189,7 @@ class _Row:
 def _as_arrays(numbers: list[int], rows: list[_Row], places: Mapping[str, int]) -> Standing:
     votes = np.zeros((len(rows), len(places)))
     for number, row in enumerate(rows):
-        for read in row.reads:
+        for read in row.votes():
             if read.label in places:
                 votes[number, places[read.label]] += 1
     return Standing(

@@ -32,6 +32,7 @@ WORDS = {
     "duplicate": "the same as another row",
     "conflict": "against another row of the same annotator",
     "answered": "of a crop that the same annotator has answered here",
+    "decision": "decided by a lead, which is no answer of a reader",
     "reread": "read again by the same annotator, which is no answer of its own",
 }
 

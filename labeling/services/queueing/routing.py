@@ -19,6 +19,7 @@ from labeling.services.reads import (
     Read,
     awaits_adjudication,
     cause_of,
+    given_reads,
     reads_in,
     situation_of,
 )
@@ -80,7 +81,7 @@ def _turn(reader: Reader, offer: Offer, given: Sequence[Read], others: int) -> T
     if any(read.annotator == reader.user.pk for read in given):
         return None
     at = situation_of(given, reader.reopened.get(offer.crop_id), drawn=offer.why == STREAM)
-    cause = cause_of(reader.study, offer.crop_key, [read.answer for read in given], at, others)
+    cause = cause_of(reader.study, offer.crop_key, [read.answer for read in given_reads(given)], at, others)
     if cause == Cause.NONE or _is_for_seniors(reader, cause, given):
         return None
     return _when(reader, offer, cause, given)

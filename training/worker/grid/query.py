@@ -96,7 +96,9 @@ def grid_page(study: Study, user: Any, query: GridQuery) -> GridPage:
     given = reads(study)
     seen = given if sight.is_lead else _of_their_own(study, user, given)
     checks = _unread_checks(study, sight, table)
-    allowed = ~checks & _allowed(study, table, query, seen)
+    # Somebody who is left out is seen by name, and as one sees oneself; else their answers stand for nothing.
+    counts = seen.counted() if sight.is_lead and not query.reader else seen
+    allowed = ~checks & _allowed(study, table, query, counts)
     values, unit, descending = _values(study, user, table, query, sort)
     first = _pinned(table, query, sort)
     # On top whether or not it fits the filters, and there alone.
@@ -146,9 +148,7 @@ def _allowed(study: Study, table: GridTable, query: GridQuery, seen: Reads) -> M
     if query.lasso:
         points = coordinates(study, table, query.layout)
         allowed &= inside(points, np.array(query.lasso, dtype=np.float64))
-    # Somebody who is left out is seen by name, and as one sees oneself; else their answers stand for nothing.
-    by_all = sight.is_lead and not query.reader
-    return allowed & _by_answers(table, query, seen.counted() if by_all else seen)
+    return allowed & _by_answers(table, query, seen)
 
 
 def _by_answers(table: GridTable, query: GridQuery, seen: Reads) -> Mask:
