@@ -5,6 +5,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from config.accounts import ChangePassword
 from config.tokens import CreateTokenView, RevokeTokenView
 from inference.views import alive, home
 
@@ -27,6 +28,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("inference.urls")),
     path("api/v1/", include(api)),
     path("accounts/login/", LoginView.as_view(), name="login"),
+    path("accounts/password/", ChangePassword.as_view(), name="change-password"),
     path("accounts/logout/", LogoutView.as_view(), name="logout"),
     path("health/live", alive, name="alive"),
     path("admin/", admin.site.urls),

@@ -35,12 +35,21 @@ def alive(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """What there is to do: studies, experiments, latest runs."""
+    """What there is to do: studies, experiments, latest runs; `?archived=1` lists archived studies in their place."""
+    studies = access.studies_of(request.user)
+    archived = studies.filter(archived_at__isnull=False)
+    shows_archived = "archived" in request.GET
+    shown = archived if shows_archived else access.current_studies(studies)
+    experiments, runs_seen = experiments_of(request.user), runs_of(request.user)
     context = {
-        "studies": [_study_row(study, request.user) for study in access.studies_of(request.user)],
+        "studies": [_study_row(study, request.user) for study in shown],
+        "shows_archived": shows_archived,
+        "archived": archived.count(),
         "may_create": access.may_create(request.user),
-        "experiments": [_experiment_row(row) for row in experiments_of(request.user).with_counts()[:LATEST]],
-        "runs": [_run_row(run) for run in runs_of(request.user)[:LATEST]],
+        "experiments": [_experiment_row(row) for row in experiments.with_counts()[:LATEST]],
+        "n_experiments": experiments.count(),
+        "runs": [_run_row(run) for run in runs_seen[:LATEST]],
+        "n_runs": runs_seen.count(),
     }
     return render(request, "home.html", context)
 
@@ -102,6 +111,7 @@ def _study_row(study: Any, user: Any) -> dict[str, Any]:
         "total": progress.pool_size(study),
         "role": "lead" if access.is_lead(user, study) else "annotator",
         "is_simulated": study.is_simulated,
+        "archived_at": study.archived_at,
         "sees_models": sees_opinions(user, study),
     }
 

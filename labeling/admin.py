@@ -12,10 +12,12 @@ from django.shortcuts import redirect
 from audit.admin import ReadOnlyAdmin
 from labeling.forms.fields import EncoderField, StrategyField
 from labeling.models import (
+    AgreementReport,
     Annotation,
     ClassExample,
     Comment,
     Consensus,
+    DisagreementSession,
     GuidelineVersion,
     Invitation,
     LabelClass,
@@ -25,6 +27,7 @@ from labeling.models import (
     Preferences,
     QueueEntry,
     Ranked,
+    ReaderExclusion,
     Reopening,
     RequestedCrop,
     Sitting,
@@ -137,9 +140,10 @@ class AnnotationAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
 
 
-admin.site.register([QueueEntry, Lease, Ranked, RequestedCrop, Reopening, Suggestion, Consensus], ReadOnlyAdmin)
+admin.site.register([QueueEntry, Lease, Ranked, RequestedCrop, ReaderExclusion, Reopening, Suggestion], ReadOnlyAdmin)
 admin.site.register([GuidelineVersion, ClassExample, LabelImport, Invitation, Comment], ReadOnlyAdmin)
-admin.site.register([Sitting, SkippedCrop, Preferences], ReadOnlyAdmin)
+admin.site.register([Sitting, SkippedCrop, Preferences, DisagreementSession], ReadOnlyAdmin)
+admin.site.register([Consensus, AgreementReport], ReadOnlyAdmin)
 
 admin.site.unregister(get_user_model())
 

@@ -9,6 +9,7 @@ from django.conf import settings as project_settings
 from hypothesis import settings as hypothesis_settings
 
 from imaging.services.storage import shard
+from labeling.services.discussion import _kept_table
 from labeling.services.summary import _agreement
 
 # How long an example takes says how busy the machine is, and nothing about the code.
@@ -42,6 +43,7 @@ def _forget_what_was_kept() -> Iterator[None]:
     # Rolled-back rows give their numbers to the next test's rows.
     yield
     _agreement.cache_clear()
+    _kept_table.cache_clear()
 
 
 def pytest_unconfigure() -> None:

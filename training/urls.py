@@ -13,6 +13,7 @@ urlpatterns = [
     path("studies/<int:pk>/stream/compute/", views.stream_compute, name="stream-compute"),
     path("studies/<int:pk>/crops/<int:crop>/", views.crop_page, name="crop"),
     path("studies/<int:pk>/crops/<int:crop>/similar/", views.similar, name="similar"),
+    path("studies/<int:pk>/models/advice/", views.advice, name="advice"),
     path("studies/<int:pk>/embedding/", views.embedding, name="embedding"),
     path("studies/<int:pk>/embedding/again/", views.embed_once_more, name="embed-again"),
     path("studies/<int:pk>/embedding/stop/", views.embed_stop, name="embed-stop"),

@@ -12,17 +12,19 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from imaging.models import Crop
 from labeling.models import Ranked, Study
 from labeling.services import access
+from labeling.services.history import hides_old_answers
 from labeling.services.requests import RequestRefused, request_crops
 from labeling.services.stream import stream_counts, stream_crops
 from training.api.crop_page import crop_context, similar_context
 from training.api.grid_payloads import grid_config
 from training.api.payloads import wish_of
-from training.models import ModelVersion, TrainingRun
+from training.models import ModelVersion, Status, TrainingRun
 from training.services.crop_facts import explained_crop_for, model_study_for, searched_crop_for
 from training.services.embedding_jobs import embed_again, stop_embedding
 from training.services.embedding_maps import latest_map, request_map
 from training.services.embedding_progress import embedding_state
-from training.services.models import in_production, promote, request_training
+from training.services.models import in_production, left_out_shown, promote, request_training
+from training.services.readiness import readiness_of
 from training.services.stream import DUE_AFTER, latest_try, newer_reads, newest_report, request_report
 from training.services.stream_words import shown_of
 from training.services.work import Refused, as_progress, request_cancel
@@ -36,13 +38,30 @@ PAGE_SIZES = (50, 100, 200, 500, 1000)
 def runs(request: HttpRequest, pk: int) -> HttpResponse:
     """Training runs and models of a study; for leads, and for annotators of studies that are not blind."""
     study = model_study_for(request.user, pk)
-    live = in_production(study)
+    live, is_lead = in_production(study), access.is_lead(request.user, study)
     context = {
         "study": study,
-        "is_lead": access.is_lead(request.user, study),
+        "is_lead": is_lead,
+        "readiness": readiness_of(study) if is_lead else None,
         "runs": [_run_row(run, live) for run in TrainingRun.objects.filter(study=study).select_related("model")],
     }
     return render(request, "training/runs.html", context)
+
+
+@require_safe
+def advice(request: HttpRequest, pk: int) -> HttpResponse:
+    """What to do next about models, for leads: one item of the overview's list, nothing where a model is live."""
+    study = access.led_study_for(request.user, pk)
+    if in_production(study) is not None:
+        return HttpResponse()
+    runs = TrainingRun.objects.filter(study=study)
+    context = {
+        "study": study,
+        "running": runs.filter(status__in=(Status.QUEUED, Status.RUNNING)).first(),
+        "newest": ModelVersion.objects.filter(study=study).order_by("-id").first(),
+        "readiness": readiness_of(study),
+    }
+    return render(request, "training/_advice.html", context)
 
 
 @require_safe
@@ -53,6 +72,7 @@ def report(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "model": model,
         "report": model.report | {"gate": model.gate},
+        "left_out": left_out_shown(model),
         "in_production": in_production(model.study) == model,
         "promotions": model.promotions.all(),
         "is_lead": access.is_lead(request.user, model.study),
@@ -191,9 +211,12 @@ def similar(request: HttpRequest, pk: int, crop: int) -> HttpResponse:
 def grid(request: HttpRequest, pk: int) -> HttpResponse:
     """Many crops at once: sorted, filtered, chosen and answered together; for those who take part in the study."""
     study = access.study_for(request.user, pk)
+    if study.archived_at is not None:
+        # The room says so; whoever leads the study restores it there.
+        return redirect("labeling:room", pk)
     classes = list(study.classes.filter(retired_at__isnull=True).values("key", "name", "color"))
     context = {"study": study, "classes": classes, "is_ranked": Ranked.objects.filter(study=study).exists()}
-    context["page_sizes"] = PAGE_SIZES
+    context |= {"page_sizes": PAGE_SIZES, "hides_old": hides_old_answers(study, request.user)}
     context["grid_config"] = grid_config(study, request.user, classes)
     return render(request, "training/grid.html", context)
 

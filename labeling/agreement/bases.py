@@ -57,7 +57,7 @@ def is_census(columns: Columns, design: Design, by_lot: Flags) -> bool:
     closed = np.fromiter((key in design.closed for key in keys), dtype=bool, count=len(keys))
     wanted = by_lot & ~closed
     lacking = wanted & (columns.reads_of(columns.kinds.blind) < 2)
-    return bool(wanted.any()) and lacking.sum() <= MOST_LACKING * wanted.sum()
+    return bool(wanted.any() and lacking.sum() <= MOST_LACKING * wanted.sum())
 
 
 def _routed(columns: Columns, blind: Flags) -> Flags:

@@ -47,10 +47,12 @@ def nominal(sample: Sample, readers: int) -> Estimate:
 
 
 def explained(found: Estimate, readers: int) -> Estimate:
-    """The estimate; without a figure its reason says where fewer than two readers are why."""
+    """The estimate; without a figure its reason says where no reader or only one is why."""
     if found.value is not None or readers >= 2:
         return found
-    return Estimate(None, None, None, found.n, f"agreement needs two readers; {readers} gave reads")
+    if not readers:
+        return Estimate(None, None, None, 0, "there is no such read")
+    return Estimate(None, None, None, found.n, "agreement needs two readers; one gave reads")
 
 
 def sample_of(columns: Columns, chosen: Flags) -> Sample:
@@ -128,8 +130,7 @@ def across(columns: Columns, chosen: Flags) -> Estimate:
 def _note(row: Row, random: Row, census: bool) -> str:
     n = random["alpha"]["n"]
     if row["basis"] == "random":
-        few = f" Only {n} were read twice, at least {FEW_ITEMS} are needed." if n < FEW_ITEMS else ""
-        return (CENSUS if census else random["text"]) + few
+        return CENSUS if census else random["text"]
     lacking = "No crop that was drawn at random was" if not n else f"Only {n} crops that were drawn at random were"
     return (
         f"{lacking} read by two, at least {FEW_ITEMS} are needed. Shown instead: {row['name'].lower()}. "

@@ -62,6 +62,7 @@ def sitting_payload(served: Served) -> dict[str, Any]:
         "easy_share": wish.easy_share,
         "paused": wish.is_paused,
         "held_back": served.held_back,
+        "archived": served.reader.study.archived_at is not None,
     }
 
 
@@ -89,6 +90,12 @@ def crop_payload(study: Study, crop: Crop, candidate: Candidate | None = None) -
     """One crop: where its pixels are, how to show them, and, unless the study is blind, why it is asked."""
     may_know = candidate is not None and (not study.is_blind or candidate.why in TOLD_TO_ALL)
     return drawn(study, crop) | {"why": candidate.why if may_know else None, "suggestion": None}
+
+
+def picture_payload(study: Study, crop: Crop) -> dict[str, Any]:
+    """What a page needs to draw one crop, and nothing else of it."""
+    shown = crop_payload(study, crop)
+    return {name: shown[name] for name in ("pixels", "channels", "is_rgb")}
 
 
 def example_payloads(study: Study) -> dict[str, list[dict[str, Any]]]:

@@ -60,7 +60,8 @@ class StudySerializer(serializers.ModelSerializer[Study]):
         fields = [
             "id", "name", "question", "guidelines", "classes", "experiments", "strategy", "encoder", "reads_per_crop",
             "overlap_share", "random_share", "coverage_share", "sampling_temperature", "is_blind",
-            "stream_in_training", "not_sure_as_soft_labels", "is_simulated", "created_at", "ranking",
+            "stream_in_training", "not_sure_as_soft_labels", "is_simulated", "created_at", "archived_at",
+            "ranking",
         ]  # fmt: skip
 
     @extend_schema_field(LabelClassSerializer(many=True))
@@ -271,7 +272,7 @@ class SittingOut(serializers.Serializer[Any]):
 
     `stay_on`: "" or the kind of place that is kept; which one it is, is not told. `left`: crops still to come there,
     the one on screen included; null where they stay nowhere. `held_back`: nothing is served, though crops wait that
-    are above `not_sure_ceiling`.
+    are above `not_sure_ceiling`. `archived`: nothing is served to anybody, as the study is archived.
     """
 
     stay_on = serializers.CharField(allow_blank=True)
@@ -281,6 +282,7 @@ class SittingOut(serializers.Serializer[Any]):
     easy_share = serializers.FloatField()
     paused = serializers.BooleanField()
     held_back = serializers.BooleanField()
+    archived = serializers.BooleanField()
 
 
 class RoomOut(serializers.Serializer[Any]):

@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from labeling.api.agreement import AgreementTableView, AgreementView
 from labeling.api.bulk import BulkUndoView, BulkView
 from labeling.api.crops import CommentsView, GuideView
+from labeling.api.discussion import ConfusionView, DecisionUndoView, DecisionView, DisputedView
 from labeling.api.preferences import PreferencesView
 from labeling.api.views import StudyViewSet
 
@@ -15,6 +16,10 @@ router.register("studies", StudyViewSet, basename="study")
 urlpatterns = [
     path("preferences/", PreferencesView.as_view(), name="preferences"),
     path("studies/<int:pk>/crops/<int:crop>/comments/", CommentsView.as_view(), name="comments"),
+    path("studies/<int:pk>/confusion/", ConfusionView.as_view(), name="confusion"),
+    path("studies/<int:pk>/disputed/", DisputedView.as_view(), name="disputed"),
+    path("studies/<int:pk>/crops/<int:crop>/decision/", DecisionView.as_view(), name="decision"),
+    path("studies/<int:pk>/crops/<int:crop>/decision/undo/", DecisionUndoView.as_view(), name="decision-undo"),
     path("studies/<int:pk>/guide/", GuideView.as_view(), name="guide"),
     path("studies/<int:pk>/bulk/", BulkView.as_view(), name="study-bulk"),
     path("studies/<int:pk>/bulk/undo/", BulkUndoView.as_view(), name="study-bulk-undo"),

@@ -36,7 +36,15 @@ class StudyViewSet(SittingActions, PictureActions, ReadOnlyModelViewSet[Study]):
     queryset = Study.objects.none()
 
     def get_queryset(self) -> QuerySet[Study]:
-        return access.studies_of(self.request.user).prefetch_related("classes", "experiments").order_by("id")
+        studies = access.studies_of(self.request.user)
+        if self.action == "list" and self.request.query_params.get("archived", "") not in ("1", "true"):
+            studies = access.current_studies(studies)
+        return studies.prefetch_related("classes", "experiments").order_by("id")
+
+    @extend_schema(parameters=[OpenApiParameter("archived", bool, description="list archived studies too")])
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Studies that the user takes part in; archived ones only when they are asked for."""
+        return super().list(request, *args, **kwargs)
 
     @extend_schema(
         responses=serializers.RoomOut,

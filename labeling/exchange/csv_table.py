@@ -27,8 +27,11 @@ COLUMNS = {
     "is_bulk": ("is_bulk",),
     "suggested_by": ("suggested_by",),
     "is_simulated": ("simulated",),
+    "source": ("source",),
 }
 CORNERS = ("x0", "y0", "x1", "y1")
+# What the table of answers calls a lead's decision.
+DECISION = "decision"
 
 
 def parse(content: bytes) -> Parsed:
@@ -84,6 +87,9 @@ def _take(parsed: Parsed, row: str, cells: dict[str, str]) -> None:
     try:
         if mark(cells.get("is_reread")):
             parsed.fail(row, "it is a re-read: it judges its annotator, and is no answer of its own", "reread")
+            return
+        if cells.get("source") == DECISION:
+            parsed.fail(row, "a lead decided it in sight of all answers: it is no answer of a reader", "decision")
             return
         answer, name = _said(cells)
         if answer == LABEL and not name:

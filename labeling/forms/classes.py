@@ -26,7 +26,7 @@ class ClassForm(forms.Form):
         """The row; a key without a name is refused, a name without a key gives the key."""
         row = super().clean() or {}
         if row.get("key") and not row.get("name"):
-            raise ValidationError("A class with a key needs a name.")
+            raise ValidationError({"name": "A class with a key needs a name."})
         if row.get("name") and not row.get("key"):
             row["key"] = slugify(row["name"], allow_unicode=True)[:100] or row["name"][:100]
         return row
@@ -48,7 +48,24 @@ class _ClassRows(forms.BaseFormSet):
         return tuple(NewClass(row["key"], row["name"], row["color"]) for row in rows)
 
 
-ClassRows = forms.formset_factory(ClassForm, formset=_ClassRows, extra=EMPTY_ROWS, max_num=MOST_NEW_CLASSES)
+class _NewClassRows(_ClassRows):
+    def clean(self) -> None:
+        """Two or more classes, each name and each key once."""
+        if not self.management_form.is_valid():
+            return
+        named = [form.cleaned_data for form in self.forms if form.is_valid() and form.cleaned_data.get("name")]
+        if len(named) < 2:
+            raise ValidationError(f"A study needs two or more named classes, this one has {len(named)}.")
+        for what in ("name", "key"):
+            if len({row[what] for row in named}) < len(named):
+                raise ValidationError(f"You gave two classes the same {what}: each {what} may stand once.")
+
+    def typed(self) -> list[dict[str, str]]:
+        """What stands in the rows, right or wrong, to be shown in a longer table."""
+        return [{name: form[name].value() or "" for name in form.fields} for form in self.forms]
+
+
+ClassRows = forms.formset_factory(ClassForm, formset=_NewClassRows, extra=EMPTY_ROWS, max_num=MOST_NEW_CLASSES)
 PartRows = forms.formset_factory(ClassForm, formset=_ClassRows, extra=PART_ROWS, max_num=MOST_NEW_CLASSES)
 
 

@@ -15,8 +15,9 @@ class MemberForm(forms.Form):
 
 
 class DutiesForm(forms.Form):
-    """What a member does besides reading."""
+    """What a member is and does; no role leaves the one that they have."""
 
+    role = forms.ChoiceField(choices=Membership.Role.choices, required=False, label="Role")
     is_senior = forms.BooleanField(required=False, label="Senior")
     daily_goal = forms.IntegerField(required=False, min_value=1, max_value=MOST_A_DAY, label="Daily goal")
 

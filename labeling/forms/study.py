@@ -4,14 +4,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 
 from imaging.models import Experiment
 from imaging.services.access import experiments_of
 from labeling import registry
 from labeling.forms.fields import EncoderField, LinesField, PercentField, StrategyField, strategies
 from labeling.forms.words import HINTS, LABELS, MORE
-from labeling.models import MOST_TEMPERATURE, NO_SUGGESTIONS_WHERE_BLIND, Study
+from labeling.models import MORE_THAN_ALL, MOST_TEMPERATURE, NO_SUGGESTIONS_WHERE_BLIND, Study
 from labeling.services.guidelines import LONGEST_CHANGE
+from labeling.services.refusals import StudyRefused
+from labeling.services.studies import check_experiments
 
 LONGEST_GUIDELINES = 50_000
 
@@ -86,6 +89,7 @@ class SettingsForm(forms.Form):
 
     def __init__(self, user: Any, *args: Any, study: Study | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.study = study
         rows = experiments_of(user)
         if study is not None:
             rows = rows | Experiment.objects.filter(studies=study)
@@ -98,9 +102,43 @@ class SettingsForm(forms.Form):
             if field.help_text:
                 field.widget.attrs["aria-describedby"] = f"id_{name}_hint"
 
+    def full_clean(self) -> None:
+        """The check; what is wrong with a field describes it from then on, beside what it means."""
+        super().full_clean()
+        for name in self.errors:
+            if name in self.fields:
+                described = self.fields[name].widget.attrs.get("aria-describedby", "")
+                self.fields[name].widget.attrs["aria-describedby"] = f"{described} id_{name}_error".strip()
+
+    def wrong_fields(self) -> list[Any]:
+        """The fields that are wrong, in the order of the page."""
+        return [field for group in self.groups() for row in group.rows for field in row if field.errors]
+
+    def clean_name(self) -> str:
+        """A name that no other study has."""
+        name = str(self.cleaned_data["name"])
+        if Study.objects.filter(name=name).exclude(pk=self.study.pk if self.study else None).exists():
+            raise ValidationError(f"A study named '{name}' exists: choose another name.")
+        return name
+
+    def clean_experiments(self) -> Any:
+        """Experiments whose crops can be asked about together."""
+        chosen = self.cleaned_data["experiments"]
+        # What a study has, it keeps.
+        if self.study is not None and set(chosen) == set(self.study.experiments.all()):
+            return chosen
+        try:
+            check_experiments(list(chosen))
+        except StudyRefused as error:
+            raise ValidationError(str(error)) from error
+        return chosen
+
     def clean(self) -> dict[str, Any]:
-        """The settings; suggestions in a blind study are refused in words."""
+        """The settings; too large shares, and suggestions in a blind study, are refused in words."""
         given = super().clean() or {}
+        shares = given.get("random_share", 0) + given.get("coverage_share", 0)
+        if shares > 1:
+            self.add_error("random_share", MORE_THAN_ALL)
         if given.get("is_blind") and given.get("shows_suggestions"):
             self.add_error("shows_suggestions", NO_SUGGESTIONS_WHERE_BLIND)
         return given

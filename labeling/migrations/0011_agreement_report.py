@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeling', '0009_annotation_of_reader'),
+        ('labeling', '0010_archive_and_taken_back'),
     ]
 
     operations = [

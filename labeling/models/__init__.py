@@ -10,9 +10,10 @@ from labeling.models.annotation import (
     Consensus,
     Reopening,
 )
+from labeling.models.discussion import DisagreementSession
 from labeling.models.guidelines import ClassExample, GuidelineVersion
 from labeling.models.imports import LabelImport
-from labeling.models.people import Invitation, Preferences, Sitting, SkippedCrop
+from labeling.models.people import Invitation, Preferences, ReaderExclusion, Sitting, SkippedCrop
 from labeling.models.queue import Lease, QueueEntry, Ranked, RequestedCrop, Suggestion
 from labeling.models.study import (
     MORE_THAN_ALL,
@@ -37,6 +38,7 @@ __all__ = [
     "ClassExample",
     "Comment",
     "Consensus",
+    "DisagreementSession",
     "GuidelineVersion",
     "Invitation",
     "LabelClass",
@@ -46,6 +48,7 @@ __all__ = [
     "Preferences",
     "QueueEntry",
     "Ranked",
+    "ReaderExclusion",
     "Reopening",
     "RequestedCrop",
     "Sitting",

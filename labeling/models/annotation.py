@@ -4,10 +4,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from imaging.models import Crop
+from labeling.models.people import ReaderExclusion
 from labeling.models.study import LabelClass, Study
 
 # Stands where a crop was not drawn but chosen: there is no probability to divide by.
@@ -17,19 +18,33 @@ DETERMINISTIC = "deterministic"
 class AnnotationQuerySet(models.QuerySet["Annotation"]):
     """Filters that pages, agreement and training share."""
 
-    def current(self) -> "AnnotationQuerySet":
-        """Answers that stand: neither superseded by a later one nor a withdrawal."""
+    def standing(self) -> "AnnotationQuerySet":
+        """What stands, decisions of leads among it: neither superseded by a later one nor a withdrawal."""
         return self.filter(superseded_by__isnull=True).exclude(answer=Annotation.Answer.WITHDRAWN)
+
+    def current(self) -> "AnnotationQuerySet":
+        """Answers that stand: each was given by one reader for themselves."""
+        return self.standing().exclude(source=Annotation.Source.DECISION)
+
+    def decisions(self) -> "AnnotationQuerySet":
+        """Decisions that stand: what a lead settled after the readers had answered, at most one for each crop."""
+        return self.standing().filter(source=Annotation.Source.DECISION)
 
     def reads(self) -> "AnnotationQuerySet":
         """Standing answers, one per annotator and crop: blind re-reads of one's own answers are left out."""
         return self.current().filter(is_reread=False)
 
-    def counted(self) -> "AnnotationQuerySet":
-        """Reads that count: without those that name a class which was split into others since."""
+    def included(self) -> "AnnotationQuerySet":
+        """Without the answers of readers who are left out of the study now."""
+        return self.exclude(is_excluded())
+
+    def counted(self, *, with_excluded: bool = False, with_decisions: bool = False) -> "AnnotationQuerySet":
+        """Reads that count: without those that name a class which was split into others since, and without readers
+        who are left out, unless `with_excluded`; decisions of leads are among them where `with_decisions`."""
         split = LabelClass.objects.filter(Q(parts__isnull=False) | Q(merged_into__parts__isnull=False))
         void = AnnotationLabel.objects.filter(label_class__in=split.order_by())
-        return self.reads().exclude(pk__in=void.values("annotation"))
+        rows = self.standing().filter(is_reread=False) if with_decisions else self.reads()
+        return (rows if with_excluded else rows.included()).exclude(pk__in=void.values("annotation"))
 
     def independent(self, *, with_imported: bool = False) -> "AnnotationQuerySet":
         """Answers to one crop at a time that accepted no suggestion: what agreement and held-out figures rest on.
@@ -41,8 +56,17 @@ class AnnotationQuerySet(models.QuerySet["Annotation"]):
 
 def is_independent(*, with_imported: bool = False) -> Q:
     """The rule behind `independent`, the only one: for queries that read it as a column."""
-    one_by_one = Q(is_bulk=False, suggested_by="")
+    one_by_one = Q(is_bulk=False, suggested_by="") & ~Q(source=Annotation.Source.DECISION)
     return one_by_one if with_imported else one_by_one & ~Q(source=Annotation.Source.IMPORT)
+
+
+def is_excluded() -> Exists:
+    """Whether the answer's reader is left out of its study now; the only rule, for filters and as a column."""
+    return Exists(
+        ReaderExclusion.objects.filter(
+            study=OuterRef("study"), user=OuterRef("annotator"), lifted_at__isnull=True
+        ).order_by()
+    )
 
 
 class Annotation(models.Model):
@@ -76,6 +100,8 @@ class Annotation(models.Model):
         API = "api", "API"
         IMPORT = "import", "imported"
         SIMULATED = "simulated", "simulated annotator"
+        # Made in sight of all answers: it settles the crop and is never held against a read.
+        DECISION = "decision", "decided by a lead"
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="annotations")
     crop = models.ForeignKey(Crop, on_delete=models.PROTECT, related_name="annotations")
@@ -104,6 +130,15 @@ class Annotation(models.Model):
     )
     answered_at = models.DateTimeField()
     received_at = models.DateTimeField(default=timezone.now)
+    # No index of its own: nearly all answers have none, and every answer would pay for it.
+    label_import = models.ForeignKey(
+        "labeling.LabelImport",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="answers",
+        db_index=False,
+    )
     supersedes = models.OneToOneField(
         "self", null=True, blank=True, on_delete=models.PROTECT, related_name="superseded_by"
     )
@@ -117,10 +152,17 @@ class Annotation(models.Model):
             models.Index(fields=["study", "crop", "annotator"], name="annotation_read"),
             # A reader's own counts come with every reply: they are read from the index alone.
             models.Index(
-                fields=["study", "annotator", "received_at", "answer", "supersedes"], name="annotation_of_reader"
+                fields=["study", "annotator", "received_at", "answer", "supersedes", "source"],
+                name="annotation_of_reader",
             ),
+            # Decisions are few among many answers.
+            models.Index(fields=["study", "crop"], name="annotation_decision", condition=Q(source="decision")),
             # The ranking worker asks for answers newer than its last one.
             models.Index(fields=["study", "id"], name="annotation_newer"),
+            # What a file brought is looked up when a lead takes it back.
+            models.Index(
+                fields=["label_import", "id"], name="annotation_of_import", condition=Q(label_import__isnull=False)
+            ),
         ]
         constraints = [
             # A withdrawal takes something back.

@@ -10,7 +10,8 @@ from labeling.models.study import Study
 class LabelImport(models.Model):
     """One file of labels that was taken into a study; identified by study and the file's digest.
 
-    Written by `labeling.services.imports`. `report` counts what was taken and names every row that was not.
+    Written by `labeling.services.imports`. `report` counts what was taken and names every row that was not. One that
+    was taken back keeps its row: `times_taken_back` tells the answers of each time that the file was taken apart.
     """
 
     class Format(models.TextChoices):
@@ -26,6 +27,8 @@ class LabelImport(models.Model):
     report = models.JSONField(default=dict)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(default=timezone.now)
+    taken_back_at = models.DateTimeField(null=True, blank=True)
+    times_taken_back = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
         ordering = ["-id"]

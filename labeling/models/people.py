@@ -117,3 +117,36 @@ class Preferences(models.Model):
 
     def __str__(self) -> str:
         return f"preferences of {self.user}"
+
+
+class ReaderExclusion(models.Model):
+    """A reader whose answers count for nothing in a study until they are put back; the answers themselves stay.
+
+    Identified by its number; written by `labeling.services.exclusions`, lifted once, never deleted. `by` is empty
+    where a command did it. While a row is not lifted, `Annotation.objects.counted()` leaves its user out.
+    """
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="exclusions")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="exclusions")
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    at = models.DateTimeField(default=timezone.now)
+    reason = models.CharField(max_length=500)
+    lifted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    lifted_at = models.DateTimeField(null=True, blank=True)
+    lifted_reason = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            # A reader is left out once at a time; the index also finds who is, at every answer.
+            models.UniqueConstraint(
+                fields=["study", "user"], condition=Q(lifted_at__isnull=True), name="excluded_once_at_a_time"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} left out of {self.study}"

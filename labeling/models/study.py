@@ -57,6 +57,9 @@ class Study(models.Model):
         blank=True, editable=False, help_text="why there is no newer ranking; written by the ranking worker"
     )
     created_at = models.DateTimeField(default=timezone.now)
+    archived_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="nothing is asked any more; written by `services.archive`"
+    )
 
     class Meta:
         ordering = ["name"]

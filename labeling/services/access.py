@@ -25,6 +25,11 @@ def studies_of(user: Any) -> QuerySet[Study]:
     return Study.objects.filter(memberships__user=user).distinct()
 
 
+def current_studies(studies: QuerySet[Study]) -> QuerySet[Study]:
+    """Those of the studies that are not archived."""
+    return studies.filter(archived_at__isnull=True)
+
+
 def study_for(user: Any, pk: int) -> Study:
     """The study, or Http404: to a stranger a study that exists looks like one that does not."""
     found: list[Study] = []

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
 
-from labeling.agreement.shape import AgreementData, Interval, PerClass, Window
+from labeling.agreement.shape import AgreementData, PerClass, Window
+from labeling.services.next_steps import DISPUTED, Step
 from labeling.services.progress import NOT_SURE_LABEL
 
 # Steps of the shading, from none to the darkest.
@@ -47,18 +49,6 @@ class Matrix:
     rows: list[MatrixRow]
     pairs: int
     left_out: int
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One thing to do: the text, and the classes of a cell to discuss or the number of a reader to look at."""
-
-    text: str
-    why: str
-    a: str = ""
-    b: str = ""
-    reader: int | None = None
-    guideline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +124,15 @@ def _to_discuss(data: AgreementData, matrix: Matrix | None) -> list[Step]:
 
 def _talk(data: AgreementData, rows: Sequence[MatrixRow], cell: Cell) -> Step:
     a, b = name_of(data["labels"], cell.a), name_of(data["labels"], cell.b)
-    equal = {row.cells[0].a: row for row in rows}
-    told = min(cell.count / max(equal[key].n, 1) for key in (cell.a, cell.b))
-    why = f"{cell.count:,} pairs of reads say one of the two each"
-    if told >= HARDLY_TOLD_APART:
-        return Step(f"Hardly told apart: {a} and {b}. Discuss them, or merge the two classes", why, cell.a, cell.b)
-    return Step(f"Discuss {a} against {b}", why, cell.a, cell.b)
+    n = {row.cells[0].a: row.n for row in rows}
+    hardly = min(cell.count / max(n[key], 1) for key in (cell.a, cell.b)) >= HARDLY_TOLD_APART
+    text = (
+        f"Discuss {a} against {b}, or merge the two: they are hardly told apart"
+        if hardly
+        else f"Discuss {a} against {b}"
+    )
+    why = f"{cell.count:,} pairs of reads say one of the two each."
+    return Step(text, why, DISPUTED, f"?{urlencode({'a': cell.a, 'b': cell.b})}")
 
 
 def _to_sharpen(data: AgreementData) -> list[Step]:
@@ -147,28 +140,26 @@ def _to_sharpen(data: AgreementData) -> list[Step]:
     # Of two classes each is the rest of the other.
     most = 1 if len(data["per_class"]) == 2 else 2
     lowest = sorted(known, key=lambda row: (row["value"] or 0.0, row["reads"]))[:most]
-    return [
-        Step(
-            f"Sharpen the guideline of {row['name']}",
-            f"α of this class against the rest {row['value']:.2f} [{row['low']:.2f} to {row['high']:.2f}], n {row['n']:,}",
-            guideline=True,
-        )
-        for row in lowest
-    ]
+    return [Step(f"Sharpen the guideline of {row['name']}", _low_words(row), "labeling:guidelines") for row in lowest]
+
+
+def _low_words(row: PerClass) -> str:
+    low, high = row["low"] or 0.0, row["high"] or 0.0
+    return f"Against the rest its α is {row['value']:.2f} [{low:.2f} to {high:.2f}], n {row['n']:,}."
 
 
 def _is_low(row: PerClass) -> bool:
-    """Whether the class is surely hard: its interval, which nothing cautions against, ends below what is tentative."""
+    """Whether the class is surely hard: nothing cautions against its interval, which ends below tentative."""
     return row["high"] is not None and row["high"] < LOW and not row["reason"]
 
 
 def _to_look_at(data: AgreementData) -> list[Step]:
     numbers = {row["name"]: row["id"] for row in data["readers"]}
+    why = "Shown and not punished: who disagrees may be right."
     return [
-        Step(
-            found["text"], "shown, never punished: who disagrees may be right", reader=numbers.get(found["annotator"])
-        )
+        Step(found["text"], why, "labeling:reader", reader=numbers[found["annotator"]])
         for found in data["suspects"]
+        if found["annotator"] in numbers
     ]
 
 
@@ -195,8 +186,3 @@ def _point(row: Window, at: int, count: int, least: float) -> TimePoint:
 
 def _height(value: float, least: float) -> int:
     return round(HEIGHT * (1.0 - value) / (1.0 - least))
-
-
-def firm(found: Interval) -> bool:
-    """Whether the figure stands with an interval that nothing cautions against."""
-    return found["value"] is not None and found["low"] is not None and not found["reason"]

@@ -241,7 +241,7 @@ def _annotation(
     study: Study, user: Any, crop: Crop, lease: Lease | None, reads: list[Read], submission: Submission
 ) -> Annotation:
     """The answer as far as it follows from what stands: what it supersedes, and why it was asked."""
-    mine = next((read for read in reads if read.annotator == user.pk), None)
+    mine = next((read for read in reads if read.annotator == user.pk and not read.is_decision), None)
     supersedes, is_reread = takes_the_place_of(study, user, crop.pk, lease, mine, submission.replaces)
     _check_replaced(supersedes, submission)
     annotation = Annotation(study=study, crop=crop, annotator=user, supersedes_id=supersedes, is_reread=is_reread)
@@ -315,6 +315,7 @@ def _as_handed_out(new: Annotation, lease: Lease | None) -> Asked:
         return lease.why, lease.probability, lease.ranking
     # An edit answers the question that was asked before: a crop of the random stream stays one.
     given = Annotation.objects.filter(study=new.study_id, annotator=new.annotator_id, crop=new.crop_id)
+    given = given.exclude(source=Annotation.Source.DECISION)
     edited = given.filter(pk=new.supersedes_id) if new.supersedes_id else given
     earlier = edited.exclude(answer=Annotation.Answer.WITHDRAWN).order_by("-id").first()
     if earlier is not None:

@@ -17,6 +17,7 @@ from django.utils import timezone
 from audit import services as audit
 from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, RequestedCrop, Study
 from labeling.services.answers import AnswerRefused, check_answer
+from labeling.services.archive import ARCHIVED
 from labeling.services.checks import unread_checks
 from labeling.services.clock import Times, settled
 from labeling.services.progress import pool
@@ -83,6 +84,8 @@ def submit_bulk(study: Study, user: Any, step: BulkStep) -> list[BulkResult]:
     saw: a conflict names what stands. AnswerRefused where the step as a whole does not fit the study.
     """
     _check_size(step.items)
+    if study.archived_at is not None:
+        raise AnswerRefused(f"{ARCHIVED} Nothing was stored.")
     classes = _classes(study, step)
     times = step.times(timezone.now())
     with transaction.atomic():

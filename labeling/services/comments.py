@@ -43,6 +43,12 @@ def comments_on(study: Study, user: Any, crop: Crop) -> QuerySet[Comment]:
     return rows
 
 
+def comments_of(study: Study) -> QuerySet[Comment]:
+    """Every comment of the study with its author and crop, newest first; for leads alone."""
+    rows = Comment.objects.filter(study=study)
+    return rows.select_related("author", "crop__image__sample__experiment").order_by("-id")
+
+
 def _has_answered(study: Study, user: Any, crop: Crop) -> bool:
     """Whether an answer of the user to this crop alone stands."""
     return Annotation.objects.reads().filter(study=study, crop=crop, annotator=user, is_bulk=False).exists()

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -64,6 +65,8 @@ def answers_of(study: Study, reader: Any, viewer: Any, wanted: Filter | None = N
     """
     wanted = wanted or Filter()
     rows = Annotation.objects.filter(study=study, annotator=reader, superseded_by__isnull=True)
+    # What a lead decided is no answer of theirs: it is changed where the crop is discussed.
+    rows = rows.exclude(source=Annotation.Source.DECISION)
     rows = rows.filter(answer="withdrawn") if wanted.kind == "withdrawn" else rows.exclude(answer="withdrawn")
     return _narrowed(without_old(rows, study, viewer), wanted).order_by("-id")
 
@@ -85,7 +88,8 @@ def _narrowed(rows: AnnotationQuerySet, wanted: Filter) -> AnnotationQuerySet:
     if "bulk" in wanted.marks:
         rows = rows.filter(is_bulk=True)
     if "changed" in wanted.marks:
-        rows = rows.filter(supersedes__isnull=False)
+        later = rows.filter(supersedes__isnull=False).prefetch_related("labels__label_class")
+        rows = rows.filter(pk__in=[number for number, before in changes_of(later).items() if before])
     if "comment" in wanted.marks:
         said = Comment.objects.filter(study=OuterRef("study"), crop=OuterRef("crop"), author=OuterRef("annotator"))
         rows = rows.filter(Exists(said))
@@ -102,8 +106,26 @@ def page_of(rows: AnnotationQuerySet, before: int | None) -> tuple[list[Annotati
     return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
 
 
-def versions_of(rows: Iterable[Annotation]) -> dict[int, list[Annotation]]:
-    """For each answer that superseded another: what stood before, newest first, by the number of the answer."""
+def changes_of(rows: Iterable[Annotation]) -> dict[int, list[Annotation]]:
+    """For each answer that superseded another: what was said before it, newest first, by the number of the answer.
+
+    A reason that was added to the same answer is no change of it: of versions that say the same only one is there.
+    """
+    changes = {}
+    rows = list(rows)
+    newest = {row.pk: row for row in rows}
+    for number, before in _versions_of(rows).items():
+        chain = [newest[number], *before]
+        changes[number] = [old for new, old in pairwise(chain) if _said(old) != _said(new)]
+    return changes
+
+
+def _said(row: Annotation) -> tuple[str, frozenset[int]]:
+    return row.answer, frozenset(label.label_class_id for label in row.labels.all())
+
+
+def _versions_of(rows: Iterable[Annotation]) -> dict[int, list[Annotation]]:
+    """What stood before each of the answers that superseded one, newest first, by the number of the answer."""
     changed = [row for row in rows if row.supersedes_id]
     if not changed:
         return {}

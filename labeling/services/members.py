@@ -44,6 +44,12 @@ def set_duties(member: Membership, lead: Any, *, is_senior: bool, daily_goal: in
     return True
 
 
+def lead_names(study: Study) -> list[str]:
+    """The account names of those who lead the study, in order: whom its readers may ask."""
+    leads = study.memberships.filter(role=Membership.Role.LEAD, user__is_active=True, is_simulated=False)
+    return list(leads.order_by("user__username").values_list("user__username", flat=True))
+
+
 def has_senior(study: Study) -> bool:
     """Whether anybody in the study reads what others could not tell."""
     return study.memberships.filter(is_senior=True).exists()

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from audit.statements import Bound, Rows, ask_all
 from imaging.models import Crop
-from labeling.models import Annotation, AnnotationLabel, Ranked, Study
+from labeling.models import Annotation, AnnotationLabel, AnnotationQuerySet, Ranked, Study
 
 # Fewer answers than this give no rate worth showing.
 ENOUGH_FOR_A_RATE = 5
@@ -46,14 +46,16 @@ def daily_goal(study: Study, user: Any) -> int | None:
 
 # Answers that stand, without looking up for each whether another one supersedes it: all answers, less those that
 # supersede one, less withdrawals, which nothing supersedes. Of today: an answer that supersedes an older one counts.
+# A lead's decisions are no answers of their own, and may supersede those of another lead.
 OWN_COUNTS = f"""
 SELECT COUNT(*) - COUNT(supersedes_id) - COUNT(CASE WHEN answer = 'withdrawn' THEN 1 END),
   COUNT(CASE WHEN received_at >= %s AND answer <> 'withdrawn' THEN 1 END) - (
     SELECT COUNT(*) FROM {Annotation._meta.db_table} later
     JOIN {Annotation._meta.db_table} earlier ON earlier.id = later.supersedes_id
     WHERE later.study_id = %s AND later.annotator_id = %s AND later.received_at >= %s AND earlier.received_at >= %s
+      AND later.source <> 'decision'
   )
-FROM {Annotation._meta.db_table} WHERE study_id = %s AND annotator_id = %s
+FROM {Annotation._meta.db_table} WHERE study_id = %s AND annotator_id = %s AND source <> 'decision'
 """
 
 
@@ -108,7 +110,10 @@ def by_class(study: Study) -> list[dict[str, Any]]:
 
 
 def by_annotator(study: Study) -> list[dict[str, Any]]:
-    """For each annotator: name, answers, "not sure", bad crops, answers per hour, and whether simulated."""
+    """For each annotator: number, name, answers, "not sure", bad crops, answers per hour, and whether simulated.
+
+    `excluded`: they are left out; their answers are shown and count for nothing.
+    """
     rows = (
         Annotation.objects.reads()
         .filter(study=study)
@@ -125,8 +130,10 @@ def by_annotator(study: Study) -> list[dict[str, Any]]:
         .order_by("annotator__username")
     )
     simulated = set(study.memberships.filter(is_simulated=True).values_list("user_id", flat=True))
+    left_out = set(study.exclusions.filter(lifted_at__isnull=True).values_list("user_id", flat=True))
     return [
         {
+            "user": row["annotator__pk"],
             "name": row["annotator__username"],
             "n": row["n"],
             "not_sure": row["not_sure"],
@@ -134,6 +141,7 @@ def by_annotator(study: Study) -> list[dict[str, Any]]:
             # How fast a program answers says nothing.
             "per_hour": None if row["annotator__pk"] in simulated else _per_hour(row),
             "simulated": row["annotator__pk"] in simulated,
+            "excluded": row["annotator__pk"] in left_out,
         }
         for row in rows
     ]
@@ -144,7 +152,9 @@ def imported_answers(study: Study) -> int:
     return Annotation.objects.current().filter(study=study, source=Annotation.Source.IMPORT).count()
 
 
-def reads_table(study: Study, *, with_imported: bool = False) -> list[tuple[str, str, str]]:
+def reads_table(
+    study: Study, *, with_imported: bool = False, with_excluded: bool = False
+) -> list[tuple[str, str, str]]:
     """Long table (crop, annotator, answer) of every standing read, in the order of reading; labels by class key.
 
     An answer that names a merged class stands for the class that it was merged into; one that names a split class
@@ -152,13 +162,20 @@ def reads_table(study: Study, *, with_imported: bool = False) -> list[tuple[str,
 
     "Not sure" stands as NOT_SURE; bad crops and wrong objects say nothing about classes and are left out. So are
     answers to many crops at once and accepted suggestions, which are no independent readings, and imported answers,
-    unless asked for: nobody knows whether they were given blind.
+    unless asked for: nobody knows whether they were given blind. Readers who are left out are out of it too, unless
+    `with_excluded`.
     """
-    independent = Annotation.objects.counted().independent(with_imported=with_imported)
-    standing = independent.filter(study=study, answer__in=ABOUT_CLASSES)
-    counted = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
-    rows = standing.order_by("id").values_list("crop__key", "annotator__username", counted)
-    return [(crop, annotator, label or NOT_SURE_LABEL) for crop, annotator, label in rows]
+    rows = independent_reads(study, with_imported=with_imported, with_excluded=with_excluded)
+    told = rows.values_list("crop__key", "annotator__username", COUNTS_FOR)
+    return [(crop, annotator, label or NOT_SURE_LABEL) for crop, annotator, label in told]
+
+
+def independent_reads(
+    study: Study, *, with_imported: bool = False, with_excluded: bool = False
+) -> AnnotationQuerySet:
+    """Standing answers about classes that may be held against each other, in the order of reading."""
+    counted = Annotation.objects.counted(with_excluded=with_excluded).independent(with_imported=with_imported)
+    return counted.filter(study=study, answer__in=ABOUT_CLASSES).order_by("id")
 
 
 def left_out_of_agreement(study: Study) -> int:
@@ -166,11 +183,13 @@ def left_out_of_agreement(study: Study) -> int:
 
     Imported answers are told apart from these: see `imported_answers`.
     """
-    about = Annotation.objects.current().filter(study=study, answer__in=ABOUT_CLASSES)
+    about = Annotation.objects.current().included().filter(study=study, answer__in=ABOUT_CLASSES)
     return about.exclude(pk__in=about.independent(with_imported=True).values("pk")).count()
 
 
 NOT_SURE_LABEL = "(not sure)"
+# Key of the class that an answer counts for.
+COUNTS_FOR = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
 ABOUT_CLASSES = (Annotation.Answer.LABEL, Annotation.Answer.NOT_SURE)
 
 

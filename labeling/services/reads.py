@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 
 from audit.statements import Statement
 from labeling.models import Annotation, LabelClass, Reopening, Study
-from labeling.models.annotation import is_independent
+from labeling.models.annotation import is_excluded, is_independent
 
 STREAM = "random check"
 SECOND_READ = "second read"
@@ -32,8 +32,10 @@ AMBIGUOUS_FROM = 2
 class Read:
     """One annotator's standing answer to a crop; `label` is the key of the class that it counts for, or empty.
 
-    `is_void`: it names a class that was split since, counts no more, and its crop is open again.
-    `is_independent`: given here, to this crop alone and without accepting a suggestion.
+    `is_void`: it counts no more and its crop is open again, because it names a class that was split since
+    (`is_split`) or its reader is left out (`is_excluded`). `is_independent`: given here, to this crop alone and
+    without accepting a suggestion. `is_decision`: no read, but what a lead settled after the readers had answered; it
+    comes with them because it rules what they add up to.
     """
 
     number: int
@@ -43,6 +45,9 @@ class Read:
     why: str
     is_void: bool = False
     is_independent: bool = True
+    is_excluded: bool = False
+    is_split: bool = False
+    is_decision: bool = False
 
     @property
     def said(self) -> tuple[str, str]:
@@ -51,10 +56,10 @@ class Read:
 
 
 def reads_of(study: Study, crops: Any = None, *, with_void: bool = False) -> dict[int, list[Read]]:
-    """Standing reads of each crop in the order of answering; `crops`: numbers or a query of them, None for all.
+    """Standing reads and decisions of each crop in the order of answering; `crops`: numbers or a query, None for all.
 
-    An answer that names a merged class counts for the class that it was merged into; one that names a split class
-    is void and left out, unless `with_void`.
+    An answer that names a merged class counts for the class that it was merged into; one that names a split class, or
+    whose reader is left out, is void and not among them, unless `with_void`.
     """
     named = isinstance(crops, Collection)
     return reads_in(READS.ask(study=study.pk, crops=crops) if named else _reads(study.pk, crops), with_void=with_void)
@@ -63,34 +68,41 @@ def reads_of(study: Study, crops: Any = None, *, with_void: bool = False) -> dic
 def reads_in(rows: Iterable[tuple[Any, ...]], *, with_void: bool = False) -> dict[int, list[Read]]:
     """The same from rows of READS."""
     found: dict[int, list[Read]] = defaultdict(list)
-    for crop, number, annotator, answer, key, why, is_void, by_itself in rows:
+    for crop, number, annotator, answer, key, why, is_split, by_itself, out, source in rows:
+        is_void = bool(is_split or out)
         if with_void or not is_void:
-            read = Read(number, annotator, answer, key or "", why, bool(is_void), bool(by_itself))
-            found[crop].append(read)
+            decides = source == Annotation.Source.DECISION
+            marks = (is_void, bool(by_itself), bool(out), bool(is_split), decides)
+            found[crop].append(Read(number, annotator, answer, key or "", why, *marks))
     return found
 
 
-def read_rows(study: Study, crops: Any = None) -> Iterator[tuple[int, int, int, str, str]]:
-    """Crop, number, annotator, kind of answer and class ("" without) of the same reads: for who wants no objects."""
-    for crop, number, annotator, answer, key, _, is_void, _ in _reads(study.pk, crops):
-        if not is_void:
-            yield crop, number, annotator, answer, key or ""
+def read_rows(study: Study, crops: Any = None) -> Iterator[tuple[int, int, int, str, str, bool]]:
+    """Crop, number, annotator, kind of answer, class ("" without), whether the reader is left out: without objects.
+
+    Reads of a class that was split are not among them, nor are decisions.
+    """
+    for crop, number, annotator, answer, key, _, is_split, _, out, source in _reads(study.pk, crops):
+        if not is_split and source != Annotation.Source.DECISION:
+            yield crop, number, annotator, answer, key or "", bool(out)
 
 
 def _reads(study: int, crops: Any) -> QuerySet[Annotation, Any]:
-    standing = Annotation.objects.reads().filter(study=study)
+    standing = Annotation.objects.standing().filter(study=study, is_reread=False)
     if crops is not None:
         standing = standing.filter(crop__in=crops)
     label = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
     by_itself = ExpressionWrapper(is_independent(), BooleanField())
-    columns = ("crop_id", "id", "annotator_id", "answer", label, "why_asked", _void(), by_itself)
+    columns = (
+        "crop_id", "id", "annotator_id", "answer", label, "why_asked", _split(), by_itself, is_excluded(), "source",
+    )  # fmt: skip
     return standing.order_by("id").values_list(*columns)
 
 
 READS = Statement(_reads, study=int, crops=list)
 
 
-def _void() -> Exists:
+def _split() -> Exists:
     """Whether others were split from the class that an answer counts for."""
     counted = Coalesce(OuterRef("labels__label_class__merged_into"), OuterRef("labels__label_class"))
     return Exists(LabelClass.objects.filter(split_from=counted))
@@ -112,6 +124,20 @@ def in_stream(reads: Iterable[Read]) -> bool:
 def independent(reads: Iterable[Read]) -> list[Read]:
     """Those that may be held against each other: no bulk answer, no accepted suggestion, nothing out of a file."""
     return [read for read in reads if read.is_independent]
+
+
+def given_reads(reads: Iterable[Read]) -> list[Read]:
+    """What readers said, without decisions."""
+    return [read for read in reads if not read.is_decision]
+
+
+def decision_of(reads: Iterable[Read], reopened_at: int | None = None) -> Read | None:
+    """The decision that settles the crop; None without one, and once a class was named after a later reopening."""
+    found = list(reads)
+    decision = next((read for read in reversed(found) if read.is_decision), None)
+    if decision is None or reopened_at is None or reopened_at < decision.number:
+        return decision
+    return None if any(read.number > reopened_at and read.label for read in found) else decision
 
 
 def differ(reads: Iterable[Read]) -> bool:
@@ -142,7 +168,7 @@ def awaits_adjudication(study: Study, reads: Collection[Read]) -> bool:
     """
     if in_stream(reads):
         alone = independent(reads)
-        return len(alone) >= 2 and differ(alone) and not _decided(alone)
+        return len(alone) >= 2 and differ(alone) and not _decided(alone) and decision_of(reads) is None
     return study.adjudicates and len(reads) >= study.reads_per_crop and disputed(reads)
 
 
@@ -159,7 +185,8 @@ def is_shared(study: Study, crop_key: str) -> bool:
 class Situation:
     """What besides the answers decides on a further read.
 
-    `in_stream`: drawn by the random stream; `differ`: its independent reads do not all say the same; `disputed`: as
+    `in_stream`: drawn by the random stream; `differ`: its independent reads do not all say the same, and no lead has
+    decided; `disputed`: as
     the function of that name tells it; `reopened`: a lead wants one more read of an ambiguous crop, and nobody has
     given it yet; `dependent`: how many of its reads are not independent.
     """
@@ -193,19 +220,20 @@ def situation_of(reads: Sequence[Read], reopened_at: int | None = None, *, drawn
     newest = max((read.number for read in reads), default=0)
     waits = reopened_at is not None and newest <= reopened_at
     alone = independent(reads)
-    return Situation(drawn or in_stream(reads), differ(alone), disputed(reads), waits, len(reads) - len(alone))
+    differs = differ(alone) and decision_of(reads) is None
+    dependent = len(given_reads(reads)) - len(alone)
+    return Situation(drawn or in_stream(reads), differs, disputed(reads), waits, dependent)
 
 
 def awaiting_reads(study: Study, keys: Mapping[int, str]) -> set[int]:
     """Those of the crops (number -> key) that another annotator should still read."""
     reads, reopened = reads_of(study, list(keys)), reopened_after(study, list(keys))
+    given = {crop: [read.answer for read in given_reads(reads[crop])] for crop in keys}
     needed = {
-        crop: reads_needed(
-            study, key, [read.answer for read in reads[crop]], situation_of(reads[crop], reopened.get(crop))
-        )
+        crop: reads_needed(study, key, given[crop], situation_of(reads[crop], reopened.get(crop)))
         for crop, key in keys.items()
     }
-    return {crop for crop in keys if len(reads[crop]) < needed[crop]}
+    return {crop for crop in keys if len(given[crop]) < needed[crop]}
 
 
 def reads_needed(

@@ -42,7 +42,7 @@ def request_crops(study: Study, user: Any, like: Crop, crop_ids: Iterable[int]) 
         raise RequestRefused(f"Crop {min(outside)} is not in the pool of this study.")
     with transaction.atomic():
         lock(study)
-        answered = Annotation.objects.counted().filter(study=study, annotator=user, crop__in=wanted)
+        answered = Annotation.objects.counted(with_excluded=True).filter(study=study, annotator=user, crop__in=wanted)
         waiting = _still_waiting(study, user)
         passed = {*answered.values_list("crop_id", flat=True), *waiting.values_list("crop_id", flat=True)}
         fresh = [crop for crop in wanted if crop not in passed]

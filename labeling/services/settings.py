@@ -59,7 +59,10 @@ def set_member(study: Study, lead: Any, username: str, role: str) -> Membership:
         raise StudyRefused(f"'{role}' is not a role: choose annotator or lead.")
     user = get_user_model().objects.filter(username=username.strip()).first()
     if user is None:
-        raise StudyRefused(f"There is no account '{username}': ask the administrator of this site to make one.")
+        raise StudyRefused(
+            f"There is no account '{username}'. Make a link under “Invite by link” and send it: whoever opens it "
+            "makes an account and joins."
+        )
     with transaction.atomic():
         lock(study)
         member = study.memberships.filter(user=user).first() or Membership(study=study, user=user)

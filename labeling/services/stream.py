@@ -13,7 +13,17 @@ from enum import StrEnum
 from imaging.models import Crop
 from labeling.models import Annotation, Study
 from labeling.services.ambiguous import is_ambiguous
-from labeling.services.reads import ADJUDICATION, BAD, NOT_SURE, STREAM, Read, independent, reads_of, reopened_after
+from labeling.services.reads import (
+    ADJUDICATION,
+    BAD,
+    NOT_SURE,
+    STREAM,
+    Read,
+    decision_of,
+    given_reads,
+    reads_of,
+    reopened_after,
+)
 
 
 class State(StrEnum):
@@ -51,8 +61,8 @@ class StreamCrop:
 
     @property
     def adjudicated(self) -> Read | None:
-        """The adjudicator's read, if there is one."""
-        return next((read for read in self.reads if read.why == ADJUDICATION), None)
+        """The adjudicator's read, if there is one; a lead's decision in place of it."""
+        return next((read for read in reversed(self.reads) if read.why == ADJUDICATION), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,9 @@ def stream_crops(study: Study) -> list[StreamCrop]:
     """
     drawn = Annotation.objects.counted().independent().filter(study=study, why_asked=STREAM)
     given = reads_of(study, drawn.values("crop"))
-    reads = {crop: independent(found) for crop, found in given.items()}
+    reads = {
+        crop: [read for read in found if read.is_independent or read.is_decision] for crop, found in given.items()
+    }
     reopened = reopened_after(study)
     asked = drawn.filter(probability_asked__isnull=False).values_list("crop_id", "probability_asked")
     probability = dict(asked.order_by("-id"))
@@ -110,7 +122,7 @@ def stream_counts(crops: Sequence[StreamCrop]) -> StreamCounts:
     states = Counter(crop.state for crop in crops)
     return StreamCounts(
         crops=len(crops),
-        reads=sum(len(crop.reads) for crop in crops),
+        reads=sum(len(given_reads(crop.reads)) for crop in crops),
         by_state={state: states[state] for state in State},
         first_not_sure=first[NOT_SURE],
         first_bad=sum(first[kind] for kind in BAD),
@@ -122,8 +134,10 @@ def state_of(reads: Sequence[Read], reopened_at: int | None = None) -> tuple[Sta
 
     One bad answer settles the crop. Two that agree settle it too, whatever an adjudicator said before one of them
     was changed; two that differ wait for the adjudicator, whose word stands. A class that is named after a lead
-    reopened an ambiguous crop settles it.
+    reopened an ambiguous crop settles it. A lead's decision stands above all of these.
     """
+    if (decision := decision_of(reads, reopened_at)) is not None:
+        return (State.DECIDED, decision.label) if decision.label else (State.AMBIGUOUS, "")
     if any(read.answer in BAD for read in reads):
         return State.BAD, ""
     if is_ambiguous(list(reads), reopened_at):
@@ -145,5 +159,5 @@ def _crop(
 ) -> StreamCrop:
     state, label = state_of(reads, reopened_at)
     # The adjudicator answered last, also where an earlier read was changed since.
-    ordered = sorted(reads, key=lambda read: read.why == ADJUDICATION)
+    ordered = sorted(reads, key=lambda read: (read.why == ADJUDICATION, read.is_decision))
     return StreamCrop(*row, tuple(ordered), state, label, probability)

@@ -1,4 +1,5 @@
-"""How far the readers of a study agree, kept until the next answer, merge or split of classes."""
+"""How far the readers of a study agree, kept until the next answer, merge or split of classes, or until a
+reader is left out or put back."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -10,6 +11,7 @@ from labeling.agreement.report import full_report
 from labeling.agreement.summary import summarise
 from labeling.agreement.table import from_long
 from labeling.models import Annotation, Study
+from labeling.services.exclusions import exclusion_changes
 from labeling.services.progress import NOT_SURE_LABEL, left_out_of_agreement, reads_table
 
 
@@ -25,14 +27,14 @@ def agreement_of(
     newest = Annotation.objects.filter(study=study).aggregate(newest=Max("id"))["newest"] or 0
     moved = study.classes.order_by("pk").values_list("pk", "merged_into", "split_from")
     order = None if ordered is None else tuple(ordered)
-    return _agreement(study.pk, newest, tuple(moved), with_imported, order, full)
+    return _agreement(study.pk, newest, (*moved, *exclusion_changes(study)), with_imported, order, full)
 
 
 @lru_cache(maxsize=32)
 def _agreement(
     study_id: int,
     newest_annotation: int,
-    classes: tuple[tuple[int, int, int], ...],
+    changes: tuple[Any, ...],
     with_imported: bool,
     ordered: tuple[str, ...] | None,
     full: bool,

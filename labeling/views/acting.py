@@ -1,11 +1,12 @@
 """What the pages of a study's settings share: do something, say so or why not, and go back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponseRedirect
-from django.shortcuts import redirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
 
 from labeling.models import Study
 from labeling.services import access
@@ -24,6 +25,20 @@ def act(
     except StudyRefused as error:
         messages.error(request, str(error))
     return redirect(to, study.pk, *more) if access.is_lead(request.user, study) else redirect("home")
+
+
+def confirm_first(
+    request: HttpRequest, study: Study, *, title: str, said: str, kept: Sequence[str], act: str, back: tuple[str, str]
+) -> HttpResponse:
+    """A page that asks before something is done: what happens, what is kept, and a button that posts to its address.
+
+    `back`: name of the study's page to return to, and what that page is called.
+    """
+    name, words = back
+    context = {"study": study, "title": title, "said": said, "kept": kept, "act": act}
+    return render(
+        request, "labeling/confirm.html", context | {"back": reverse(name, args=[study.pk]), "back_words": words}
+    )
 
 
 def line(request: HttpRequest, field: str) -> str:

@@ -1,16 +1,19 @@
 """The page of agreement: what a lead needs to trust the labels, and where to go on."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from labeling.models import Study
 from labeling.services import access
 from labeling.services.agreement import Shown, report_of
 from labeling.services.agreement_shown import WORTH_A_TALK, matrix_of, steps_of, time_plot
+from labeling.services.next_steps import Step
 from labeling.tasks import ring_for_agreement
 
 
@@ -22,6 +25,7 @@ def agreement(request: HttpRequest, pk: int) -> HttpResponse:
     data = context["agreement"]
     context |= {
         "study": study,
+        "steps": with_addresses(study, context["steps"]),
         "plot": time_plot(data["over_time"]) if data else None,
         "without_reads": [row["name"].lower() for row in data["rows"] if not row["reads"]] if data else [],
         "worth_a_talk": WORTH_A_TALK,
@@ -43,6 +47,18 @@ def shown_agreement(study: Study) -> dict[str, Any]:
         "matrix": matrix,
         "steps": steps_of(shown.data, matrix) if shown.data else [],
     }
+
+
+def with_addresses(study: Study, steps: Iterable[Step]) -> list[dict[str, str]]:
+    """The steps with the address of each."""
+    return [
+        {
+            "text": step.text,
+            "why": step.why,
+            "url": reverse(step.route, args=[study.pk, *([step.reader] if step.reader else [])]) + step.query,
+        }
+        for step in steps
+    ]
 
 
 def waiting_words(shown: Shown) -> str:

@@ -6,18 +6,22 @@ from django import forms
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labeling.exchange.labels import FileRefused, clean
 from labeling.models import LabelImport, Study
 from labeling.services import access
 from labeling.services.export.files import EXPORTS
+from labeling.services.imports.people import pseudonym
 from labeling.services.imports.plan import WORDS, Plan, plan
 from labeling.services.imports.reading import Upload
 from labeling.services.imports.store import take
+from labeling.services.imports.taking_back import standing_counts, standing_of
+from labeling.services.imports.taking_back import take_back as withdraw
 from labeling.services.imports.waiting import forget, keep, waiting
 from labeling.services.studies import StudyRefused
+from labeling.views.acting import confirm_first
 
 # A page holds the file in memory while it reads it: larger ones go through the command line.
 MOST_BYTES = 16 * 2**20
@@ -113,7 +117,9 @@ def imports(request: HttpRequest, pk: int) -> HttpResponse:
         else:
             keep(study, upload)
             return render(request, "labeling/import_plan.html", _described(study, made))
-    context = {"study": study, "form": form, "imports": [_past(row) for row in study.label_imports.all()]}
+    stands = standing_counts(study)
+    past = [_past(row, stands.get(row.pk, 0)) for row in study.label_imports.select_related("by")]
+    context = {"study": study, "form": form, "imports": past}
     return render(request, "labeling/imports.html", context, status=400 if form.errors else 200)
 
 
@@ -135,11 +141,53 @@ def confirm(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     return redirect("labeling:imports", pk)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+def take_back(request: HttpRequest, pk: int, import_pk: int) -> HttpResponse:
+    """Ask, and on POST withdraw what an import brought and still stands."""
+    study = access.led_study_for(request.user, pk)
+    row = get_object_or_404(LabelImport.objects.select_related("study"), pk=import_pk, study=study)
+    if request.method != "POST":
+        return _ask_to_take_back(request, study, row)
+    left = withdraw(row, request.user)
+    if left:
+        said = f"This takes longer: of “{row.name}”, {_answers(left)} still to be withdrawn. Press the button again."
+        messages.warning(request, said)
+        return redirect("labeling:take-back-import", pk, import_pk)
+    messages.success(request, f"“{row.name}” is taken back: nothing that it brought counts any more.")
+    return redirect("labeling:imports", pk)
+
+
+def _ask_to_take_back(request: HttpRequest, study: Study, row: LabelImport) -> HttpResponse:
+    standing = standing_of(row).count()
+    return confirm_first(
+        request,
+        study,
+        title=f"Take back “{row.name}”?",
+        said=f"Of what this file brought, {_answers(standing)} to be withdrawn, one by one.",
+        kept=(
+            "Nothing is deleted: the answers stay in the export and in the audit trail, as withdrawn.",
+            "What somebody has put in the place of an imported answer stays and counts.",
+            "Classes that were added for the file stay, and so do the names that it brought.",
+            "Crops that lack reads without these answers are asked again. The file can be imported anew.",
+        ),
+        act="Take it back",
+        back=("labeling:imports", "Import labels"),
+    )
+
+
+def _answers(count: int) -> str:
+    return "1 answer that stands is" if count == 1 else f"{count:,} answers that stand are"
+
+
 def _described(study: Study, made: Plan) -> dict[str, Any]:
+    nobody = made.upload.annotator or LabelImport.Format(made.kind).label
     return {
         "study": study,
         "upload": made.upload,
         "format": LabelImport.Format(made.kind).label,
+        "nobody": nobody,
+        "unnamed_as": next((row["user"] for row in made.people if row["name"] == nobody), pseudonym(nobody)),
+        "strangers": any(not row["member"] for row in made.people),
         "report": made.report(),
         "left_out": [(count, WORDS[code]) for code, count in made.counts.items()],
         "problems": made.problems[:SHOWN],
@@ -148,12 +196,15 @@ def _described(study: Study, made: Plan) -> dict[str, Any]:
     }
 
 
-def _past(row: LabelImport) -> dict[str, Any]:
+def _past(row: LabelImport, stands: int) -> dict[str, Any]:
     """An import for the list: the latest report, in words."""
     left_out = row.report.get("left_out", {})
     problems = row.report.get("problems", [])
     return {
+        "pk": row.pk,
         "name": row.name,
+        "stands": stands,
+        "taken_back_at": row.taken_back_at,
         "format": row.get_format_display(),
         "by": row.by,
         "at": row.created_at,

@@ -15,12 +15,13 @@ from django.utils.dateparse import parse_date
 from django.views.decorators.http import require_POST, require_safe
 
 from imaging.models import Crop
-from labeling.api.payloads import crop_payload
+from labeling.api.payloads import picture_payload
 from labeling.models import Annotation, Study
 from labeling.services import access, history
 from labeling.services.answers import AnswerConflict, AnswerRefused, Submission
 from labeling.services.comments import CommentRefused, add_comment
 from labeling.services.preferences import preferences_of
+from labeling.views.bars import bars_of
 
 NO_ANSWER = UUID(int=1)
 MARK_NAMES = {"comment": "with my comment", "changed": "changed", "bulk": "bulk"}
@@ -133,7 +134,7 @@ def _page_context(request: HttpRequest, study: Study, reader: Any) -> dict[str, 
     days = history.own_days(study, reader)
     return {
         "days": days,
-        "bars": _bars(days, goal),
+        "bars": bars_of(days, goal),
         "goal": goal,
         "everybody": history.everybodys_days(study) if lead else [],
         "days_of_all": history.DAYS_OF_ALL,
@@ -144,18 +145,6 @@ def _page_context(request: HttpRequest, study: Study, reader: Any) -> dict[str, 
         },
         "zone": timezone.get_current_timezone_name(),
     }
-
-
-def _bars(days: list[Any], goal: int | None) -> dict[str, Any]:
-    """Bars for a drawing of 100 units a day and 100 high, with the line of the goal."""
-    highest = max([row.answers for row in days] + [goal or 1])
-    bars = [
-        {"day": row, "x": 100 * place + 15, "height": round(100 * row.answers / highest, 1)}
-        for place, row in enumerate(days)
-    ]
-    for bar in bars:
-        bar["y"] = round(100 - bar["height"], 1)
-    return {"bars": bars, "width": 100 * len(days), "goal_y": round(100 - 100 * goal / highest, 1) if goal else None}
 
 
 def _chips(request: HttpRequest, study: Study) -> list[dict[str, Any]]:
@@ -191,7 +180,7 @@ def _open_classes(study: Study) -> Any:
 
 def _list_context(request: HttpRequest, study: Study, reader: Any, rows: list[Annotation]) -> dict[str, Any]:
     crops = [row.crop_id for row in rows]
-    before, comments = history.versions_of(rows), history.own_comments(study, reader, crops)
+    before, comments = history.changes_of(rows), history.own_comments(study, reader, crops)
     return {
         "study": study,
         "reader": reader,
@@ -206,7 +195,7 @@ def _list_context(request: HttpRequest, study: Study, reader: Any, rows: list[An
             _tile(row, before.get(row.pk, []), comments.get(row.crop_id, [])) | _facts(request.user, study, row)
             for row in rows
         ],
-        "pictures": {row.crop_id: _picture(study, row.crop) for row in rows},
+        "pictures": {row.crop_id: picture_payload(study, row.crop) for row in rows},
     }
 
 
@@ -240,24 +229,19 @@ def _said(row: Annotation) -> dict[str, str]:
     }
 
 
-def _picture(study: Study, crop: Crop) -> dict[str, Any]:
-    shown = crop_payload(study, crop)
-    return {name: shown[name] for name in ("pixels", "channels", "is_rgb")}
-
-
 def _row(
     request: HttpRequest, study: Study, crop: Crop, row: Annotation | None, *, status: int = 200, **more: Any
 ) -> HttpResponse:
     """The tile of a crop as it is now."""
     if row is None:
         rows = Annotation.objects.filter(study=study, annotator=request.user, crop=crop, superseded_by__isnull=True)
-        row = rows.order_by("-id").first()
+        row = rows.exclude(source=Annotation.Source.DECISION).order_by("-id").first()
         if row is None:
             raise Http404("You have not answered this crop.")
     known = Annotation.objects.select_related("crop__image__sample__experiment")
     row = known.prefetch_related("labels__label_class").get(pk=row.pk)
     comments = history.own_comments(study, request.user, [crop.pk]).get(crop.pk, [])
-    tile = _tile(row, history.versions_of([row]).get(row.pk, []), comments)
+    tile = _tile(row, history.changes_of([row]).get(row.pk, []), comments)
     tile |= _facts(request.user, study, row)
     context = {"study": study, "tile": tile, "is_own": True, "is_fresh": status == 200, **more}
     return render(request, "labeling/_mine_row.html", context, status=status)

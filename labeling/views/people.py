@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -11,10 +12,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling.forms.people import DutiesForm, InvitationForm, MemberForm
-from labeling.models import Invitation, Membership, Study
+from labeling.models import Annotation, Invitation, Membership, Study
 from labeling.services import access, invitations, members, settings
 from labeling.services.refusals import StudyRefused
-from labeling.views.acting import act, first_error, line
+from labeling.views.acting import act, confirm_first, first_error, line
 
 FORM_PAGE = ["GET", "HEAD", "POST"]
 MOST_ENDED = 20
@@ -54,7 +55,7 @@ def _page(study: Study) -> dict[str, Any]:
 
 @require_POST
 def set_duties(request: HttpRequest, pk: int, member_pk: int) -> HttpResponseRedirect:
-    """Whether a member is senior, and their daily goal."""
+    """What a member is and does: their role where it is named, whether they are senior, and their daily goal."""
     study = access.led_study_for(request.user, pk)
     member = get_object_or_404(Membership.objects.select_related("user", "study"), pk=member_pk, study=study)
     return act(request, study, f"Saved for {member.user}.", lambda: _set_duties(member, request), "labeling:members")
@@ -64,16 +65,42 @@ def _set_duties(member: Membership, request: HttpRequest) -> None:
     form = DutiesForm(request.POST)
     if not form.is_valid():
         raise StudyRefused(first_error(form))
-    members.set_duties(member, request.user, **form.cleaned_data)
+    role = form.cleaned_data.pop("role")
+    # All of it or nothing: one button saves all three.
+    with transaction.atomic():
+        if role and role != member.role:
+            settings.set_member(member.study, request.user, member.user.username, role)
+        members.set_duties(member, request.user, **form.cleaned_data)
 
 
-@require_POST
-def remove_member(request: HttpRequest, pk: int, member_pk: int) -> HttpResponseRedirect:
-    """End a membership."""
+@require_http_methods(FORM_PAGE)
+def remove_member(request: HttpRequest, pk: int, member_pk: int) -> HttpResponse:
+    """Ask, and on POST end a membership."""
     study = access.led_study_for(request.user, pk)
-    member = get_object_or_404(Membership, pk=member_pk, study=study)
+    member = get_object_or_404(Membership.objects.select_related("user"), pk=member_pk, study=study)
+    if request.method != "POST":
+        return _ask_to_remove(request, study, member)
     said = f"{member.user} no longer takes part; their answers stay."
     return act(request, study, said, lambda: settings.remove_member(member, request.user), "labeling:members")
+
+
+def _ask_to_remove(request: HttpRequest, study: Study, member: Membership) -> HttpResponse:
+    name = member.user.get_username()
+    answers = Annotation.objects.current().filter(study=study, annotator=member.user).count()
+    return confirm_first(
+        request,
+        study,
+        title=f"Remove {name} from this study?",
+        said=f"{name} no longer sees this study or anything that it shows, and cannot answer in it.",
+        kept=(
+            f"All their answers ({answers:,} count now) stay with {name} as their author, and count as before.",
+            "Comments stay, and so does all that the audit trail tells.",
+            "Crops that they hold go back to the queue; crops that they asked for are asked for no more.",
+            "Their account stays, and so do their other studies. They can be added again at any time.",
+        ),
+        act=f"Remove {name}",
+        back=("labeling:members", "People"),
+    )
 
 
 @require_POST

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 from imaging.services.access import experiments_of
 from labeling.forms.classes import ClassRows
 from labeling.forms.presets import PRESETS, preset_named
-from labeling.forms.study import NewStudyForm, SettingsForm
+from labeling.forms.study import GROUPS, NewStudyForm, SettingsForm
 from labeling.forms.words import LABELS
 from labeling.services import access, settings
 from labeling.services.guidelines import current_guideline
@@ -30,7 +30,10 @@ def create(request: HttpRequest) -> HttpResponse:
     preset = preset_named(request.GET.get("preset", ""))
     form = NewStudyForm(request.user, request.POST or None, initial=preset.values if preset else None)
     rows = ClassRows(request.POST or None, prefix="class")
-    if request.method == "POST" and form.is_valid() and rows.is_valid():
+    if "more" in request.POST:
+        return _more_rows(request, form, rows)
+    # Both, so that all that is wrong is said at once.
+    if request.method == "POST" and all([form.is_valid(), rows.is_valid()]):
         plan = form.cleaned_data | {"experiments": tuple(form.cleaned_data["experiments"])}
         try:
             study = create_study(StudyPlan(**plan, classes=rows.classes()), request.user)
@@ -40,7 +43,43 @@ def create(request: HttpRequest) -> HttpResponse:
             messages.success(request, f"Study “{study.name}” is made. Add its readers here, or send them a link.")
             return redirect("labeling:members", study.pk)
     status = 400 if form.errors or rows.total_error_count() else 200
+    _focus(_wrong(form, rows))
     return render(request, "labeling/new.html", _new_page(request, form, rows, preset), status=status)
+
+
+def _more_rows(request: HttpRequest, form: NewStudyForm, rows: Any) -> HttpResponse:
+    """The page as it was typed, unchecked, with more empty rows for classes."""
+    typed = rows.typed()
+    fresh = ClassRows(prefix="class", initial=typed)
+    _focus([fresh[len(typed)]["name"]] if len(fresh.forms) > len(typed) else [])
+    unchecked = NewStudyForm(request.user, initial={name: form[name].value() for name in form.fields})
+    return render(request, "labeling/new.html", _new_page(request, unchecked, fresh, None))
+
+
+def _wrong(form: NewStudyForm, rows: Any) -> list[Any]:
+    """The fields that are wrong, in the order of the page: the classes come after the question."""
+    in_rows = [row[name] for row in rows for name in row.fields if row[name].errors]
+    if rows.non_form_errors() and not in_rows:
+        # What is wrong with the table as a whole is said of its first field.
+        in_rows = [row["name"] for row in rows.forms[:1]]
+        for field in in_rows:
+            field.field.widget.attrs |= {"aria-describedby": "classes-error", "aria-invalid": "true"}
+    question = {name for line in GROUPS[0][3] for name in line}
+    wrong = form.wrong_fields()
+    return [
+        *(field for field in wrong if field.name in question),
+        *in_rows,
+        *(field for field in wrong if field.name not in question),
+    ]
+
+
+def _focus(fields: list[Any]) -> None:
+    """Let whoever loads the page begin at the first of these fields."""
+    for field in fields[:1]:
+        field.field.is_focused = True
+        # A group of choices is focused as a whole.
+        if not field.use_fieldset:
+            field.field.widget.attrs["autofocus"] = True
 
 
 def _new_page(request: HttpRequest, form: NewStudyForm, rows: Any, preset: Any) -> dict[str, Any]:
@@ -73,6 +112,7 @@ def change(request: HttpRequest, pk: int) -> HttpResponse:
         else:
             messages.success(request, f"Saved: {_named(changed)}." if changed else "Nothing was changed.")
             return redirect("labeling:settings", pk)
+    _focus(form.wrong_fields())
     context = {
         "study": study,
         "form": form,

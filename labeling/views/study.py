@@ -14,10 +14,12 @@ from labeling.services import access, progress
 from labeling.services.ambiguous import ambiguous_crops
 from labeling.services.guidelines import current_guideline
 from labeling.services.guidelines_shown import newest_number
+from labeling.services.members import lead_names
+from labeling.services.next_steps import DISPUTED, Labels, disputed_crops, next_steps
 from labeling.services.preferences import preferences_of
 from labeling.services.quality import called_by_experiment, called_by_image
 from labeling.services.sitting import may_choose_by_model, resume
-from labeling.views.agreement import shown_agreement
+from labeling.views.agreement import shown_agreement, with_addresses
 
 WORST_IMAGES = 20
 ROOM_URLS = ("next", "answers", "undo", "leave", "ranking", "skip", "pause", "sitting")
@@ -27,6 +29,10 @@ ROOM_URLS = ("next", "answers", "undo", "leave", "ranking", "skip", "pause", "si
 def room(request: HttpRequest, pk: int) -> HttpResponse:
     """The page where an annotator reads crops, one at a time."""
     study = access.study_for(request.user, pk)
+    if study.archived_at is not None:
+        return render(
+            request, "labeling/archived.html", {"study": study, "is_lead": access.is_lead(request.user, study)}
+        )
     # Who opens the room is back from a pause.
     resume(study, request.user)
     classes = list(
@@ -64,13 +70,31 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
             "by_class": [row for row in progress.by_class(study) if row["is_open"] or row["count"]],
             "by_annotator": progress.by_annotator(study),
         }
+        shown = shown_agreement(study)
         context |= {
-            **shown_agreement(study),
+            **shown,
+            "steps": _steps(study, context["progress"], shown),
             "called": called_by_experiment(study),
             "ambiguous": len(ambiguous_crops(study)),
+            "comments": study.comments.count(),
             "imported": progress.imported_answers(study),
         }
     return render(request, "labeling/overview.html", context)
+
+
+def _steps(study: Study, counts: dict[str, Any], shown: dict[str, Any]) -> list[dict[str, str]]:
+    """What is missing, then what the figures of agreement ask for."""
+    data, asked = shown["agreement"], shown["steps"]
+    labels = Labels(
+        has_guidelines=bool(study.guidelines.strip()),
+        answered=counts["answered"],
+        annotators=len([row for row in counts["by_annotator"] if row["n"]]),
+        word=data["headline"]["word"] if data else "",
+        # Where two classes are named to be discussed, their crops are among those of the page.
+        disputed=0 if any(step.route == DISPUTED for step in asked) else disputed_crops(study),
+        by_class=[(row["name"], row["count"]) for row in counts["by_class"] if row["is_open"]],
+    )
+    return with_addresses(study, [*next_steps(labels), *asked])
 
 
 @require_safe
@@ -114,6 +138,7 @@ def _room_config(request: HttpRequest, study: Study, classes: list[dict[str, Any
         "idle_cap_s": study.idle_cap_s,
         "blind": study.is_blind,
         "locked": study.locks_view,
+        "leads": lead_names(study),
         "channels": first.channels if first else [],
         "progress": {"answered": own.answered, "total": own.total, "today": own.today, "goal": own.goal},
     }

@@ -191,6 +191,32 @@ def test_crops_that_were_marked_as_wrong_are_not_confirmed_by_a_second_press(gri
     assert Annotation.objects.filter(is_bulk=True).count() == len(crops) - 2
 
 
+def test_exceptions_confirm_what_was_on_screen_and_the_rest_after_scrolling_by_key(grid: Page) -> None:
+    crops = _exceptions(grid)
+    grid.set_viewport_size({"width": 500, "height": 700})
+    grid.evaluate("document.querySelector('#grid').style.height = '200px'")
+    grid.locator("[name=size]").fill("256")
+    grid.reload()
+    grid.evaluate("document.querySelector('#grid').style.height = '200px'")
+    grid.locator("[name=size]").fill("256")
+    _painted(grid, len(crops))
+    grid.select_option("#mode", "exceptions")
+    expect(grid.locator("#grid-unseen")).to_contain_text("Scroll to them")
+    grid.focus("#grid")
+    grid.keyboard.press("Enter")
+    grid.wait_for_selector("main[data-answered]:not([data-answered='0'])[data-unsent='0']")
+    first = set(_bulk().values_list("crop", flat=True))
+    assert 0 < len(first) < len(crops)
+    assert first == set(crops[: len(first)])
+    for _ in crops:
+        grid.keyboard.press("ArrowDown")
+        grid.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    expect(grid.locator("#grid-unseen")).to_have_text("")
+    grid.keyboard.press("Enter")
+    grid.wait_for_selector(f"main[data-answered='{len(crops)}'][data-unsent='0']")
+    assert set(_bulk().values_list("crop", flat=True)) == set(crops)
+
+
 def test_the_lasso_takes_crops_into_the_grid(grid: Page, known: Study) -> None:
     make_map(request_map(known, None).pk)
     grid.reload()

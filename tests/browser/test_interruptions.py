@@ -14,6 +14,8 @@ from django.utils import timezone
 from playwright.sync_api import APIResponse, BrowserContext, Page, Route
 
 from labeling.models import Annotation, Comment, GuidelineVersion, Lease, SkippedCrop, Study
+from labeling.services.access import join
+from labeling.services.settings import remove_member
 from tests.browser.access import serious
 from tests.browser.conftest import come_as
 from tests.factories import add_reader, answer
@@ -348,3 +350,38 @@ def test_what_one_person_put_aside_is_not_sent_under_the_name_of_the_next(
     press(room, "s")
     room.wait_for_selector("#save-state:has-text('1 kept')")
     assert not SkippedCrop.objects.exists()
+
+
+def test_a_reader_who_is_removed_is_told_so_and_what_waits_goes_out_once_they_are_back(
+    room: Page, context: BrowserContext, live_server: Any, study: Study
+) -> None:
+    dora = add_reader(study, "dora")
+    come_as(context, live_server, dora)
+    room.reload()
+    press(room, "1")
+    room.wait_for_selector("main[data-saved='1']")
+    remove_member(study.memberships.get(user=dora), study.memberships.get(user__username="reader").user)
+    press(room, "2")
+    room.wait_for_selector("main[data-state=stranger]")
+    said = room.inner_text("#curtain-text")
+    assert "no longer a member of this study" in said
+    assert "1 saved answer stays" in said
+    assert "kept on this computer" in said
+    assert "reader, who leads it" in said
+    assert "no longer a member: 1 kept" in room.inner_text("#save-state")
+    # Nothing names another reason for what is not shown, and no key answers.
+    assert "not there" not in room.inner_text("section[aria-label=Surroundings]")
+    room.keyboard.press("3")
+    assert room.get_attribute("main", "data-waiting") == "1"
+    assert Annotation.objects.count() == 1
+    join(study, dora, "annotator")
+    room.wait_for_selector("main[data-saved='2']", timeout=45_000)
+    room.wait_for_selector(READY)
+    assert Annotation.objects.current().count() == 2
+
+
+def test_a_message_about_the_crop_ends_with_the_next_answer(room: Page) -> None:
+    press(room, ".")
+    room.wait_for_selector("#save-state:has-text('next unanswered crop')")
+    press(room, "1")
+    room.wait_for_selector("#save-state:has-text('saved')", timeout=2000)

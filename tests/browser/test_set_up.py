@@ -96,6 +96,30 @@ def test_a_preset_fills_the_form_keeps_what_was_typed_and_the_study_is_made(
     assert made.reread_share == pytest.approx(0.1) and troubles == []
 
 
+def test_more_rows_come_without_a_new_page_and_errors_take_the_focus(
+    page: Page, live_server: Any, study: Study, log_in: Callable[[], None], troubles: list[str]
+) -> None:
+    log_in()
+    page.goto(f"{live_server.url}/studies/new/")
+    page.fill("#id_name", "many classes")
+    for place in range(6):
+        page.fill(f"#id_class-{place}-name", f"class {place}")
+    page.evaluate("window.isSamePage = true")
+    page.click("#more-rows")
+    page.wait_for_selector("#id_class-11-name")
+    assert page.evaluate("window.isSamePage") and page.input_value("#id_name") == "many classes"
+    assert page.input_value("#id_class-5-name") == "class 5"
+    page.wait_for_function("document.activeElement.id === 'id_class-6-name'")
+    page.keyboard.type("class 6")
+    page.click("text=Make the study")
+    page.wait_for_selector(".notice.error")
+    assert page.evaluate("document.activeElement.id") == "id_question"
+    assert page.input_value("#id_class-6-name") == "class 6"
+    assert serious(page) == []
+    # A page that was refused is an error to the console.
+    assert [text for text in troubles if "400" not in text] == []
+
+
 def test_suggestions_in_a_blind_study_are_refused_where_they_are_chosen(
     page: Page, live_server: Any, study: Study, log_in: Callable[[], None]
 ) -> None:

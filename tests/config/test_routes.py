@@ -17,15 +17,28 @@ from django.utils import timezone
 
 from imaging.models import Crop, Experiment, Image, Revision
 from inference.models import InferenceRun
-from labeling.models import ClassExample, Invitation, LabelClass, Membership, Study
+from labeling.models import (
+    ClassExample,
+    DisagreementSession,
+    Invitation,
+    LabelClass,
+    LabelImport,
+    Membership,
+    Study,
+)
 from labeling.services.examples import add_example
+from labeling.services.imports.reading import Upload
+from labeling.services.imports.store import take
 from labeling.services.invitations import invite
+from labeling.services.sessions import start_session
 from labeling.worker.agreement import make_report
 from tests.factories import (
     add_reader,
+    answer,
     answer_all,
     crops_of,
     fill_queue,
+    kind_of,
     make_experiment,
     make_model,
     make_run,
@@ -45,6 +58,7 @@ OWN = {
     "home",
     "login",
     "logout",
+    "change-password",
     "alive",
     "create-token",
     "revoke-token",
@@ -89,7 +103,16 @@ def world(db: None, data_folder: Path, tmp_path: Path) -> World:
     Revision.objects.create(experiment=experiment, number=1, source=str(tmp_path), report={"total": {}, "images": []})
     add_example(study.classes.first(), alice, crops_of(experiment)[0].pk, f"typical {SECRET}")
     invite(study, alice, Membership.Role.ANNOTATOR, f"Dr {SECRET}")
+    take(study, Upload(f"{SECRET}.csv", f"crop,class\n{crops_of(experiment)[0].key},disc".encode()), alice)
+    disagree(study, alice, crops_of(experiment)[0])
     return World(study, alice, bob, make_user("charlie"), list(routes()))
+
+
+def disagree(study: Study, lead: Any, crop: Crop) -> None:
+    """A second reader says of the crop what the first did not, and the lead begins to talk it over."""
+    dora, classes = add_reader(study, "dora"), list(study.classes.order_by("position"))
+    answer(study, dora, crop, "ring" if kind_of(crop) == "disc" else "disc")
+    start_session(study, lead, *classes[:2])
 
 
 def routes() -> Iterator[Route]:
@@ -129,8 +152,11 @@ OTHERS: dict[str, Callable[[], object]] = {
     "crop": lambda: Crop.objects.first().pk,
     "crop_pk": lambda: Crop.objects.first().pk,
     "class_pk": lambda: LabelClass.objects.order_by("id")[1].pk,
+    "user_pk": lambda: Membership.objects.get(user__username="bob").user_id,
     "member_pk": lambda: Membership.objects.get(user__username="bob").pk,
     "example_pk": lambda: ClassExample.objects.get().pk,
+    "import_pk": lambda: LabelImport.objects.get().pk,
+    "session_pk": lambda: DisagreementSession.objects.get().pk,
     "invitation_pk": lambda: Invitation.objects.get().pk,
     "secret": lambda: "nobody-was-sent-this",
     "name": lambda: "objects.csv",
@@ -249,6 +275,10 @@ LEADS_ONLY = (
     ("get", "/studies/{study}/export/consensus/"),
     ("get", "/studies/{study}/import/"),
     ("post", "/studies/{study}/import/confirm/"),
+    ("post", "/studies/{study}/import/{label_import}/take-back/"),
+    ("get", "/studies/{study}/comments/"),
+    ("post", "/studies/{study}/settings/archive/"),
+    ("post", "/studies/{study}/settings/restore/"),
     ("get", "/studies/{study}/settings/"),
     ("get", "/studies/{study}/crops/{crop}/field/"),
     ("get", "/studies/{study}/stream/"),
@@ -258,6 +288,11 @@ LEADS_ONLY = (
     ("get", "/studies/{study}/settings/classes/"),
     ("get", "/studies/{study}/settings/classes/{label_class}/"),
     ("get", "/studies/{study}/settings/members/"),
+    ("get", "/studies/{study}/progress/"),
+    ("get", "/studies/{study}/progress.csv"),
+    ("get", "/studies/{study}/readers/{reader}/"),
+    ("post", "/studies/{study}/readers/{reader}/leave-out/"),
+    ("post", "/studies/{study}/readers/{reader}/put-back/"),
     ("post", "/studies/{study}/settings/classes/{label_class}/split/"),
     ("post", "/studies/{study}/settings/examples/"),
     ("post", "/studies/{study}/settings/examples/{example}/remove/"),
@@ -268,6 +303,19 @@ LEADS_ONLY = (
     ("post", "/studies/{study}/settings/members/"),
     ("post", "/studies/{study}/settings/members/{member}/remove/"),
     ("post", "/studies/{study}/ambiguous/{crop}/reopen/"),
+    ("get", "/studies/{study}/discuss/"),
+    ("post", "/studies/{study}/discuss/{crop}/comment/"),
+    ("post", "/studies/{study}/discuss/{crop}/example/"),
+    ("post", "/studies/{study}/discuss/{crop}/decide/"),
+    ("post", "/studies/{study}/discuss/{crop}/undo/"),
+    ("post", "/studies/{study}/discuss/{crop}/ask/"),
+    ("post", "/studies/{study}/sessions/"),
+    ("get", "/studies/{study}/sessions/{session}/"),
+    ("post", "/studies/{study}/sessions/{session}/"),
+    ("get", "/api/v1/studies/{study}/confusion/"),
+    ("get", "/api/v1/studies/{study}/disputed/"),
+    ("post", "/api/v1/studies/{study}/crops/{crop}/decision/"),
+    ("post", "/api/v1/studies/{study}/crops/{crop}/decision/undo/"),
     ("post", "/studies/{study}/stream/compute/"),
     ("get", "/studies/{study}/embedding/"),
     ("post", "/studies/{study}/embedding/again/"),
@@ -293,6 +341,7 @@ def test_what_only_leads_may_do_is_refused_to_annotators(world: World) -> None:
         "reader": world.alice.pk,
         "label_class": OTHERS["class_pk"](), "member": OTHERS["member_pk"](), "crop": OTHERS["crop_pk"](),
         "example": OTHERS["example_pk"](), "invitation": OTHERS["invitation_pk"](),
+        "label_import": OTHERS["import_pk"](), "session": OTHERS["session_pk"](),
     }  # fmt: skip
     wanted = [(method, Route("", path.format(**numbers))) for method, path in LEADS_ONLY]
     bob, alice, before = client_of(world.bob), client_of(world.alice), state()

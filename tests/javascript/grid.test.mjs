@@ -13,7 +13,7 @@ import { unpack } from "../../static/js/training/grid/packed.js";
 import { movedPlace, Selection } from "../../static/js/training/grid/selection.js";
 import { isOpen, requestsFor, Steps } from "../../static/js/training/grid/steps.js";
 import { layoutOf, placeOf, placesIn, scrolledTo, shownPlaces } from "../../static/js/training/grid/window.js";
-import { missingWords, stepWords, tileWords, unseenWords } from "../../static/js/training/grid/words.js";
+import { hiddenWords, missingWords, orderWords, stepWords, tileWords, unseenWords } from "../../static/js/training/grid/words.js";
 
 /** Numbers in [0, 1) that are the same in every run. */
 function random(seed) {
@@ -365,7 +365,7 @@ test("a request that the server refuses is dropped and told of; the next one goe
 });
 
 /** The answering of a page of 6 crops predicted "disc", without a document. */
-function answeringOf({ mode = "assign", unpainted = [] } = {}) {
+function answeringOf({ mode = "assign", unpainted = [], unseen = [] } = {}) {
   globalThis.document = { querySelectorAll: () => [], getElementById: () => ({ dataset: {} }) };
   const element = () => ({ value: mode, hidden: true, setAttribute: () => {}, addEventListener: () => {}, elements: { namedItem: () => ({ value: "disc" }) } });
   const page = { crops: [], displays: DISPLAYS, ranking: "ab", isLoading: false };
@@ -384,6 +384,7 @@ function answeringOf({ mode = "assign", unpainted = [] } = {}) {
   const answering = new Answering({
     find: element, page, selection, steps, said, names: new Map(), config: { opinions: true, user: 7, urls: {} },
     pictures: { get: (id) => !unpainted.includes(id) }, changed: () => {}, say: (text) => said.push(text),
+    seen: new Set([0, 1, 2, 3, 4, 5].filter((id) => !unseen.includes(id))),
   });
   answering.showExamples = () => {};
   const arrive = () => {
@@ -449,6 +450,35 @@ test("crops whose pictures are not there are left out of every answer, and that 
     answering.took({ kind: "bulk", body: { answer: "label", classes: ["ring"] } }, { results: [{ crop: 1, outcome: "saved", annotation: 9 }] });
     assert.match(said.at(-1), /2 crops left out: not shown yet/);
   }
+});
+
+test("exceptions confirm what was on screen alone, and the rest once it was", () => {
+  const { answering, given, said, arrive } = answeringOf({ mode: "exceptions", unseen: [3, 4, 5] });
+  answering.confirm();
+  arrive();
+  assert.deepEqual(given.map(([crop]) => crop), [0, 1, 2]);
+  answering.confirm();
+  assert.match(said.at(-1), /^3 crops left out: not shown yet\. Scroll to them, and confirm again\.$/);
+  answering.seen.add(4);
+  answering.confirm();
+  assert.deepEqual(given.map(([crop]) => crop), [0, 1, 2, 4]);
+  const chosen = answeringOf({ unseen: [3, 4, 5] });
+  chosen.answering.choose("label", "ring");
+  chosen.selection.all();
+  chosen.answering.confirm();
+  assert.equal(chosen.given.length, 6);
+});
+
+test("words: the order by uncertainty names its score on each tile, and what is kept back is counted", () => {
+  const names = new Map([["disc", "Disc"]]);
+  const crop = { id: 4, predicted: "disc", probability: 0.914, value: 0.03161, answer: null };
+  assert.equal(tileWords(crop, names, { sort: "uncertain" }).text, "0.032 · Disc 91 %");
+  assert.match(tileWords(crop, names, { sort: "uncertain" }).name, /score 0\.0316/);
+  assert.match(orderWords({ sort: "uncertain" }, "uherding"), /highest first \(doubt between/);
+  assert.match(orderWords({ sort: "uncertain" }, "plugged-in"), /strategy plugged-in/);
+  assert.deepEqual([orderWords({ sort: "size" }, "margin"), hiddenWords(0)], ["", ""]);
+  assert.match(hiddenWords(1200), /^1,200 crops of the pool are random checks/);
+  assert.match(hiddenWords(1), /^1 crop of the pool is a random check/);
 });
 
 test("words: tiles say what was answered or predicted, steps why something was not taken", () => {

@@ -497,6 +497,32 @@ test("who gave it goes with everything that is sent", async () => {
   assert.deepEqual([undone, ...session.outbox.items.map(({ body }) => body)].map(({ annotator }) => annotator), [7, 7, 7, 7]);
 });
 
+test("a reader who was removed is asked nothing more, and goes on where they were once they are a member again", async () => {
+  const { session, shown } = sitting();
+  await session.refill();
+  const { next, ranking } = session.api;
+  const stranger = Object.assign(new Error("you are no longer a member of this study"), { kind: "stranger", status: 404 });
+  session.api.ranking = session.api.next = async () => Promise.reject(stranger);
+  await session.doubt();
+  assert.deepEqual([session.isOut, session.current, shown.at(-1)], [true, null, null]);
+  assert.equal(session.answer("label", ["a"], []), false);
+  session.advance();
+  await session.refill();
+  assert.equal(session.current, null);
+  Object.assign(session.api, { next, ranking });
+  await session.refill();
+  assert.deepEqual([session.isOut, session.current.id], [false, 1]);
+});
+
+test("pictures that are not found ask once whether the reader is a member still", async () => {
+  const { session } = sitting();
+  await session.refill();
+  let asked = 0;
+  session.api.ranking = async () => ((asked += 1), null);
+  await Promise.all([session.doubt(), session.doubt(), session.doubt()]);
+  assert.deepEqual([asked, session.isOut, session.current.id], [1, false, 1]);
+});
+
 test("a broken line is no fault of the crop: only pixels that cannot be shown at all make an unseen crop a bad one", async () => {
   for (const [kind, taken] of [["offline", false], ["server", false], ["auth", false], ["refused", true], ["forbidden", true]]) {
     const { session } = sitting();

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { answerName, factText, progressLine, rankingDetail, rankingLine, saveState, withWaiting } from "../../static/js/labeling/status.js";
+import { asMember, strangerText } from "../../static/js/labeling/membership.js";
+import { answerName, factText, isStillTold, progressLine, rankingDetail, rankingLine, saveState, withWaiting } from "../../static/js/labeling/status.js";
 import { outlinePath, tickPath } from "../../static/js/labeling/view.js";
-import { csrfToken, detailOf, kindOf } from "../../static/js/shared/api.js";
+import { ApiError, csrfToken, detailOf, kindOf } from "../../static/js/shared/api.js";
 import { scaleBar } from "../../static/js/shared/scalebar.js";
 import { age, clock, count, short } from "../../static/js/shared/text.js";
 
@@ -15,6 +16,31 @@ test("the save state says what happened and what was kept", () => {
   assert.equal(text({ waiting: 3, trouble: "offline" }), "3 waiting, offline");
   assert.equal(text({ waiting: 2, trouble: "auth" }), "log in again: your answers are kept");
   assert.match(text({ waiting: 1, trouble: "server", retryAt: NOW + 4000 }), /next try in 4 s/);
+});
+
+test("a reader who was removed is told that, what became of their answers and whom to ask", async () => {
+  const notFound = asMember(Promise.reject(new ApiError("forbidden", "Not found.", 404)));
+  await assert.rejects(notFound, { kind: "stranger", message: /no longer a member/ });
+  const otherwise = asMember(Promise.reject(new ApiError("forbidden", "another account", 403)));
+  await assert.rejects(otherwise, { kind: "forbidden" });
+  assert.equal(await asMember(Promise.resolve(3)), 3);
+  const text = strangerText({ answered: 1204, waiting: 2, leads: ["ada", "bo"] });
+  assert.match(text, /no longer a member of this study/);
+  assert.match(text, /1,204 saved answers stay/);
+  assert.match(text, /2 more answers wait: they are kept on this computer/);
+  assert.match(text, /ask ada or bo, who lead it/);
+  assert.doesNotMatch(strangerText({ answered: 0, waiting: 0, leads: ["ada"] }), /wait|saved/);
+  assert.match(strangerText({ answered: 1, waiting: 1 }), /1 saved answer stays[^]*One more answer waits: it is kept.*goes out[^]*ask a lead of it/);
+  const bar = saveState({ waiting: 2, trouble: "stranger" }, NOW);
+  assert.deepEqual([bar.tone, bar.text], ["bad", "no longer a member: 2 kept on this computer"]);
+});
+
+test("what was said gives way to a later save once it could be read, and to trouble at once", () => {
+  const still = (after, savedAfter, tone = "quiet") =>
+    isStillTold({ text: "This is the next unanswered crop.", at: NOW }, { savedAt: savedAfter === null ? null : NOW + savedAfter }, tone, NOW + after);
+  assert.deepEqual([still(500, null), still(5000, null), still(5000, -9000)], [true, true, true]);
+  assert.deepEqual([still(500, 100), still(2500, 100)], [true, false]);
+  assert.deepEqual([still(500, null, "bad"), still(6500, null)], [false, false]);
 });
 
 test("the ranking says who made it, when, and over what", () => {

@@ -52,7 +52,7 @@ def test_the_headline_rests_on_crops_of_the_random_stream_alone(room: Room) -> N
     data = made(room)
     head = data["headline"]
     assert (head["basis"], head["alpha"]["value"], head["alpha"]["n"]) == ("random", 1.0, 6)
-    assert head["is_random"] and not head["is_census"] and "at least 30" in head["note"]
+    assert head["is_random"] and not head["is_census"] and "at least 30" in head["alpha"]["reason"]
     assert basis(data, "queue")["percent"]["value"] == 0.0
     assert basis(data, "blind")["percent"]["value"] == 0.5
     assert {row["key"]: row["n"] for row in data["by_why"]} == {STREAM: 6, QUEUE: 6}

@@ -123,6 +123,21 @@ def test_what_a_program_answered_is_marked_as_such_in_a_copy_of_the_study_and_ha
     assert told == {f"imported: user:{room.bob.pk}": (True, None), f"imported: user:{room.dora.pk}": (False, None)}
 
 
+def test_programs_stay_marked_through_any_number_of_exports_and_imports(room: Room) -> None:
+    for reader, source in ((room.bob, "simulated"), (room.dora, "room")):
+        answer(room.study, reader, room.crops[0], source=source)
+    study = room.study
+    for number in range(3):
+        told = list(csv.DictReader(io.StringIO(exported(study, "answers").decode("utf-8-sig"))))
+        assert [row["simulated"] for row in told] == ["True", "False"], number
+        content, study = exported(study, "answers"), twin(study, room.alice, f"twin {number}")
+        take(study, Upload("labels.csv", content), room.alice)
+    # The same people again, in a study that never heard of them.
+    again = twin(room.study, room.alice, "again")
+    take(again, Upload("labels.csv", exported(room.study, "answers")), room.alice)
+    assert [row["simulated"] for row in by_annotator(again)] == [True, False]
+
+
 def test_one_person_under_two_names_answers_a_crop_once(room: Room) -> None:
     one, two = room.crops[:2]
     by = f"user:{room.bob.pk}"

@@ -150,6 +150,22 @@ def test_a_change_is_a_new_answer_over_the_old_one_and_the_old_one_can_be_unfold
     assert not Lease.objects.exists()
 
 
+def test_a_reason_that_is_added_to_the_same_answer_is_no_change_of_it(
+    study: Study, bob: Any, crops: list[Crop], client: Client
+) -> None:
+    unsure = answer(study, bob, crops[0], answer="not_sure", classes=())
+    reasoned = answer(
+        study, bob, crops[0], answer="not_sure", classes=(), reason_code="artefact", replaces=unsure.client_id
+    )
+    assert reasoned.supersedes == unsure
+    changed = answer(study, bob, crops[1], "disc")
+    changed = answer(study, bob, crops[1], answer="not_sure", classes=(), replaces=changed.client_id)
+    answer(study, bob, crops[1], answer="not_sure", classes=(), reason_code="artefact", replaces=changed.client_id)
+    text = page(client, study).content.decode()
+    assert text.count("changed 1×") == text.count("×</summary>") == 1
+    assert shown(page(client, study, "?changed=1")) == [crops[1].pk]
+
+
 def test_a_double_click_changes_once(study: Study, bob: Any, crops: list[Crop], client: Client) -> None:
     first, same = answer(study, bob, crops[0]), str(uuid4())
     replies = [

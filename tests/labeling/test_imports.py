@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
@@ -16,10 +17,11 @@ from labeling.exchange import labels as limits
 from labeling.exchange.labels import FileRefused
 from labeling.models import Annotation, LabelImport
 from labeling.services import progress
-from labeling.services.classes import add_class
+from labeling.services.classes import add_class, retire_class, split_class
 from labeling.services.imports.plan import plan
 from labeling.services.imports.reading import Upload
 from labeling.services.imports.store import take
+from labeling.services.studies import NewClass
 from labeling.services.summary import agreement_of
 from tests.commands import call
 from tests.factories import answer, make_experiment, make_study, make_user
@@ -176,6 +178,40 @@ def test_a_mark_that_says_neither_yes_nor_no_is_named(room: Room) -> None:
 def test_a_class_is_not_added_for_a_row_that_is_left_out(room: Room) -> None:
     made = take(room.study, csv_upload("crop,class", "nowhere,anaphase", adds_classes=True), room.alice)
     assert made.new_classes == [] and room.study.classes.count() == 2
+
+
+def test_what_became_of_a_closed_class_is_told_with_what_can_be_done(room: Room) -> None:
+    add_class(room.study, room.alice, "oval", "Oval")
+    add_class(room.study, room.alice, "long", "Long")
+    of = room.study.classes.get
+    split_class(of(key="ring"), room.alice, (NewClass("thin", "thin ring"), NewClass("thick", "thick ring")))
+    retire_class(of(key="oval"), room.alice, of(key="disc"))
+    retire_class(of(key="long"), room.alice)
+    lines = (f"{crop.key},{key}" for crop, key in zip(room.crops, ("ring", "oval", "long")))
+    made = plan(room.study, csv_upload("crop,class", *lines))
+    split, merged, retired = (problem.message for problem in made.problems)
+    assert "split into “thin ring” and “thick ring”: name one of them" in split and "restore" not in split
+    assert "merged into “disc”: name that one" in merged
+    assert retired.endswith("is retired: restore it first")
+
+
+def test_the_plan_says_who_gets_labels_that_name_nobody_and_how_a_stranger_becomes_a_member(room: Room) -> None:
+    client = Client()
+    client.force_login(room.alice)
+    keys = [crop.key for crop in room.crops]
+
+    def shown(*lines: str, **more: str) -> str:
+        file = SimpleUploadedFile("labels.csv", "\n".join(("crop,class,annotator", *lines)).encode())
+        return client.post(f"/studies/{room.study.pk}/import/", {"file": file, **more}).content.decode()
+
+    told = shown(f"{keys[0]},disc,", f"{keys[1]},disc,", f"{keys[2]},disc,bob")
+    assert "2 rows name no annotator: they are kept as answers of “imported: CSV”" in told
+    assert "Invite by link" in told
+    assert "“imported: Eve”" in shown(f"{keys[0]},disc,", annotator="Eve")
+    assert "“dora”" in shown(f"{keys[0]},disc,", annotator="dora")
+    known = shown(f"{keys[2]},disc,bob")
+    assert "name no annotator" not in known and "Invite by link" not in known
+    assert not Annotation.objects.exists()
 
 
 def test_a_retired_class_takes_no_labels(room: Room) -> None:

@@ -85,9 +85,9 @@ def test_a_class_that_is_retired_leaves_the_overview_unless_answers_name_it(room
     answer(room.study, room.bob, room.crops[0], "disc")
     for key in ("oval", "long"):
         add_class(room.study, room.alice, key, key)
-    assert '<span class="break">ring<' in page(room, room.alice) and "for “ring”" in page(room, room.alice)
+    assert '<span class="break">ring<' in page(room, room.alice) and "“ring” (none)" in page(room, room.alice)
     for key in ("disc", "ring"):
         retire_class(room.study.classes.get(key=key), room.alice)
     told = page(room, room.alice)
     assert '<span class="break">disc<' in told and '<span class="break">ring<' not in told
-    assert "for “ring”" not in told and "for “disc”" not in told
+    assert "“ring” (" not in told and "“disc” (" not in told and "“oval” (none)" in told

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from django.db import IntegrityError
+from django.test import Client
 from django.utils import timezone
 
 from labeling.models import Annotation, Lease, QueueEntry, Ranked, Study
@@ -64,6 +65,23 @@ def test_a_crop_whose_lease_ended_returns_to_others(room: Room) -> None:
     assert not set(first) & set(ids(room, room.dora))
     expire(room)
     assert ids(room, room.dora) == first
+
+
+def test_after_a_crash_the_reader_goes_on_with_what_they_held_and_holds_no_more(room: Room) -> None:
+    client = Client()
+    client.force_login(room.bob)
+
+    def open_room() -> list[int]:
+        assert client.get(f"/studies/{room.study.pk}/read/").status_code == 200
+        reply = client.get(f"/api/v1/studies/{room.study.pk}/next/?count=12").json()
+        return [crop["id"] for crop in reply["crops"]]
+
+    held = open_room()[:LEASED_AHEAD]
+    # The tab crashes: nobody says that it left. Meanwhile the pool is ranked in another order.
+    fill_queue(room.study, room.crops[::-1])
+    assert open_room()[:LEASED_AHEAD] == held
+    assert set(leased_crops(room.study)) == set(held)
+    assert not set(ids(room, room.dora)) & set(held)
 
 
 def test_a_lease_is_renewed_as_long_as_its_holder_asks(room: Room) -> None:

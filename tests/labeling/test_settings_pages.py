@@ -1,5 +1,6 @@
 """The forms of a study: who may open them, what they store, and what they say of nonsense."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,69 @@ def test_nonsense_is_told_on_the_page_and_makes_no_study(room: Room, other: dict
     assert said in reply.content.decode()
 
 
+@pytest.mark.parametrize(
+    ("other", "focused", "said"),
+    [
+        ({"name": "nuclei"}, "id_name", "A study named"),
+        ({"question": "", "class-1-name": ""}, "id_question", "This field is required"),
+        ({"class-1-name": "", "reads_per_crop": "0"}, "id_class-0-name", "two or more named classes"),
+        ({"class-1-name": "Early"}, "id_class-0-name", "the same name"),
+        ({"class-1-name": "", "class-1-key": "late"}, "id_class-1-name", "a key needs a name"),
+        ({"experiments": []}, "id_experiments", "This field is required"),
+        ({"random_share": "90"}, "id_random_share", "more than the whole queue"),
+        ({"idle_cap_s": "0"}, "id_idle_cap_s", "greater than or equal to 1"),
+    ],
+)
+def test_what_is_wrong_describes_its_field_and_the_first_such_field_has_the_focus(
+    room: Room, other: dict[str, Any], focused: str, said: str
+) -> None:
+    page = client_of(room.alice).post("/studies/new/", new_study(room, **other)).content.decode()
+    assert page.count(" autofocus") == 1
+    (control,) = re.findall(rf'<[^<>]*\bid="{focused}"[^<>]*>', page)
+    error = re.search(r'aria-describedby="[^"]*?(\w[\w-]*error)"', control)[1]
+    assert " autofocus" in control
+    assert said in page[page.index(f'id="{error}"') :][:300]
+    assert "Nothing was stored" in page
+
+
+def test_errors_are_all_told_at_once_with_links_to_their_fields(room: Room) -> None:
+    other = {"name": "", "class-1-name": "", "idle_cap_s": "0"}
+    page = client_of(room.alice).post("/studies/new/", new_study(room, **other)).content.decode()
+    for link in ("#id_name", "#classes-title", "#id_idle_cap_s"):
+        assert page.count(f'href="{link}"') == 1
+        assert f'id="{link[1:]}"' in page
+    good = client_of(room.alice).get("/studies/new/").content.decode()
+    assert "Nothing was stored" not in good and "_error" not in good and " autofocus" not in good
+
+
+def test_more_rows_keep_what_was_typed_check_nothing_and_make_no_study(room: Room) -> None:
+    lead = client_of(room.alice)
+    typed = new_study(room, name="", idle_cap_s="0", is_blind="")
+    page = lead.post("/studies/new/", typed | {"more": "1"})
+    shown, rows = page.context["form"], page.context["rows"]
+    assert (page.status_code, Study.objects.count(), len(rows.forms)) == (200, 1, 9)
+    assert "Nothing was stored" not in page.content.decode()
+    assert [row["name"].value() for row in rows][:3] == ["Early", "Late phase", ""]
+    assert rows[0]["color"].value() == "#112233"
+    kept = {name: shown[name].value() for name in ("idle_cap_s", "is_blind", "coverage_share")}
+    assert kept == {"idle_cap_s": "0", "is_blind": False, "coverage_share": "15"}
+    assert re.search(rf'value="{room.study.experiments.get().pk}"[^>]*checked', page.content.decode())
+    again = lead.post("/studies/new/", as_sent(page) | {"more": "1"})
+    assert len(again.context["rows"].forms) == 15
+    names = [f"class {place}" for place in range(12)]
+    told = {f"class-{place}-name": name for place, name in enumerate(names)}
+    told |= {f"class-{place}-key": "" for place in range(12)} | {"name": "wide", "idle_cap_s": "60"}
+    assert lead.post("/studies/new/", as_sent(again) | told).status_code == 302
+    assert [row.name for row in Study.objects.get(name="wide").classes.all()] == names
+
+
+def as_sent(page: Any) -> dict[str, Any]:
+    """What a browser sends of the form that the page shows."""
+    forms = [page.context["form"], page.context["rows"].management_form, *page.context["rows"].forms]
+    values = {form[name].html_name: form[name].value() for form in forms for name in form.fields}
+    return {name: value for name, value in values.items() if value not in (None, False)}
+
+
 def test_experiments_that_the_lead_may_not_see_are_not_offered(room: Room) -> None:
     staff = make_user("staff", is_staff=True)
     assert "plate 1" not in client_of(staff).get("/studies/new/").content.decode()
@@ -96,10 +160,13 @@ def test_every_button_of_the_settings_is_for_leads(room: Room) -> None:
     base = f"/studies/{room.study.pk}"
     addresses = [
         f"{base}/settings/classes/merge/", f"{base}/settings/classes/{key.pk}/split/", f"{base}/settings/examples/",
-        f"{base}/settings/members/{member.pk}/remove/", f"{base}/ambiguous/{room.crops[0].pk}/reopen/",
+        f"{base}/ambiguous/{room.crops[0].pk}/reopen/", f"{base}/settings/restore/",
         f"{base}/settings/members/{member.pk}/duties/", f"{base}/settings/invitations/",
     ]  # fmt: skip
-    pages = [f"{base}/settings/classes/", f"{base}/settings/classes/{key.pk}/", f"{base}/settings/members/"]
+    pages = [
+        f"{base}/settings/classes/", f"{base}/settings/classes/{key.pk}/", f"{base}/settings/members/",
+        f"{base}/settings/members/{member.pk}/remove/", f"{base}/settings/archive/",
+    ]  # fmt: skip
     stranger = make_user("eve")
     for address in [*addresses, *pages]:
         assert client_of(room.bob).post(address).status_code == 403, address

@@ -9,6 +9,7 @@ from inference.worker.demo import show
 from labeling.models import Annotation
 from tests.commands import call
 from tests.factories import COLUMNS, KINDS, box_rows, picture, write_manifest
+from training.models import ModelVersion
 from training.services.models import request_training
 
 
@@ -41,6 +42,12 @@ def test_the_demonstration_replays_a_manifest_and_reports_every_figure(
     for name in ("model", "class_prior", "handcrafted"):
         assert set(answer["heldout"][name]["balanced_accuracy"]) >= {"value", "low", "high", "n"}
     assert answer["heldout"]["experiments"] == ["plate 0", "plate 1", "plate 2"]
+    labelled, judged = (
+        answer["heldout"]["model"]["balanced_accuracy"]["n"],
+        ModelVersion.objects.get(kind="network").report["n"],
+    )
+    assert f"n {labelled} are all crops" in answer["heldout"]["counted"]
+    assert f"on the {judged} crops" in answer["heldout"]["counted"]
     assert set(Annotation.objects.values_list("source", flat=True)) == {"simulated"}
     assert call("verify_audit")[0] == 0
 

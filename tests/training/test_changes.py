@@ -11,6 +11,7 @@ from django.utils import timezone
 from imaging.models import Image
 from labeling.models import Membership, Reopening, Study
 from labeling.services.answers import undo
+from labeling.services.exclusions import exclude
 from tests.factories import add_reader, answer, make_experiment, make_study
 from tests.training.conftest import Bench
 from training.worker.changes import Lookout
@@ -56,6 +57,10 @@ def reopened(bench: Bench) -> None:
     Reopening.objects.create(study=bench.study, crop=bench.crops[0], by=bench.alice, last_annotation=0)
 
 
+def left_out(bench: Bench) -> None:
+    exclude(bench.study, bench.bob, bench.alice, "hasty")
+
+
 def withdrawn(bench: Bench) -> None:
     undo(bench.study, bench.bob, uuid4())
 
@@ -71,9 +76,10 @@ SETTINGS = (
 )  # fmt: skip
 CHANGES = [
     another_verdict, retired_class, merged_class, new_class, member, role, fewer_experiments, reopened, withdrawn,
+    left_out,
     *(setting(**change) for change in SETTINGS),
 ]  # fmt: skip
-NAMES = [getattr(change, "__name__", "") for change in CHANGES[:9]] + [next(iter(change)) for change in SETTINGS]
+NAMES = [getattr(change, "__name__", "") for change in CHANGES[:10]] + [next(iter(change)) for change in SETTINGS]
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=NAMES)

@@ -169,11 +169,24 @@ def test_random_checks_are_not_offered_to_those_who_have_yet_to_read_them(ranked
     check = QueueEntry.objects.filter(study=ranked.study).last()
     assert check is not None
     QueueEntry.objects.filter(pk=check.pk).update(why=STREAM)
+    kept = QueueEntry.objects.filter(study=ranked.study, why=STREAM).count()
     for query in ({}, {"sort": "similar", "pin": ranked.crops[0].pk}):
-        assert check.crop_id not in ids(ask(ranked, ranked.bob, **query))
+        shown = ask(ranked, ranked.bob, **query)
+        assert check.crop_id not in ids(shown)
+        # How many are kept back is told, and is the same whatever the filters are.
+        assert shown.json()["hidden"] == kept > 0
+        assert shown.json()["total"] == 48 - kept
     assert check.crop_id in ids(ask(ranked, ranked.alice))
+    assert ask(ranked, ranked.alice).json()["hidden"] == 0
     answer(ranked.study, ranked.bob, check.crop_id, "disc")
     assert check.crop_id in ids(ask(ranked, ranked.bob))
+    assert ask(ranked, ranked.bob).json()["hidden"] == kept - 1
+
+
+def test_the_value_that_sorts_by_uncertainty_falls_and_is_shown(ranked: Bench) -> None:
+    values = [crop["value"] for crop in ask(ranked, sort="uncertain").json()["crops"]]
+    assert None not in values and values == sorted(values, reverse=True)
+    assert len(set(values)) > 40
 
 
 SECRETS = ("predicted", "probability")
@@ -210,6 +223,9 @@ def test_blind_readers_are_not_shown_answers_that_may_be_asked_again(ranked: Ben
     shown = {crop["id"] for crop in ask(ranked, ranked.bob, count=1000).json()["crops"] if crop["answer"]}
     assert shown == set(ids(ask(ranked, ranked.bob, state="labelled"))) == newest
     assert len(ids(ask(ranked, ranked.alice, state="labelled"))) == 8
+    address = f"/studies/{ranked.study.pk}/grid/"
+    assert "their crops look unlabelled" in client_of(ranked.bob).get(address).content.decode()
+    assert "their crops look unlabelled" not in client_of(ranked.alice).get(address).content.decode()
 
 
 def test_pixels_of_many_crops_come_in_one_reply_for_members_alone(ranked: Bench) -> None:

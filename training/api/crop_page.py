@@ -9,6 +9,7 @@ from imaging.models import Crop
 from imaging.services.quality import reason_text
 from labeling.models import Annotation, Study
 from labeling.services import access
+from labeling.services.comments import comments_on
 from training.api.payloads import asked_words, pictures, shown_crops, words
 from training.services.crop_facts import answers_to, asked, hidden_checks, readers_of, sees_opinions
 from training.worker.explanations import Explanation, explanation_of
@@ -33,6 +34,7 @@ def crop_context(study: Study, crop: Crop, user: Any) -> dict[str, Any]:
         "reasons": [reason_text(reason) for reason in report.reasons] if report else [],
         "asked": asked_words(asked(study, crop), answers),
         "answers": [_answer_row(row) for row in answers],
+        "comments": comments_on(study, user, crop),
         "explanation": explanation,
         "words": words(explanation),
         "near": [
@@ -100,6 +102,7 @@ def _answer_row(row: Annotation) -> dict[str, Any]:
         "at": row.answered_at,
         "why": row.why_asked,
         "is_simulated": row.source == Annotation.Source.SIMULATED,
+        "is_excluded": getattr(row, "is_left_out", False),
     }
 
 

@@ -94,6 +94,7 @@ class GridOut(serializers.Serializer[Any]):
     start = serializers.IntegerField()
     sort = serializers.CharField()
     unit = serializers.CharField(allow_blank=True)
+    hidden = serializers.IntegerField(help_text="random checks that are kept from the user until they have read them")
     displays = GridDisplayOut(many=True)
     crops = GridCropOut(many=True)
 

@@ -43,6 +43,7 @@ def page_payload(study: Study, user: Any, page: GridPage, start: int) -> dict[st
         "start": start,
         "sort": page.sort,
         "unit": page.unit,
+        "hidden": page.hidden,
         "displays": displays,
         "crops": crops,
     }
@@ -82,7 +83,7 @@ def _facts(page: GridPage, user: Any, opinions: bool) -> dict[int, dict[str, Any
         answer = own.get(crop)
         found[crop] = {
             "answer": _answer(answer, table.classes, bulk) if answer else None,
-            "value": round(float(value), 4) if np.isfinite(value) and page.sort not in ("mixed", "field") else None,
+            "value": float(f"{value:.5g}") if np.isfinite(value) and page.sort not in ("mixed", "field") else None,
             **(_opinion(page, int(row)) if opinions else {"predicted": None, "probability": None}),
         }
     return found
@@ -148,6 +149,7 @@ def choices(study: Study, user: Any) -> dict[str, Any]:
         "experiments": [{"id": pk, "name": name} for pk, name in experiments],
         "opinions": sight.opinions,
         "is_lead": access.is_lead(user, study),
+        "strategy": study.strategy if sight.opinions else "",
     }
 
 

@@ -245,7 +245,7 @@ def _stratified(labels: Indices, rules: SplitRules) -> Indices:
         needed = 2 * rules.min_per_class
         raise ValueError(
             f"too few labels to hold any out: {rules.min_classes} classes need {needed} labelled crops each, "
-            f"the counts are {counts.tolist()}; label more crops"
+            f"there are {_named_counts(labels, rules) or 'none'}; label more crops"
         )
     # Classes smaller than the number of folds are pooled: they cannot be stratified.
     strata = np.where(np.bincount(labels)[labels] >= n_folds, labels, -1)
@@ -285,12 +285,17 @@ def _lone(experiment: Names, labels: Indices, rules: SplitRules, level: str) -> 
 
 
 def _shortage(labels: Indices, rules: SplitRules) -> str:
-    present, counts = np.unique(labels, return_counts=True)
-    names = [rules.classes[k] if k < len(rules.classes) else f"class {k}" for k in present]
-    held = ", ".join(f"{name} {count}" for name, count in zip(names, counts))
-    if len(present) == 1:
+    held = _named_counts(labels, rules)
+    if len(np.unique(labels)) == 1:
         return f"holds one class only ({held}), so it cannot be held out alone"
     return f"needs {rules.min_classes} classes with {rules.min_per_class} crops each, has {held}"
+
+
+def _named_counts(labels: Indices, rules: SplitRules) -> str:
+    """The classes that are there with their crops, as in "disc 12, ring 3"."""
+    present, counts = np.unique(labels, return_counts=True)
+    names = [rules.classes[k] if k < len(rules.classes) else f"class {k}" for k in present]
+    return ", ".join(f"{name} {count}" for name, count in zip(names, counts))
 
 
 def _described(level: str, unit: Names, folds: list[Fold], obstacles: list[str], lone: _Lone) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from imaging.models import Crop
 from imaging.services.storage import fetch
 from labeling.models import Annotation, Lease, QueueEntry, Ranked, Study
+from labeling.models.annotation import is_excluded
 from labeling.services import access
 from labeling.services.reads import STREAM
 from labeling.services.stream import State, stream_crops
@@ -161,16 +162,18 @@ def _array(ranked: Ranked, kind: str) -> NDArray[Any]:
 
 
 def answers_to(study: Study, crop: Crop, user: Any) -> list[Annotation]:
-    """Standing answers to the crop in the order of answering: everybody's for leads, else the user's own."""
-    rows = Annotation.objects.current().filter(study=study, crop=crop)
-    if not access.is_lead(user, study):
-        rows = rows.filter(annotator=user)
+    """Standing answers to the crop in the order of answering: everybody's and decisions for leads, else one's own."""
+    rows = Annotation.objects.standing().filter(study=study, crop=crop)
+    # Nobody learns from a page of their own whether they are left out.
+    rows = rows.annotate(is_left_out=is_excluded()) if access.is_lead(user, study) else rows.filter(annotator=user)
     return list(rows.select_related("annotator").prefetch_related("labels__label_class").order_by("id"))
 
 
 def readers_of(study: Study, crop_ids: list[int]) -> dict[int, str]:
     """For each crop the names of those who gave it a class, "ann, bob"; crops without a class are left out."""
-    rows = Annotation.objects.reads().filter(study=study, crop__in=crop_ids, answer=Annotation.Answer.LABEL)
+    rows = (
+        Annotation.objects.reads().included().filter(study=study, crop__in=crop_ids, answer=Annotation.Answer.LABEL)
+    )
     names: dict[int, list[str]] = {}
     for crop_id, name in rows.order_by("id").values_list("crop_id", "annotator__username"):
         names.setdefault(crop_id, []).append(name)

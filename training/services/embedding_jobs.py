@@ -9,6 +9,7 @@ from django.utils import timezone
 from audit import services as audit
 from imaging.models import Crop
 from labeling.models import Study
+from labeling.services.access import current_studies
 from training.models import EmbeddingJob, Status
 from training.services.embedding import AT_ONCE, lacking_sets, standing_sets
 from training.services.work import bury_the_silent, request_cancel
@@ -22,7 +23,7 @@ def studies_without_embeddings() -> list[int]:
     """Numbers of the studies for which a worker can compute embeddings now, where none is at it."""
     bury_the_silent(EmbeddingJob)
     due = []
-    for study in Study.objects.exclude(encoder=AT_ONCE):
+    for study in current_studies(Study.objects.exclude(encoder=AT_ONCE)):
         jobs = due_jobs(study)
         if jobs and not any(job.status == Status.RUNNING for job in jobs):
             due.append(study.pk)

@@ -19,6 +19,8 @@ from labeling.services.reads import (
     Cause,
     Read,
     cause_of,
+    decision_of,
+    given_reads,
     in_stream,
     reads_of,
     reopened_after,
@@ -43,11 +45,11 @@ READ_ALL_EVERY = 256
 class Standing:
     """Every standing answer of a study, one row per crop that has any, by rising crop number.
 
-    `votes` (crops, classes) counts the reads per open class, `reads` (crops,) all reads and `not_sure` (crops,)
-    those that could not tell, `bad` (crops,) those of a bad crop or a wrong object. `in_stream` marks crops of the
-    random stream and `ambiguous` those that are frozen without a class. `further_read` (crops,) numbers
-    FURTHER_READS. Reads of a class that was split since count in none of them: their crop waits to be read anew.
-    `newest` is the number of the newest answer, also of a withdrawn one.
+    `votes` (crops, classes) counts the reads per open class, or is the one that a lead decided on; `reads` (crops,)
+    counts all reads, `not_sure` (crops,) those that could not tell, and `bad` (crops,) those of a bad crop or a wrong
+    object. `in_stream` marks crops of the random stream and `ambiguous` those that are frozen without a class.
+    `further_read` (crops,) numbers FURTHER_READS. Reads of a class that was split since count in none of them: their
+    crop waits to be read anew. `newest` is the number of the newest answer, also of a withdrawn one.
     """
 
     crop_ids: NDArray[np.int64]
@@ -85,11 +87,12 @@ class AnswerBook:
     """The answers of a study, kept up to date by reading the crops that were answered anew.
 
     What it returns is a function of the set of answers: the same as a reading of everything. Made anew when the
-    study's classes or its rules of reading change. `classes`: the keys that its columns of votes stand for, in order.
+    study's classes, its rules of reading or the readers who are left out change. `with_excluded` counts those too.
+    `classes`: the keys that its columns of votes stand for, in order.
     """
 
-    def __init__(self, study: Study) -> None:
-        self._study = study
+    def __init__(self, study: Study, *, with_excluded: bool = False) -> None:
+        self._study, self._with_excluded = study, with_excluded
         self.classes = tuple(class_keys(study))
         self._places = {key: place for place, key in enumerate(self.classes)}
         self._standing: Standing | None = None
@@ -122,12 +125,29 @@ class AnswerBook:
         return set(crops) if complete else None
 
     def _rows(self, crops: set[int] | None) -> Standing:
-        reads = reads_of(self._study, crops, with_void=True)
+        reads = self._reads(crops)
         reopened = reopened_after(self._study, crops)
         keys = _keys(self._study, crops)
         numbers = sorted(reads)
         rows = [_Row.of(self._study, keys[crop], reads[crop], reopened.get(crop)) for crop in numbers]
         return _as_arrays(numbers, rows, self._places)
+
+    def _reads(self, crops: set[int] | None) -> dict[int, list[Read]]:
+        """Reads of each crop; one that only readers who are left out have read is none, and open again.
+
+        A random check stays one, to be read anew: taken out, its place would go to a crop that the ranking chose.
+        """
+        found = reads_of(self._study, crops, with_void=True)
+        if self._with_excluded:
+            return {
+                crop: [replace(read, is_void=read.is_split, is_excluded=False) for read in reads]
+                for crop, reads in found.items()
+            }
+        return {
+            crop: reads
+            for crop, reads in found.items()
+            if in_stream(reads) or not all(read.is_excluded for read in reads)
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +158,16 @@ class _Row:
     in_stream: bool
     ambiguous: bool
     further_read: int
+    decided: Read | None = None
+
+    def votes(self) -> Sequence[Read]:
+        """The reads that say which class it is: what a lead decided speaks in place of all others."""
+        return self.reads if self.decided is None else [self.decided]
 
     @staticmethod
     def of(study: Study, crop_key: str, answered: Sequence[Read], reopened_at: int | None) -> "_Row":
         reads = [read for read in answered if not read.is_void]
-        given = {read.number: read.answer for read in reads}
+        given = {read.number: read.answer for read in given_reads(reads)}
         at = situation_of(reads, reopened_at, drawn=in_stream(answered))
         cause = cause_of(study, crop_key, given.values(), at)
         # A reopened crop of the stream stays one, and an ambiguous one waits for the word that settles it.
@@ -150,9 +175,11 @@ class _Row:
             cause = Cause.DISPUTE if at.differ else Cause.STREAM
         kind = KINDS[cause]
         # Read, but not as the classes are now: it is asked again as what it was.
-        if len(reads) < len(answered) and cause not in (Cause.NONE, Cause.DISPUTE):
+        is_split = any(read.is_split and not read.is_excluded for read in answered)
+        if (is_split or not reads) and cause not in (Cause.NONE, Cause.DISPUTE):
             kind = FURTHER_READS.index(STREAM if at.in_stream else CLASS_SPLIT)
-        return _Row(reads, at.in_stream, is_ambiguous(list(reads), reopened_at), kind)
+        decided = decision_of(reads, reopened_at)
+        return _Row(given_reads(reads), at.in_stream, is_ambiguous(list(reads), reopened_at), kind, decided)
 
     def count(self, kinds: Collection[str] | None = None) -> int:
         """Number of its reads, of all kinds or of these."""
@@ -162,7 +189,7 @@ class _Row:
 def _as_arrays(numbers: list[int], rows: list[_Row], places: Mapping[str, int]) -> Standing:
     votes = np.zeros((len(rows), len(places)))
     for number, row in enumerate(rows):
-        for read in row.reads:
+        for read in row.votes():
             if read.label in places:
                 votes[number, places[read.label]] += 1
     return Standing(
@@ -200,6 +227,9 @@ def newest_annotation(study: Study) -> int:
     return Annotation.objects.filter(study=study).order_by("-id").values_list("id", flat=True).first() or 0
 
 
-def standing_answers(study: Study) -> Standing:
-    """What stands now. A function of the set of answers: neither their order nor their numbers matter."""
-    return AnswerBook(study).read()
+def standing_answers(study: Study, *, with_excluded: bool = False) -> Standing:
+    """What stands now. A function of the set of answers: neither their order nor their numbers matter.
+
+    `with_excluded`: what would stand if nobody were left out.
+    """
+    return AnswerBook(study, with_excluded=with_excluded).read()

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.utils.dateparse import parse_datetime
 
 from audit import services as audit
 from labeling.models import Study
@@ -53,6 +55,22 @@ def in_production(study: Study) -> ModelVersion | None:
     """The study's model in production: the newest entry of its promotions."""
     newest = Promotion.objects.filter(study=study).select_related("model").first()
     return newest.model if newest else None
+
+
+def left_out_shown(model: ModelVersion) -> dict[str, Any]:
+    """What the report says of readers who were left out, with their names of today; empty where nobody was."""
+    told: dict[str, Any] = model.report.get("left_out") or {}
+    if not told:
+        return {}
+    people = get_user_model().objects.in_bulk([row["reader"] for row in told["readers"]])
+    named = [
+        row | {"name": people[row["reader"]].get_username(), "since": parse_datetime(row["since"])}
+        for row in told["readers"]
+        if row["reader"] in people
+    ]
+    before, after = told["before"]["per_class"], told["after"]["per_class"]
+    classes = [{"key": key, "before": before[key], "after": after.get(key, 0)} for key in before]
+    return told | {"readers": named, "classes": classes}
 
 
 def promote(model: ModelVersion, user: Any, reason: str) -> Promotion:

@@ -5,11 +5,12 @@ from statistics import median
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, F, OuterRef, Subquery
+from django.db.models import Count, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 
 from audit import services as audit
-from labeling.models import Annotation, Study
+from labeling.models import Annotation, ReaderExclusion, Study
+from labeling.services.access import current_studies
 from labeling.services.queue import lock
 from labeling.services.reads import STREAM
 from training.models import FINAL, Status, StreamReport
@@ -47,7 +48,7 @@ def request_report(study: Study, user: Any = None) -> StreamReport:
 
 def newer_reads(study: Study, report: StreamReport) -> int:
     """Number of standing reads of the random stream that the report does not know."""
-    newer = Annotation.objects.reads().filter(study=study, why_asked=STREAM, id__gt=report.last_annotation)
+    newer = Annotation.objects.reads().included().filter(study=study, why_asked=STREAM, id__gt=report.last_annotation)
     return newer.count()
 
 
@@ -64,13 +65,23 @@ def reading_pace(study: Study) -> tuple[float | None, int]:
 
 
 def reports_due() -> list[int]:
-    """Numbers of the reports that wait for a worker, after asking for those that enough new reads call for.
+    """Numbers of the reports that wait for a worker, after asking for those that are due: by enough new reads, or by
+    a reader who was left out or put back.
 
     A report that failed or was refused is tried again only when as many reads have come since.
     """
-    for study in Study.objects.filter(pk__in=_studies_with_news()):
+    changed = {*_studies_with_news(), *_studies_with_other_readers()}
+    for study in current_studies(Study.objects.filter(pk__in=changed)):
         request_report(study)
     return bury_the_silent(StreamReport)
+
+
+def _studies_with_other_readers() -> Iterable[int]:
+    """Studies whose newest try counts a reader who was left out since, or lacks one who was put back."""
+    newest = StreamReport.objects.filter(study=OuterRef("study")).order_by("-id").values("created_at")[:1]
+    changes = ReaderExclusion.objects.annotate(tried=Subquery(newest))
+    moved = changes.filter(Q(at__gt=F("tried")) | Q(lifted_at__gt=F("tried")))
+    return list(moved.order_by().values_list("study", flat=True).distinct())
 
 
 def _studies_with_news() -> Iterable[int]:

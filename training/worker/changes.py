@@ -13,7 +13,7 @@ from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Mod
 
 from imaging.models import Image, Verdict
-from labeling.models import Annotation, LabelClass, Membership, Reopening, Study
+from labeling.models import Annotation, LabelClass, Membership, ReaderExclusion, Reopening, Study
 from labeling.registry import DEFAULT_ENCODER
 from training.models import EmbeddingSet
 
@@ -41,8 +41,8 @@ class State:
     """What a ranking of a study depends on.
 
     `newest`: its newest answer. `pool`: its experiments, rejected images, encoder and embeddings; when they change
-    the pool is loaded anew. `settings`: how it is ranked. `reading`: its classes, members and rules of reading, by
-    which answers are counted.
+    the pool is loaded anew. `settings`: how it is ranked. `reading`: its classes, members, rules of reading and the
+    readers who are left out, by which answers are counted.
     """
 
     newest: int
@@ -52,16 +52,17 @@ class State:
 
 
 class Lookout:
-    """Looks at all studies at once; remembers only which images of a study were rejected when it last changed.
+    """Looks at all studies at once that are not archived.
 
+    It remembers only which images of a study were rejected when it last changed.
     The queries are written out once: composing them takes ten times as long as asking them, twenty times a second.
     """
 
     def __init__(self) -> None:
         self._studies = _statement(
-            Study.objects.annotate(newest=_newest(Annotation), reopening=_newest(Reopening)).values_list(
-                "pk", "newest", "reopening", "encoder", *SETTINGS, *READING_RULES
-            )
+            Study.objects.filter(archived_at__isnull=True)
+            .annotate(newest=_newest(Annotation), reopening=_newest(Reopening), left_out=_exclusions())
+            .values_list("pk", "newest", "reopening", "left_out", "encoder", *SETTINGS, *READING_RULES)
         )
         self._experiments = _statement(
             Study.experiments.through.objects.order_by("experiment__name").values_list(
@@ -94,17 +95,19 @@ class Lookout:
             _grouped(_rows(statement)) for statement in (self._experiments, self._classes, self._members, self._sets)
         )
         self._look_at_images()
+        # Also of a study that is archived and not looked at: or its last answer would be news for ever.
+        newest_anywhere = _rows(self._newest_anywhere)
         found = {}
-        for number, newest, reopening, encoder, *rules in _rows(self._studies):
+        for number, newest, reopening, left_out, encoder, *rules in _rows(self._studies):
             own = experiments[number]
             embedded = tuple(sets[experiment] for experiment in _firsts(own))
             found[number] = State(
                 newest=newest or 0,
                 pool=(own, self._rejected_of(number, own), encoder, embedded),
                 settings=tuple(rules[: len(SETTINGS)]),
-                reading=(*rules[len(SETTINGS) :], reopening, classes[number], members[number]),
+                reading=(*rules[len(SETTINGS) :], reopening, left_out, classes[number], members[number]),
             )
-        self._newest = max((state.newest for state in found.values()), default=0)
+        self._newest = newest_anywhere[0][0] if newest_anywhere else 0
         return found
 
     def _look_at_images(self) -> None:
@@ -124,6 +127,12 @@ class Lookout:
 
 def _newest(model: type[Annotation] | type[Reopening]) -> Subquery:
     return Subquery(model.objects.filter(study=OuterRef("pk")).order_by("-id").values("id")[:1])
+
+
+def _exclusions() -> Subquery:
+    """How often readers were left out and put back, together."""
+    rows = ReaderExclusion.objects.filter(study=OuterRef("pk")).order_by().values("study")
+    return Subquery(rows.annotate(changes=Count("id") + Count("lifted_at")).values("changes"))
 
 
 def _fingerprint(images: QuerySet[Image, Any]) -> QuerySet[Image, Any]:

@@ -81,7 +81,7 @@ def _kinds(pool: Pool, standing: Standing, leaning: Collection[int]) -> tuple[ND
 
 def _leaning(study: Study) -> set[int]:
     """Crops with a standing answer that is no independent reading."""
-    standing = Annotation.objects.current().filter(study=study)
+    standing = Annotation.objects.current().included().filter(study=study)
     leaning = standing.exclude(pk__in=standing.independent().values("pk"))
     return set(leaning.values_list("crop_id", flat=True))
 

@@ -26,6 +26,7 @@ from training.services.models import NewModel, register
 from training.services.work import Cancelled, Refused, beat, claim, failure_text, finish
 from training.worker.beside_readers import beside_readers
 from training.worker.examples import Examples, freeze, load_examples, split_of
+from training.worker.left_out import labels_left_out
 
 MODELS = "models"
 PREDICTIONS = "predictions"
@@ -84,7 +85,7 @@ def _train(run: TrainingRun) -> ModelVersion | None:
 
     held_out = hold_out(examples, split, recipe, tell)
     beat(run, (parts - 1) / parts, "searching for copies across the split")
-    report = report_of(examples, split, held_out, recipe)
+    report = report_of(examples, split, held_out, recipe) | {"left_out": labels_left_out(run.study)}
     report["readers"] = beside_readers(run.study, examples, held_out.model)
     model = _final_model(examples, recipe, held_out, partial(tell, parts - 1))
     return _register(run, snapshot, examples, (model, recipe, report), held_out)

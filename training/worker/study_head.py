@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeling.models import Reopening, Study
+from labeling.services.exclusions import exclusion_changes
 from training.learning import explain
 from training.learning.head import HeadSettings, design, posterior_covariance, probabilities, variance
 from training.learning.ranking import RankingSettings
@@ -57,10 +58,12 @@ def study_head(study: Study) -> StudyHead:
     classes = tuple(ClassRow(*row) for row in rows.values_list("key", "name", "color"))
     if not classes:
         raise Refused(f"Study '{study}' has no open class: name two or more.")
-    # Whatever changes what the answers add up to: new ones, a lead who reopens a crop, a merged class, the rules.
+    # Whatever changes what the answers add up to: new ones, a lead who reopens a crop or leaves a reader out, a
+    # merged class, the rules.
     state = (
         newest_annotation(study),
         Reopening.objects.filter(study=study).count(),
+        exclusion_changes(study),
         tuple(study.classes.order_by("position").values_list("pk", "merged_into")),
         study.stream_in_training,
         study.not_sure_as_soft_labels,

@@ -72,6 +72,7 @@ class Command(JsonCommand):
             f"  model              {_estimate(held_out['model']['balanced_accuracy'])}  balanced accuracy",
             f"  handcrafted        {_estimate(held_out['handcrafted']['balanced_accuracy'])}",
             f"  class prior        {_estimate(held_out['class_prior']['balanced_accuracy'])}",
+            f"                     {held_out['counted']}",
             f"gate                 {answer['gate']['text']}",
             f"objects inferred     {answer['objects']} in '{answer['pipeline']['experiment']}'",
             f"replay identical     {'yes' if answer['replay_identical'] else 'no'}",

@@ -64,7 +64,16 @@ def held_out_figures(stage: Stage, model: ModelVersion) -> dict[str, Any]:
         "split": split["why"],
         "folds": split["folds"],
         "not_evaluable": _of_one_class(pool.units.experiment[kept], shown),
+        "counted": _counted(len(kept), model),
     } | figures
+
+
+def _counted(labelled: int, model: ModelVersion) -> str:
+    """What n is here, and on the page of the models."""
+    return (
+        f"n {labelled} are all crops of the study, held to the labels that came with the images; the site holds the"
+        f" model to its readers' answers, on the {model.report['n']} crops that they named a class for"
+    )
 
 
 def _of_one_class(experiments: NDArray[np.str_], shown: list[str]) -> list[dict[str, str]]:

@@ -21,6 +21,7 @@ from inference.worker.running import replay, run_pipeline
 from labeling.models import Study
 from labeling.services.queue import next_crops, release
 from labeling.services.studies import StudyPlan, create_study
+from labeling.worker.agreement import make_report
 from training.learning.labelled import Task, choose_task, fields_of, limited
 from training.models import ModelVersion, Status, TrainingRun
 from training.services.models import promote, request_training
@@ -66,6 +67,8 @@ def show(programme: Programme, tell: Tell) -> dict[str, Any]:
     show_to_everybody(new)
     stage = _set_stage(task, [row for row in experiments if row not in new])
     answers = _read(stage, tell)
+    tell("working out how far the readers agree")
+    make_report(stage.study.pk)
     model = _train(stage.study, {}, tell)
     live = model if model.gate["passed"] else _simpler(stage.study, model, tell)
     run, identical = _infer((new or experiments)[-1], live, tell)

@@ -24,7 +24,7 @@ CLASS = Coalesce("labels__label_class__merged_into__key", "labels__label_class__
 CROP_COLUMNS = ("crop__key", "crop__x", "crop__y", "crop__x0", "crop__y0", "crop__x1", "crop__y1", "crop__contour")
 READ_COLUMNS = (
     "crop_id", "crop__image_id", "id", "annotator_id", "answer", "why_asked", "answered_at", "active_ms", "reason",
-    "is_bulk", "suggested_by",
+    "is_bulk", "suggested_by", "source",
 )  # fmt: skip
 
 
@@ -64,7 +64,7 @@ class Labelled:
     @property
     def majority(self) -> Majority:
         """What most reads say, or what was decided where they differ."""
-        return majority([item.read.said for item in self.given], self.verdict)
+        return majority([item.read.said for item in self.given if not item.read.is_decision], self.verdict)
 
     @property
     def label(self) -> Label | None:
@@ -73,8 +73,9 @@ class Labelled:
         return Label(self.place.key, self.place, name) if name else None
 
     def labels(self) -> Iterator[Label]:
-        """One label per read."""
-        for number, item in enumerate(self.given, start=1):
+        """One label per read; what a lead decided is none."""
+        reads = (item for item in self.given if not item.read.is_decision)
+        for number, item in enumerate(reads, start=1):
             yield item.label(f"{self.place.key} {number}", self.place)
 
 
@@ -84,21 +85,40 @@ def labelled(study: Study, images: dict[int, "Picture"]) -> Iterator[Labelled]:
     for (crop, image), rows in groupby(_rows(study), key=lambda row: (row[0], row[1])):
         found = list(rows)
         given = tuple(map(_given, found))
+        if all(item.read.is_decision for item in given):
+            continue
         verdict = verdict_of([item.read for item in given], reopened.get(crop))
         yield Labelled(crop, image, _place(found[0], images[image].name), given, verdict)
 
 
 def _rows(study: Study) -> Iterator[tuple[Any, ...]]:
-    reads: QuerySet[Annotation] = Annotation.objects.counted().filter(study=study)
+    reads: QuerySet[Annotation] = Annotation.objects.counted(with_decisions=True).filter(study=study)
     ordered = reads.order_by("crop__image_id", "crop_id", "id")
     by_itself = ExpressionWrapper(is_independent(), BooleanField())
     yield from ordered.values_list(*READ_COLUMNS, *CROP_COLUMNS, CLASS, by_itself).iterator(chunk_size=2000)
 
 
 def _given(row: tuple[Any, ...]) -> Given:
-    _, _, number, annotator, answer, why, at, active_ms, reason, is_bulk, suggested_by, *_, name, by_itself = row
+    (
+        _,
+        _,
+        number,
+        annotator,
+        answer,
+        why,
+        at,
+        active_ms,
+        reason,
+        is_bulk,
+        suggested_by,
+        source,
+        *_,
+        name,
+        by_itself,
+    ) = row
     label = name or "" if answer == LABEL else ""
-    read = Read(number, annotator, answer, label, why, is_independent=bool(by_itself))
+    decides = source == Annotation.Source.DECISION
+    read = Read(number, annotator, answer, label, why, is_independent=bool(by_itself), is_decision=decides)
     return Given(read, at, None if active_ms is None else active_ms / 1000, reason, is_bulk, suggested_by)
 
 

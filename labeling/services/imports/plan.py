@@ -32,13 +32,14 @@ WORDS = {
     "duplicate": "the same as another row",
     "conflict": "against another row of the same annotator",
     "answered": "of a crop that the same annotator has answered here",
+    "decision": "decided by a lead, which is no answer of a reader",
     "reread": "read again by the same annotator, which is no answer of its own",
 }
 
 
 @dataclass(slots=True)
 class Plan:
-    """What a file brings: `new` labels, and every row that is left out, with why."""
+    """What a file brings: `new` labels, and every row that is left out, with why; `unnamed` new ones name nobody."""
 
     upload: Upload
     kind: str
@@ -49,6 +50,7 @@ class Plan:
     problems: list[Problem] = field(default_factory=list)
     new_classes: list[str] = field(default_factory=list)
     people: list[dict[str, Any]] = field(default_factory=list)
+    unnamed: int = 0
 
     @property
     def counts(self) -> dict[str, int]:
@@ -66,6 +68,7 @@ class Plan:
             "left_out": self.counts,
             "new_classes": self.new_classes,
             "people": self.people,
+            "unnamed": self.unnamed,
             "problems": [
                 {"row": problem.row, "code": problem.code, "message": problem.message}
                 for problem in self.problems[:MOST_NAMED]
@@ -87,11 +90,14 @@ def settle(study: Study, upload: Upload, reading: Reading) -> Plan:
     people = known_people(study, {item.annotator for item in reading.matched})
     # A file may call one person by two names, such as bob and user:5.
     who: Identity = {name: user.pk for name, user in people.items()}
-    # Taken once: the digest of a large file takes longer than all the rest of a row.
-    digest = upload.sha256
-    standing, stored = _standing(study, set(who.values())), _stored(study, digest)
+    before = LabelImport.objects.filter(study=study, sha256=upload.sha256).first()
+    times = before.times_taken_back if before else 0
+    # Taken once: the digest of a large file takes longer than all the rest of a row. What was taken back before is
+    # no answer any more: the file brings it anew, under other ids.
+    named = f"{study.pk}:{upload.sha256}" + (f"@{times}" if times else "")
+    standing, stored = _standing(study, set(who.values())), _stored(before)
     for item in _consistent(reading.matched, who, made.problems):
-        client_id = uuid5(NAMESPACE, f"{study.pk}:{digest}:{item.label.row}")
+        client_id = uuid5(NAMESPACE, f"{named}:{item.label.row}")
         if client_id in stored:
             made.already += 1
         elif (who.get(item.annotator), item.crop) in standing:
@@ -102,6 +108,7 @@ def settle(study: Study, upload: Upload, reading: Reading) -> Plan:
             made.new.append((client_id, item))
     made.problems.sort(key=lambda problem: [int(digits) for digits in NUMBERS.findall(problem.row)])
     made.people = _described(made.new, people)
+    made.unnamed = sum(not item.is_named for _, item in made.new)
     # A class is added only where a label needs it.
     needed = {item.label.name for _, item in made.new}
     made.new_classes = [name for name in made.new_classes if name in needed]
@@ -114,11 +121,11 @@ def _standing(study: Study, people: set[int]) -> set[tuple[int | None, int]]:
     return set(rows.values_list("annotator_id", "crop_id"))
 
 
-def _stored(study: Study, digest: str) -> set[UUID]:
-    """Ids of imported answers, also of those that were corrected since; none where the file is new."""
-    if not LabelImport.objects.filter(study=study, sha256=digest).exists():
+def _stored(before: LabelImport | None) -> set[UUID]:
+    """Ids of the answers that the file brought, also of those that were corrected since; none where it is new."""
+    if before is None:
         return set()
-    imported = Annotation.objects.filter(study=study, source=Annotation.Source.IMPORT)
+    imported = Annotation.objects.filter(study=before.study_id, source=Annotation.Source.IMPORT)
     return set(imported.values_list("client_id", flat=True))
 
 

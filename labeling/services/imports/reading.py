@@ -46,12 +46,16 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """A label with the number of its crop and the key of its class (empty for other answers than a class)."""
+    """A label with the number of its crop and the key of its class (empty for other answers than a class).
+
+    `is_named`: the row itself names its annotator.
+    """
 
     label: Label
     crop: int
     key: str
     annotator: str
+    is_named: bool = True
 
 
 @dataclass(slots=True)
@@ -86,7 +90,8 @@ def read(study: Study, upload: Upload) -> Reading:
         except NoMatch as other:
             problem = problem or other
         if problem is None:
-            reading.matched.append(Matched(label, crop, key, clean(label.annotator, 120) or nobody))
+            named = clean(label.annotator, 120)
+            reading.matched.append(Matched(label, crop, key, named or nobody, bool(named)))
         else:
             reading.problems.append(Problem(label.row, problem.code, clean(str(problem), 300)))
     reading.new_classes = classes.new
@@ -114,10 +119,10 @@ class _Classes:
         self._adds = adds
         self._known: dict[str, LabelClass] = {}
         self._folded: dict[str, set[str]] = defaultdict(set)
-        for row in study.classes.all():
+        rows = list(study.classes.select_related("merged_into").prefetch_related("parts"))
+        for row in rows:
             for text in (row.name, row.key):
                 self._folded[text.casefold()].add(row.key)
-        rows = list(study.classes.all())
         self._known = {row.name: row for row in rows} | {row.key: row for row in rows}
 
     def meant(self, label: Label) -> Label:
@@ -130,7 +135,7 @@ class _Classes:
         """The key of the class; NoMatch where the study has none and none is to be added."""
         row = self._known.get(name) or self._only(name)
         if row is not None and row.retired_at is not None:
-            raise NoMatch("class", f"the class “{name}” is retired: restore it first")
+            raise NoMatch("class", f"the class “{name}” {_why_closed(row)}")
         if row is not None:
             return row.key
         if not self._adds:
@@ -147,6 +152,20 @@ class _Classes:
         if name not in self.new:
             self.new.append(name)
         return key_for(name)
+
+
+def _why_closed(row: LabelClass) -> str:
+    """What became of a class that takes no labels, and what can be done about it."""
+    parts = [f"“{part.name}”" for part in row.parts.all()]
+    if parts:
+        return f"was split into {_listed(parts)}: name one of them, or undo the split while nobody has used a part"
+    if row.merged_into is not None:
+        return f"was merged into “{row.merged_into.name}”: name that one, or restore it first"
+    return "is retired: restore it first"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
 
 
 def key_for(name: str) -> str:

@@ -33,27 +33,35 @@ def take(study: Study, upload: Upload, by: Any) -> Plan:
             add_class(study, by, key_for(name), name)
         people = known_people(study, {row["name"] for row in made.people})
         fresh = make_people(row["name"] for row in made.people if row["name"] not in people)
-        _mark_simulated(study, made, fresh)
         people |= fresh
-        _store(study, made, people)
-        row, _ = LabelImport.objects.update_or_create(
-            study=study,
-            sha256=upload.sha256,
-            defaults={
-                "name": upload.name[:300], "format": made.kind, "report": made.report(), "by": by,
-            },
-        )  # fmt: skip
+        _mark_simulated(study, made, people)
+        row = _import(study, made, by)
+        _store(row, made, people)
         _write_event(row, made, by)
     return made
 
 
+def _import(study: Study, made: Plan, by: Any) -> LabelImport:
+    """The row of the file, which stands (again) from now on."""
+    about = {"name": made.upload.name[:300], "format": made.kind, "report": made.report(), "by": by}
+    row, _ = LabelImport.objects.update_or_create(
+        study=study, sha256=made.upload.sha256, defaults=about | {"taken_back_at": None}
+    )
+    return row
+
+
 def _mark_simulated(study: Study, made: Plan, people: dict[str, Any]) -> None:
-    """Programs stay known as such: they are members of the study that cannot log in."""
-    for name in {item.annotator for _, item in made.new if item.label.is_simulated} & people.keys():
-        join(study, people[name], Membership.Role.ANNOTATOR, is_simulated=True)
+    """Programs stay known as such: they are members of the study that cannot log in.
+
+    Also those whom another study knows by an earlier file; somebody who can log in is what their lead says they are.
+    """
+    for name in {item.annotator for _, item in made.new if item.label.is_simulated}:
+        if not people[name].is_active:
+            join(study, people[name], Membership.Role.ANNOTATOR, is_simulated=True)
 
 
-def _store(study: Study, made: Plan, people: dict[str, Any]) -> None:
+def _store(row: LabelImport, made: Plan, people: dict[str, Any]) -> None:
+    study = row.study
     classes = {row.key: row for row in study.classes.all()}
     now = timezone.now()
     for start in range(0, len(made.new), BATCH):
@@ -68,6 +76,7 @@ def _store(study: Study, made: Plan, people: dict[str, Any]) -> None:
                 is_bulk=item.label.is_bulk,
                 suggested_by=item.label.suggested_by,
                 source=Annotation.Source.IMPORT,
+                label_import=row,
                 client_id=client_id,
                 answered_at=item.label.at or now,
                 active_ms=_active_ms(study, item.label),

@@ -106,7 +106,7 @@ def _unread(reader: Reader, at: Q, count: int, seen: Collection[int]) -> list[Ca
 
     What the queue holds and did not give, above the reader's ceiling say, is not given here either.
     """
-    read = Annotation.objects.reads().filter(study=reader.study, crop=OuterRef("pk"))
+    read = Annotation.objects.reads().included().filter(study=reader.study, crop=OuterRef("pk"))
     queued = QueueEntry.objects.filter(study=reader.study, crop=OuterRef("pk"))
     rows = pool(reader.study).filter(at).filter(~Exists(read), ~Exists(queued)).order_by("pk")
     found: list[Candidate] = []

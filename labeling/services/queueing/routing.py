@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import IntEnum
 
-from audit.statements import Statement, ask_all
+from audit.statements import Rows, Statement, ask_all
 from labeling.models import Lease
 from labeling.services.queueing.candidates import Candidate, Offer
 from labeling.services.queueing.reader import Reader
@@ -19,6 +19,7 @@ from labeling.services.reads import (
     Read,
     awaits_adjudication,
     cause_of,
+    given_reads,
     reads_in,
     situation_of,
 )
@@ -59,19 +60,28 @@ def readable(reader: Reader, offers: Sequence[Offer]) -> list[tuple[Turn, Candid
     given = {"study": reader.study.pk, "crops": crops}
     standing, held = ask_all(READS.of(**given), _HELD.of(user=reader.user.pk, now=reader.now, **given))
     reads, others = reads_in(standing), Counter(crop for (crop,) in held)
+    own = _left_out_of(reader, standing)
     found = []
     for offer in offers:
-        turn = _turn(reader, offer, reads[offer.crop_id], others[offer.crop_id])
+        turn = None if offer.crop_id in own else _turn(reader, offer, reads[offer.crop_id], others[offer.crop_id])
         if turn is not None:
             found.append((turn, _candidate(reader, offer, reads[offer.crop_id])))
     return found
+
+
+def _left_out_of(reader: Reader, standing: Rows) -> set[int]:
+    """Crops that the reader has read though it does not count: theirs are for others to read anew."""
+    given = reads_in(standing, with_void=True).items()
+    return {
+        crop for crop, reads in given if any(row.is_excluded and row.annotator == reader.user.pk for row in reads)
+    }
 
 
 def _turn(reader: Reader, offer: Offer, given: Sequence[Read], others: int) -> Turn | None:
     if any(read.annotator == reader.user.pk for read in given):
         return None
     at = situation_of(given, reader.reopened.get(offer.crop_id), drawn=offer.why == STREAM)
-    cause = cause_of(reader.study, offer.crop_key, [read.answer for read in given], at, others)
+    cause = cause_of(reader.study, offer.crop_key, [read.answer for read in given_reads(given)], at, others)
     if cause == Cause.NONE or _is_for_seniors(reader, cause, given):
         return None
     return _when(reader, offer, cause, given)

@@ -57,11 +57,15 @@ def next_crops(study: Study, user: Any, count: int) -> list[Candidate]:
 
 
 def serve(study: Study, user: Any, count: int) -> Served:
-    """The same as `next_crops`, with what else the reading room wants to know. A reader who pauses gets nothing."""
+    """The same as `next_crops`, with what else the reading room wants to know.
+
+    A reader who pauses gets nothing, and nobody gets anything of a study that is archived.
+    """
     leases = LEASES.of(study=study.pk, user=user.pk)
     with one_at_a_time(study, facts_of(study, user), leases, _window(study, 0, CHUNK)) as (facts, held, top):
         reader = replace(reader_of(study, user, timezone.now(), facts), top=top)
-        return Served([], reader) if reader.wish.is_paused else _serve(reader, records(Lease, held), count)
+        is_closed = reader.wish.is_paused or study.archived_at is not None
+        return Served([], reader) if is_closed else _serve(reader, records(Lease, held), count)
 
 
 def sitting_state(study: Study, user: Any) -> Served:

@@ -64,7 +64,7 @@ export class Actions {
   }
 
   perform(action, index) {
-    if (this.status.paused && action !== "pause" && action !== "keys") return;
+    if (action !== "keys" && (this.session.isOut || (this.status.paused && action !== "pause"))) return;
     this.table[action]?.(index);
   }
 
@@ -88,7 +88,7 @@ export class Actions {
   chooseClass(index, button) {
     const chosen = this.classes.list[index];
     if (chosen?.isGone) this.status.tell(`“${chosen.name}” is no class of this study any more: ${GONE}.`);
-    else if (chosen && !this.status.paused) this.answer("label", [chosen.key], button);
+    else if (chosen && !this.status.paused && !this.session.isOut) this.answer("label", [chosen.key], button);
   }
 
   answer(kind, classes, button, suggestedBy = "") {

@@ -34,14 +34,20 @@ function missingText(problem) {
 }
 
 export class Contexts {
-  /** frames: elements with data-context="0".."2"; arrived() asks for everything to be drawn again. */
-  constructor(frames, { painter, arrived, load = loadRaw }) {
+  /** frames: elements with data-context="0".."2"; arrived() asks for everything to be drawn again; missing() when one is not found. */
+  constructor(frames, { painter, arrived, missing = () => {}, load = loadRaw }) {
     this.frames = [...frames];
     this.painter = painter;
-    this.pool = new Prefetch(load, { parallel: 2, arrived: (url) => this.crop && this.isShown(url) && arrived() });
+    this.pool = new Prefetch(load, { parallel: 2, arrived: (url) => this.onArrived(url, arrived, missing) });
     this.crop = null;
     this.drawnAt = -Infinity;
     for (const name of ["online", "focus"]) window.addEventListener(name, () => this.pool.retry(mayPass));
+  }
+
+  onArrived(url, arrived, missing) {
+    // Not found is what a picture is whose original is away, and all that a reader sees who was removed meanwhile.
+    if (this.pool.problem(url)?.status === 404) missing();
+    if (this.crop && this.isShown(url)) arrived();
   }
 
   isShown(url) {
@@ -95,6 +101,7 @@ export class Contexts {
     for (const frame of this.frames) {
       for (const part of frame.querySelectorAll("canvas, .overlay")) part.classList.add("off");
       frame.querySelector(".context-name").textContent = "";
+      frame.querySelector(".no-context").hidden = true;
     }
   }
 

@@ -6,14 +6,14 @@ import { Viewer } from "./viewer.js";
 import { Windows } from "./windows.js";
 
 export class Eye {
-  /** find(id) -> element; current() -> crop on screen; told(text) says something once; redraw() draws again. */
-  constructor({ find, user, config, token, current, told, redraw }) {
+  /** find(id) -> element; current() -> crop on screen; told(text) says something once; redraw() draws again; missing(): a picture is not found. */
+  constructor({ find, user, config, token, current, told, redraw, missing = () => {} }) {
     Object.assign(this, { find, current, redraw });
     const locked = Boolean(config.locked);
     this.keeping = new Keeping({ user, url: config.urls.preferences, token });
     const keep = () => this.keeping.keep(this.windows.plain());
     this.windows = new Windows({ kept: this.keeping.local(), locked, changed: keep });
-    this.view = new View(find, { windows: this.windows, locked, told, redraw });
+    this.view = new View(find, { windows: this.windows, locked, told, redraw, missing });
     this.panel = new ChannelPanel({ holder: find("channels"), note: find("window-note"), windows: this.windows, told, redraw: () => this.changed() });
     this.viewer = new Viewer(find("viewer-dialog"));
     this.bind();

@@ -25,7 +25,8 @@ export function movedPlace(place, key, columns, count) {
   return next >= 0 && next < count ? next : place;
 }
 
-function columnsOf(tiles) {
+/** How many tiles stand in the first row. */
+export function columnsOf(tiles) {
   const top = tiles[0]?.getBoundingClientRect().top;
   return Math.max(1, tiles.filter((tile) => tile.getBoundingClientRect().top === top).length);
 }

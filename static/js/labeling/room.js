@@ -15,6 +15,7 @@ import { ConflictSheet } from "./conflicts.js";
 import { Eye } from "./eye.js";
 import { Guide } from "./guide.js";
 import { KeySheet } from "./keysheet.js";
+import { asMember } from "./membership.js";
 import { Note } from "./note.js";
 import { Notices, refusalText } from "./notices.js";
 import { Reasons } from "./reasons.js";
@@ -41,16 +42,15 @@ async function loadImage(url, crop = session.known().find(({ pixels }) => pixels
 }
 
 async function send({ kind, url, body }) {
-  if (kind === "undo") return post(url, body);
-  // Of answers that waited together only the last one asks what comes next.
-  const isLast = outbox.waiting < 2 || kind === "skip";
   try {
-    const reply = await post(isLast ? url : `${url}?count=1`, { ...body, sent_at: new Date().toISOString() });
+    if (kind === "undo") return await asMember(post(url, body));
+    // Of answers that waited together only the last one asks what comes next.
+    const isLast = outbox.waiting < 2 || kind === "skip";
+    const reply = await asMember(post(isLast ? url : `${url}?count=1`, { ...body, sent_at: new Date().toISOString() }));
     if (!isLast) delete reply.next?.crops;
     return reply;
   } catch (error) {
-    // A site that offers no skipping loses nothing by it: the crop just comes again.
-    if (kind === "skip" && error.status === 404) return {};
+    if (error.kind === "stranger") session.shutOut(error);
     throw error;
   }
 }
@@ -88,9 +88,9 @@ const session = new Session({
   attention,
   newId,
   api: {
-    next: (count) => getJson(`${config.urls.next}?count=${count}`),
-    undo: (body) => post(config.urls.undo, body),
-    ranking: async () => (await getJson(config.urls.ranking)).ranking,
+    next: (count) => asMember(getJson(`${config.urls.next}?count=${count}`)),
+    undo: (body) => asMember(post(config.urls.undo, body)),
+    ranking: async () => (await asMember(getJson(config.urls.ranking))).ranking,
     pause: (paused) => post(config.urls.pause, { paused }),
     leave: () => leave(),
   },
@@ -98,17 +98,20 @@ const session = new Session({
     shown: (crop, before) => onShown(crop, before),
     changed: () => status?.refresh(),
     told: (text) => status.tell(text),
-    answered: (crop) => tabs.tell(crop.id),
+    answered: (crop) => {
+      status.hush();
+      tabs.tell(crop.id);
+    },
     noticed: (text, topic) => notices.add(text, { topic }),
   },
 });
 const eye = new Eye({
   find, config, token, user: main.dataset.user,
-  current: () => session.current, told: (text) => status.tell(text), redraw: () => draw(),
+  current: () => session.current, told: (text) => status.tell(text), redraw: () => draw(), missing: () => session.doubt(),
 });
 const { windows, view, panel } = eye;
 const classes = new ClassButtons({ find, classes: config.classes, chosen: (place, button) => actions.chooseClass(place, button) });
-const status = new StatusBar({ find, main, session, outbox, pool, classNames: classes.names, blind: config.blind });
+const status = new StatusBar({ find, main, session, outbox, pool, classNames: classes.names, blind: config.blind, leads: config.leads });
 const suggestion = new SuggestionChip({ find, classes });
 const reasons = new Reasons({ find, session });
 const note = new Note({ find });
@@ -174,6 +177,7 @@ function showImage(crop) {
 
 function onArrived(url) {
   const crop = session.current;
+  if (pool.problem(url)?.status === 404) session.doubt();
   if (!crop) return;
   if (url === crop.pixels && main.dataset.state !== "ready") showImage(crop);
   else if (url === crop.context) drawContext(crop);

@@ -23,7 +23,7 @@ export class Session extends Supply {
 
   /** Shows the next crop; from the stock only where nothing that the server has just offered is left. */
   advance() {
-    if (this.paused) return;
+    if (this.paused || this.isOut) return;
     this.show(this.queue.shift() ?? this.stock.shift() ?? null);
     const isLow = this.queue.length < REFILL_BELOW;
     if (isLow || (!this.isStocked && this.queue.length + this.stock.length < RESTOCK_BELOW)) this.refill();
@@ -235,7 +235,7 @@ export class Session extends Supply {
 
   /** Brings a crop of this page back on screen, its answer standing where it has one. */
   showAgain(crop) {
-    if (this.paused || this.isBusy() || this.current?.id === crop.id) return;
+    if (this.paused || this.isOut || this.isBusy() || this.current?.id === crop.id) return;
     if (this.current && !this.history.reviewed) this.queue.unshift(this.current);
     this.queue = this.queue.filter(({ id }) => id !== crop.id);
     this.stock = this.stock.filter(({ id }) => id !== crop.id);

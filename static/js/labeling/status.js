@@ -1,12 +1,18 @@
 /* What the reading room says of its own state. Pure: state in, words out. */
 import { age, clock, count } from "../shared/text.js";
 
+export const TOLD_MS = 6000;
+const READ_MS = 2000;
+
 /** {text, tone, kind} of the outbox; a quiet tone as long as nothing is wrong. */
 export function saveState({ waiting, trouble, savedAt, retryAt, items = [] }, now) {
   const disputed = items.filter(({ standing }) => standing).length;
   if (disputed) return { kind: "conflict", tone: "bad", text: `${count(disputed)} to decide: two answers of yours` };
   if (waiting && trouble === "auth") {
     return { kind: "auth", tone: "bad", text: `log in again: your ${waiting === 1 ? "answer is" : "answers are"} kept` };
+  }
+  if (waiting && trouble === "stranger") {
+    return { kind: "stranger", tone: "bad", text: `no longer a member: ${count(waiting)} kept on this computer` };
   }
   if (waiting && trouble === "forbidden") {
     return { kind: "forbidden", tone: "bad", text: `this account may not answer here: ${count(waiting)} kept` };
@@ -60,6 +66,13 @@ export function progressLine(progress, waiting) {
 export function unsentAnswers(items) {
   const fresh = items.filter(({ kind, body, standing }) => kind === "answer" && !body.replaces && !standing).length;
   return fresh - items.filter(({ kind }) => kind === "undo").length;
+}
+
+/** Whether what was said still stands in place of the state: until a later save, which leaves time to read it. */
+export function isStillTold({ text, at }, { savedAt }, tone, now) {
+  // What waits or failed comes back in a moment; what needs the reader gives way to nothing.
+  if (!text || tone === "bad" || now - at >= TOLD_MS) return false;
+  return !(savedAt >= at) || now - at < READ_MS;
 }
 
 /** Why no crop is there while the line is broken, and what became of the answers. */

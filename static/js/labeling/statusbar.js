@@ -1,12 +1,16 @@
 /* Writes the state of the room onto the page, at most once a frame. */
 import { mayPass } from "../shared/api.js";
 import { count } from "../shared/text.js";
-import { answerName, factText, progressLine, rankingDetail, rankingLine, saveState, unsentAnswers, unreachable, withWaiting } from "./status.js";
+import { strangerText } from "./membership.js";
+import {
+  TOLD_MS, answerName, factText, isStillTold, progressLine, rankingDetail, rankingLine, saveState, unsentAnswers, unreachable, withWaiting,
+} from "./status.js";
 import { passedCrops, sittingLine } from "./sitting.js";
 
 const RETRY_MS = 3000;
 const LOOK_AGAIN_MS = 20000;
 const FRESH_MS = 900;
+export const ARCHIVED = "This study was archived: nothing is asked any more. All your answers are kept.\nIf there is more to read, its lead can restore it.";
 const HELD_BACK = "All crops left for you will probably be “not sure”, and you chose to leave such crops out.\nOther readers may get them.";
 
 function setText(element, text) {
@@ -14,10 +18,10 @@ function setText(element, text) {
 }
 
 export class StatusBar {
-  constructor({ find, main, session, outbox, pool, classNames, blind }) {
-    Object.assign(this, { find, main, session, outbox, pool, classNames, blind });
+  constructor({ find, main, session, outbox, pool, classNames, blind, leads = [] }) {
+    Object.assign(this, { find, main, session, outbox, pool, classNames, blind, leads });
     this.due = false;
-    this.told = "";
+    this.told = { text: "", at: 0 };
     this.triedAt = Date.now();
     this.lookedAt = Date.now();
     this.lookAgainMs = FRESH_MS;
@@ -39,13 +43,15 @@ export class StatusBar {
 
   /** Says something once: on the page, and to screen readers. */
   tell(text) {
-    this.told = text;
+    this.told = { text, at: Date.now() };
     setText(this.find("trouble"), text);
     this.refresh();
-    setTimeout(() => {
-      if (this.told === text) this.told = "";
-      this.refresh();
-    }, 6000);
+    setTimeout(() => this.refresh(), TOLD_MS);
+  }
+
+  /** The reader went on: what was said of the crop before is over. */
+  hush() {
+    this.told = { text: "", at: 0 };
   }
 
   write() {
@@ -62,9 +68,8 @@ export class StatusBar {
   writeSaved(now) {
     const state = saveState(this.outbox, now);
     const line = this.find("save-state");
-    // What waits or failed comes back in a moment; what needs the reader gives way to nothing.
-    const isTold = this.told && state.tone !== "bad";
-    setText(line, isTold ? this.told : state.text);
+    const isTold = isStillTold(this.told, this.outbox, state.tone, now);
+    setText(line, isTold ? this.told.text : state.text);
     line.dataset.tone = isTold ? "warn" : state.tone;
     this.find("login-again").hidden = state.kind !== "auth" && this.session.problem?.kind !== "auth";
     if (state.tone !== "quiet" && state.kind !== this.lastKind) setText(this.find("trouble"), state.text);
@@ -104,11 +109,15 @@ export class StatusBar {
     const [state, text] = this.curtain(current, ended, problem, broken);
     this.main.dataset.state = state;
     setText(this.find("curtain-text"), text);
+    if (state === "stranger") setText(this.find("trouble"), text);
     this.find("curtain-actions").hidden = state !== "end" && state !== "held";
     this.find("lift-ceiling").hidden = state !== "held";
   }
 
   curtain(current, ended, problem, broken) {
+    if (this.session.isOut) {
+      return ["stranger", strangerText({ answered: this.session.progress.answered, waiting: this.outbox.waiting, leads: this.leads })];
+    }
     if (this.paused) return ["paused", "Paused. Your crops are given back, and the time stands still.\nPress pause again to go on."];
     if (broken && !mayPass(broken)) {
       return ["broken", `This crop's pixels cannot be shown: ${broken.message}.\nPress x to mark it as a bad crop and go on.`];
@@ -119,6 +128,7 @@ export class StatusBar {
     if (kind) return ["loading", unreachable(this.outbox.waiting)];
     if (current) return ["loading", "Fetching the crop …"];
     if (!ended) return ["loading", "Fetching crops …"];
+    if (this.session.sitting.archived) return ["end", ARCHIVED];
     if (this.session.sitting.held_back) return ["held", HELD_BACK];
     const { answered } = this.session.progress;
     const done = `Nothing left to read: every open crop of this study has its answers (${count(answered)} read).`;

@@ -11,6 +11,8 @@ const BATCH = 12;
 const STOCK_BYTES = 64 * 2 ** 20;
 // A lease runs for five minutes and is prolonged by every request for crops.
 const HOLD_MS = 120_000;
+// Every picture of a study whose originals are away is not found.
+const DOUBT_MS = 10_000;
 
 export class Supply {
   /**
@@ -32,8 +34,10 @@ export class Supply {
     this.sitting = {}; // How the server serves this reader: {stay_on, left, …}.
     this.pausing = new Pause({ tell: (isOn) => api.pause(isOn), refused: (isOn) => isOn && api.leave() });
     this.askedAt = this.now();
+    this.doubtedAt = -Infinity;
     this.ranking = null;
     this.ended = false;
+    this.isOut = false; // The reader is no member of the study any more.
     this.problem = null;
     this.refilling = null;
   }
@@ -57,6 +61,7 @@ export class Supply {
   /** Takes over a reply: order of crops, ranking, progress. `before`: ids answered around the time of asking. */
   absorb(reply, before = new Set()) {
     const state = reply.next ?? reply;
+    this.isOut = false;
     if (state.crops) this.take(state.crops, new Set([...before, ...this.unsent(), ...(this.current ? [this.current.id] : [])]));
     if (state.progress) this.progress = state.progress;
     if (state.ranking !== undefined) this.ranking = state.ranking;
@@ -116,7 +121,17 @@ export class Supply {
       this.ended = !this.current && !this.queue.length && !this.outbox.waiting;
     } catch (error) {
       this.problem = error;
+      if (error.kind === "stranger") this.shutOut(error);
     }
+    this.events.changed();
+  }
+
+  /** What the reader says now would reach nobody: no crop is on screen until the server takes their answers again. */
+  shutOut(problem) {
+    this.problem = problem;
+    if (this.isOut) return;
+    this.isOut = true;
+    this.clear();
     this.events.changed();
   }
 
@@ -141,9 +156,17 @@ export class Supply {
       // An answer that was given meanwhile brings its own news.
       if (answered === this.answered.length) this.ranking = ranking;
       this.events.changed();
-    } catch {
-      // The next answer tells whether the server can be reached.
+    } catch (error) {
+      // Of anything else the next answer tells.
+      if (error.kind === "stranger") this.shutOut(error);
     }
+  }
+
+  /** Something is not found: asks whether the reader is a member still. */
+  async doubt() {
+    if (this.isOut || this.now() - this.doubtedAt < DOUBT_MS) return;
+    this.doubtedAt = this.now();
+    await this.lookAtRanking();
   }
 
   prefetch() {

@@ -7,13 +7,13 @@ import { ZSlider } from "./zslider.js";
 export { outlinePath, tickPath } from "../shared/overlay.js";
 
 export class View {
-  /** windows tells whether light and dark are exchanged; told(text) says something once; redraw() draws again. */
-  constructor(find, { windows, locked, told, redraw }) {
+  /** windows tells whether light and dark are exchanged; told(text) says something once; redraw() draws again; missing(): a picture is not found. */
+  constructor(find, { windows, locked, told, redraw, missing }) {
     this.windows = windows;
     this.painter = new Painter();
     this.stage = new Stage(find, { painter: this.painter, locked, told });
     this.planes = new ZSlider(find, { load: loadRaw, changed: redraw, told });
-    this.contexts = new Contexts(document.querySelectorAll("[data-context]"), { painter: this.painter, arrived: redraw });
+    this.contexts = new Contexts(document.querySelectorAll("[data-context]"), { painter: this.painter, arrived: redraw, missing });
     this.marks = true;
   }
 

@@ -26,6 +26,8 @@ class Command(JsonCommand):
             study = study_named(options["study"])
         except StudyRefused as error:
             raise CommandError(str(error)) from error
+        if study.archived_at is not None:
+            raise CommandError(f"The study '{study}' is archived and not ranked: its lead can restore it.")
         worker = RankingWorker()
         newest = newest_ranking(RANKED.ask(study=study.pk)) if worker.rank(study) else None
         if newest is None:

@@ -10,6 +10,7 @@ from django.db.models import Count, Max
 from numpy.typing import NDArray
 
 from labeling.models import Annotation, Study
+from labeling.services.exclusions import exclusion_changes
 from labeling.services.reads import read_rows
 from training.services.labels import class_keys
 from training.worker.pool import Ids
@@ -18,13 +19,16 @@ KEPT = 16
 MOST_TOUCHED = 2000
 KINDS = tuple(Annotation.Answer.values)
 PLACES = {kind: place for place, kind in enumerate(KINDS)}
-COLUMNS = [("crop", np.int64), ("annotator", np.int64), ("kind", np.int8), ("label", np.int32), ("number", np.int64)]
+COLUMNS = [
+    ("crop", np.int64), ("annotator", np.int64), ("kind", np.int8), ("label", np.int32), ("number", np.int64),
+    ("excluded", np.bool_),
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Reads:
     """Standing answers, one row each: `crop`, `annotator`, `kind` (place in KINDS), `label` (place in `classes`, -1
-    without) and `number` of the answer, all (n,)."""
+    without), `number` of the answer and whether its reader is left out (`excluded`), all (n,)."""
 
     rows: NDArray[np.void]
     classes: tuple[str, ...]
@@ -32,6 +36,10 @@ class Reads:
     def by(self, annotator: int) -> "Reads":
         """The answers of one annotator."""
         return Reads(self.rows[self.rows["annotator"] == annotator], self.classes)
+
+    def counted(self) -> "Reads":
+        """The answers of readers who are not left out."""
+        return Reads(self.rows[~self.rows["excluded"]], self.classes)
 
     def of_kind(self, *kinds: str) -> Ids:
         """Crops (n,) with an answer of one of these kinds."""
@@ -79,8 +87,8 @@ class _Book:
 
     def _fresh(self, crops: set[int] | None) -> NDArray[np.void]:
         rows = [
-            (crop, annotator, PLACES[answer], self._places.get(label, -1), number)
-            for crop, number, annotator, answer, label in read_rows(self._study, crops)
+            (crop, annotator, PLACES[answer], self._places.get(label, -1), number, excluded)
+            for crop, number, annotator, answer, label, excluded in read_rows(self._study, crops)
         ]
         return np.array(rows, dtype=COLUMNS)
 
@@ -88,9 +96,9 @@ class _Book:
 def reads(study: Study) -> Reads:
     """Every standing answer of the study now."""
     merged = study.classes.filter(merged_into__isnull=False).order_by("pk").values_list("pk", "merged_into")
-    return _book(study.pk, study.created_at, tuple(class_keys(study)), tuple(merged)).read()
+    return _book(study.pk, study.created_at, tuple(class_keys(study)), (*merged, exclusion_changes(study))).read()
 
 
 @lru_cache(maxsize=KEPT)
-def _book(study: int, created_at: datetime, classes: tuple[str, ...], merged: tuple[tuple[int, int], ...]) -> _Book:
+def _book(study: int, created_at: datetime, classes: tuple[str, ...], changes: tuple[tuple[int, int], ...]) -> _Book:
     return _Book(Study.objects.get(pk=study), classes)

@@ -74,7 +74,8 @@ class Sight:
 @dataclass(frozen=True, slots=True)
 class GridPage:
     """One page: places `rows` (count,) in `table`, of `total` crops that fit; `values` (count,) sorted them, in
-    `unit`; `seen` are the answers that the user may see."""
+    `unit`; `seen` are the answers that the user may see. `hidden` crops of the pool are kept from the user, because
+    they are random checks that they have still to read."""
 
     table: GridTable
     rows: Ids
@@ -83,6 +84,7 @@ class GridPage:
     unit: str
     seen: Reads
     sort: str
+    hidden: int = 0
 
 
 def grid_page(study: Study, user: Any, query: GridQuery) -> GridPage:
@@ -93,14 +95,19 @@ def grid_page(study: Study, user: Any, query: GridQuery) -> GridPage:
     table = grid_table(study, query.ranking)
     given = reads(study)
     seen = given if sight.is_lead else _of_their_own(study, user, given)
-    allowed = _allowed(study, sight, table, query, seen)
+    checks = _unread_checks(study, sight, table)
+    # Somebody who is left out is seen by name, and as one sees oneself; else their answers stand for nothing.
+    counts = seen.counted() if sight.is_lead and not query.reader else seen
+    allowed = ~checks & _allowed(study, table, query, counts)
     values, unit, descending = _values(study, user, table, query, sort)
     first = _pinned(table, query, sort)
     # On top whether or not it fits the filters, and there alone.
     allowed[first] = False
     rows = _rows(values, table, allowed, query, first, descending != query.reverse)
     total = len(first) + int(np.count_nonzero(allowed))
-    return GridPage(table, rows, total, np.asarray(values)[rows], unit, seen, sort)
+    return GridPage(
+        table, rows, total, np.asarray(values)[rows], unit, seen, sort, hidden=int(np.count_nonzero(checks))
+    )
 
 
 def _of_their_own(study: Study, user: Any, given: Reads) -> Reads:
@@ -124,10 +131,15 @@ def _check(sight: Sight, query: GridQuery, sort: str) -> None:
         raise Refused(LEADS_ALONE)
 
 
-def _allowed(study: Study, sight: Sight, table: GridTable, query: GridQuery, seen: Reads) -> Mask:
+def _unread_checks(study: Study, sight: Sight, table: GridTable) -> Mask:
+    """Crops (n,) of the pool that nothing here may tell the user of; leads see all."""
+    if sight.is_lead:
+        return np.zeros(len(table.crop_ids), dtype=bool)
+    return table.mask_of(np.fromiter(unread_checks(study, sight.user), np.int64)) & (table.experiment >= 0)
+
+
+def _allowed(study: Study, table: GridTable, query: GridQuery, seen: Reads) -> Mask:
     allowed = table.experiment >= 0
-    if not sight.is_lead:
-        allowed &= ~table.mask_of(np.fromiter(unread_checks(study, sight.user), np.int64))
     if query.experiment:
         allowed &= table.experiment == query.experiment
     if query.predicted:

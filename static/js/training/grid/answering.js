@@ -15,7 +15,8 @@ function says({ answer }, choice) {
 }
 
 export class Answering {
-  /** page: what is shown; selection: what is chosen; changed() redraws; say(text, tone) tells. */
+  /** page: what is shown; selection: what is chosen; seen: crops that were on screen; changed() redraws; say(text, tone)
+   *  tells. */
   constructor(parts) {
     Object.assign(this, parts);
     this.choice = null;
@@ -72,14 +73,19 @@ export class Answering {
     return found;
   }
 
+  /** Whether somebody can have looked at the crop. In "exceptions" nobody chose it: it must have been on screen. */
+  isSeen({ id }) {
+    return Boolean(this.pictures.get(id)) && (!this.isExceptions || this.seen.has(id));
+  }
+
   /** What Enter would do: {plans: [{places, choice}], unseen}. Crops whose answer waits, or stands already, get none;
-   *  `unseen` counts those that nobody can have looked at, because their pictures are not there. */
+   *  `unseen` counts those that nobody can have looked at. */
   plan() {
     const waiting = this.steps.waiting();
     let unseen = 0;
     const plans = this.wishes().map(({ places, choice }) => {
       const open = places.map((place) => this.page.crops[place]).filter((crop) => crop && isOpen(crop) && !waiting.has(crop.id) && !says(crop, choice));
-      const crops = open.filter(({ id }) => this.pictures.get(id));
+      const crops = open.filter((crop) => this.isSeen(crop));
       unseen += open.length - crops.length;
       return { crops, choice };
     });
@@ -93,14 +99,14 @@ export class Answering {
     const { ranking, displays } = this.page;
     const { opinions, user } = this.config;
     const context = { ranking, displays, opinions, annotator: user, newId, now: () => new Date() };
-    this.aside = unseenWords(unseen);
+    this.aside = unseenWords(unseen, this.isExceptions);
     this.steps.add(plans.flatMap(({ crops, choice }) => requestsFor(crops, choice, context)));
     // Marks of exceptions stay: taken away, they would leave wrong crops for the next Enter to confirm.
     if (!this.isExceptions) this.selection.none();
   }
 
   hint(unseen) {
-    if (unseen) return unseenWords(unseen);
+    if (unseen) return unseenWords(unseen, this.isExceptions);
     if (this.isExceptions && !this.predicted) return "Choose the predicted class first: “exceptions” confirms a page of one class.";
     if (this.isExceptions) return "Nothing is left to confirm on this page.";
     if (!this.selection.size) return "Select crops first: click, shift-click, drag, or Space.";
@@ -131,11 +137,13 @@ export class Answering {
 
   /** The confirm button says what it would do. */
   refresh() {
-    const { plans } = this.plan();
+    const { plans, unseen } = this.plan();
     const number = plans.reduce((sum, { crops }) => sum + crops.length, 0);
     const what = plans.length === 1 ? ` as ${answerName(plans[0].choice, this.names)}` : "";
     const verb = this.isExceptions ? "Confirm" : "Answer";
     this.find("confirm-text").textContent = number ? `${verb} ${counted(number)}${what}` : verb;
+    const rest = this.isExceptions ? unseenWords(unseen, true) : "";
+    if (this.find("grid-unseen").textContent !== rest) this.find("grid-unseen").textContent = rest;
     this.find("confirm").setAttribute("aria-disabled", String(!number));
     const chosen = this.isExceptions ? null : this.choice;
     for (const button of this.buttons) button.setAttribute("aria-pressed", String(chosen?.classes[0] === button.dataset.class));

@@ -14,7 +14,7 @@ import { Selection } from "./selection.js";
 import { gridOutbox, keepSending } from "./sending.js";
 import { Steps } from "./steps.js";
 import { Tiles } from "./tiles.js";
-import { counted, missingWords, tileWords } from "./words.js";
+import { counted, hiddenWords, missingWords, orderWords, tileWords } from "./words.js";
 
 const find = (id) => document.getElementById(id);
 const main = find("main");
@@ -27,12 +27,15 @@ const selection = new Selection();
 const page = { crops: [], displays: [], total: 0, ranking: "", unit: "", sort: "", start: 0, isLoading: false };
 let asked = 0;
 let waiting = new Map();
+const seen = new Set(); // Crops whose picture was on screen.
 
 const pictures = new Pictures(config.urls.grid_pixels, () => {
   countPainted();
   refresh();
 });
-const tiles = new Tiles(grid, { describe, shown: (places) => pictures.want(places.map((at) => page.crops[at]?.id)) });
+const tiles = new Tiles(grid, {
+  describe, shown: (places) => pictures.want(places.map((at) => page.crops[at]?.id)), looked: () => refreshAnswer(),
+});
 const controls = new Controls(find("grid-form"), () => load());
 const popup = new Popup(find("grid-popup"), config.urls.context);
 const outbox = gridOutbox(config, token, {
@@ -48,7 +51,7 @@ const outbox = gridOutbox(config, token, {
 });
 const steps = new Steps({ outbox, urls: config.urls, annotator: config.user, newId });
 const keys = new GridKeys(config.keys, config.classes.length);
-const answering = new Answering({ find, config, names, page, selection, steps, pictures, changed: () => refresh(), say });
+const answering = new Answering({ find, config, names, page, selection, steps, pictures, seen, changed: () => refresh(), say });
 const { context, open, pin } = aroundCrop({ config, page, names, grid, popup, selection, controls });
 const map = config.map && find("map-panel") ? new EmbeddingMap(find, config, (lasso) => { controls.lasso = lasso; controls.anew(); }) : null;
 
@@ -106,8 +109,15 @@ function show(error) {
   tiles.activate(0);
   find("grid-empty").hidden = page.crops.length > 0;
   find("grid-empty-text").textContent = error ? sentence(error.message) : "No crop fits: change the filters above, or take the lasso away.";
+  write("grid-order", error ? "" : orderWords(page, config.strategy));
+  write("grid-hidden", error ? "" : hiddenWords(page.hidden));
   main.dataset.state = error ? "failed" : "ready";
   refresh();
+}
+
+function write(id, text) {
+  find(id).textContent = text;
+  find(id).hidden = !text;
 }
 
 function sentence(text) {
@@ -126,8 +136,14 @@ function refresh() {
   find("grid-after").disabled = to >= page.total;
   find("grid-newer").hidden = page.is_newest !== false;
   find("grid-missing").textContent = missingWords(pictures.missing);
-  answering.refresh();
+  refreshAnswer();
   refreshSaving();
+}
+
+/** What Enter would do depends on what was looked at. */
+function refreshAnswer() {
+  for (const { id } of [...tiles.inSight].map((place) => page.crops[place]).filter(Boolean)) if (pictures.get(id)) seen.add(id);
+  answering.refresh();
 }
 
 function refreshSaving() {

@@ -2,11 +2,15 @@
 import { layoutOf, placeOf, placesIn, scrolledTo, shownPlaces } from "./window.js";
 
 const CAPTION = 22;
+const HALF = 0.5;
 
 export class Tiles {
-  /** describe(place) -> {id, text, name, tone, selected, marked, canvas}; shown(places) is told what is in sight. */
-  constructor(holder, { describe, shown }) {
+  /** describe(place) -> {id, text, name, tone, selected, marked, canvas}; shown(places) is told what is in the document,
+   *  looked() that other tiles are in sight. */
+  constructor(holder, { describe, shown, looked = () => {} }) {
     Object.assign(this, { holder, describe, shown });
+    this.inSight = new Set(); // Places of the tiles half of which or more is on screen.
+    this.eye = new IntersectionObserver((entries) => this.onSight(entries, looked), { threshold: HALF });
     this.sheet = holder.querySelector(".grid-sheet");
     this.tiles = new Map();
     this.size = 96;
@@ -21,8 +25,7 @@ export class Tiles {
   show(count) {
     this.count = count;
     this.active = 0;
-    for (const tile of this.tiles.values()) tile.remove();
-    this.tiles.clear();
+    for (const place of [...this.tiles.keys()]) this.drop(place);
     this.holder.scrollTop = 0;
     this.resize();
   }
@@ -45,10 +48,8 @@ export class Tiles {
     cancelAnimationFrame(this.due);
     this.due = null;
     const [first, end] = shownPlaces(this.layout, this.holder.scrollTop, this.holder.clientHeight);
-    for (const [place, tile] of this.tiles) {
-      if (place >= first && place < end) continue;
-      tile.remove();
-      this.tiles.delete(place);
+    for (const place of [...this.tiles.keys()]) {
+      if (place < first || place >= end) this.drop(place);
     }
     const places = [];
     for (let place = first; place < end; place += 1) {
@@ -56,6 +57,25 @@ export class Tiles {
       if (!this.tiles.has(place)) this.add(place);
     }
     this.shown(places);
+  }
+
+  onSight(entries, looked) {
+    for (const { target, isIntersecting } of entries) {
+      const place = Number(target.dataset.place);
+      // News of a tile that is gone comes late, when another one stands at its place.
+      if (this.tiles.get(place) !== target) continue;
+      if (isIntersecting) this.inSight.add(place);
+      else this.inSight.delete(place);
+    }
+    looked();
+  }
+
+  drop(place) {
+    const tile = this.tiles.get(place);
+    this.eye.unobserve(tile);
+    tile.remove();
+    this.tiles.delete(place);
+    this.inSight.delete(place);
   }
 
   add(place) {
@@ -74,6 +94,7 @@ export class Tiles {
     this.fill(tile, place);
     this.sheet.append(tile);
     this.tiles.set(place, tile);
+    this.eye.observe(tile);
   }
 
   position(tile, place) {

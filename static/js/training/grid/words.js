@@ -1,4 +1,5 @@
 /* What the grid says of a crop and of what was done; plain text. */
+import { short } from "../../shared/text.js";
 
 const KINDS = { not_sure: "not sure", bad_crop: "bad crop", wrong_object: "wrong object" };
 
@@ -27,15 +28,38 @@ export function tileWords(crop, names, { other, waiting, unit = "", sort = "" } 
   if (other) return { text: `→ ${names.get(other) ?? other}`, name: [...parts, `will be ${names.get(other) ?? other}`].join(", "), tone: "other" };
   if (crop.answer) return { text: answerName(crop.answer, names), name: parts.join(", "), tone: "answered" };
   if (["size", "outlier", "similar"].includes(sort)) return { text: value, name: parts.join(", "), tone: "open" };
+  const ahead = sort === "uncertain" && value ? `${Number(crop.value.toPrecision(2))} · ` : "";
   const text = crop.predicted ? `${names.get(crop.predicted) ?? crop.predicted} ${Math.round(100 * crop.probability)} %` : "";
-  return { text, name: parts.join(", "), tone: "open" };
+  return { text: ahead + text, name: parts.join(", "), tone: "open" };
 }
 
 function valueText({ value }, sort, unit) {
   if (value === null || value === undefined) return "";
+  if (sort === "uncertain") return `score ${short(value)}`;
   if (sort === "size") return `${value < 10 ? value.toFixed(1) : Math.round(value).toLocaleString("en")} ${unit}`;
   if (sort === "similar" || sort === "outlier") return `${value.toFixed(2)} away`;
   return "";
+}
+
+const SCORES = {
+  uherding: "doubt between the classes, times how little the model knows of such crops, more for rare classes",
+  margin: "how close the two likeliest classes are",
+  entropy: "how widely the probability is spread over the classes",
+  random: "an order that was drawn once",
+};
+
+/** What the order rests on, where the tiles do not show it. */
+export function orderWords({ sort }, strategy) {
+  if (sort !== "uncertain") return "";
+  const score = SCORES[strategy] ?? `as the strategy ${strategy} computes it`;
+  return `Sorted by the ranking's score, highest first (${score}): it stands before the prediction, whose per cent alone do not order them. Answered crops keep theirs. The reading room asks in another order: it spreads its questions and puts random checks between.`;
+}
+
+/** That crops are kept back, and why. */
+export function hiddenWords(number) {
+  if (!number) return "";
+  const [are, they] = number === 1 ? ["is a random check", "it"] : ["are random checks", "them"];
+  return `${counted(number)} of the pool ${are} that you have still to read in the reading room: nothing may tell you of ${they} before, so the grid leaves ${they} out.`;
 }
 
 /** What a step brought: how many answers stand, and why others do not. */
@@ -56,6 +80,8 @@ export function missingWords(number) {
 }
 
 /** Why a step left crops out that were chosen. */
-export function unseenWords(number) {
-  return number ? `${counted(number)} left out: not shown yet.` : "";
+export function unseenWords(number, scrolls = false) {
+  if (!number) return "";
+  const how = scrolls ? ` Scroll to ${number === 1 ? "it" : "them"}, and confirm again.` : "";
+  return `${counted(number)} left out: not shown yet.${how}`;
 }

@@ -1,0 +1,108 @@
+"""A reader of a study in figures, each with its n and its interval; for leads."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models.functions import Coalesce
+
+from labeling.agreement.intervals import Estimate
+from labeling.agreement.one_reader import Window, WithOthers, over_time, with_others, with_themselves
+from labeling.agreement.shares import share
+from labeling.agreement.suspects import suspects
+from labeling.agreement.table import ReadTable, from_long
+from labeling.models import Annotation, Study
+from labeling.services.exclusions import excluded_readers
+from labeling.services.pace import Answered, ClassTime, Pace, answered, class_times, names_of, pace_of
+from labeling.services.progress import ABOUT_CLASSES, NOT_SURE_LABEL, reads_table
+
+BAD = (Annotation.Answer.BAD_CROP, Annotation.Answer.WRONG_OBJECT)
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderFigures:
+    """What a reader did: standing first reads, of which `not_sure` and `bad` shares; `changed` answers of any kind.
+
+    `sources`: standing answers by where they came from. `per_class`: names of the classes that the others gave, with
+    how often the reader gave the same. `guidelines`: versions that answers name, None for none, and how many
+    name each.
+    `said`: sentences on what stands out. The rest is as its classes tell.
+    """
+
+    reads: int
+    not_sure: Estimate
+    bad: Estimate
+    changed: int
+    first: datetime | None
+    last: datetime | None
+    sources: dict[str, int]
+    pace: Pace
+    times: list[ClassTime]
+    others: WithOthers
+    per_class: list[tuple[str, Estimate]]
+    themselves: Estimate
+    windows: list[Window]
+    said: list[str]
+    guidelines: list[tuple[int | None, int]]
+
+
+def figures_of(study: Study, reader: Any) -> ReaderFigures:
+    """The figures of a reader, as if they counted, beside those of all others who do."""
+    rows = answered(study, reader)
+    reads = Annotation.objects.reads().filter(study=study, annotator=reader)
+    kinds = Counter(reads.values_list("answer", flat=True))
+    table, name = table_with(study, reader), reader.get_username()
+    names, others = names_of(study), with_others(table, name)
+    times = [row.given.received_at for row in rows]
+    return ReaderFigures(
+        reads=kinds.total(),
+        not_sure=share(kinds[Annotation.Answer.NOT_SURE], kinds.total()),
+        bad=share(sum(kinds[kind] for kind in BAD), kinds.total()),
+        changed=sum(not row.given.stands for row in rows),
+        first=min(times, default=None),
+        last=max(times, default=None),
+        sources=_sources(rows),
+        pace=pace_of(rows, study.idle_cap_s),
+        times=class_times(rows, names, study.idle_cap_s),
+        others=others,
+        per_class=[(names.get(key, key), alike) for key, alike in others.per_class.items()],
+        themselves=with_themselves(table, name),
+        windows=over_time(table, name),
+        said=[found.text for found in suspects(table) if found.annotator == name],
+        guidelines=_guidelines(study, reader),
+    )
+
+
+def table_with(study: Study, reader: Any) -> ReadTable:
+    """Independent reads about classes by all readers who count, and by this one, in the order of reading.
+
+    The reader's re-reads stand behind them: they tell how far the reader repeats themselves.
+    """
+    name = reader.get_username()
+    out = {row.name for row in excluded_readers(study)} - {name}
+    rows = [row for row in reads_table(study, with_excluded=True) if row[1] not in out]
+    first = {crop for crop, who, _ in rows if who == name}
+    again = [(crop, name, label) for crop, label in _rereads(study, reader) if crop in first]
+    return from_long([*rows, *again], not_sure=NOT_SURE_LABEL, in_turn=True)
+
+
+def _rereads(study: Study, reader: Any) -> list[tuple[str, str]]:
+    """Crop and class of the reader's standing re-reads; those of a class that was split say nothing any more."""
+    split = study.classes.filter(parts__isnull=False).values_list("key", flat=True)
+    rows = Annotation.objects.current().independent()
+    rows = rows.filter(study=study, annotator=reader, is_reread=True, answer__in=ABOUT_CLASSES)
+    label = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
+    found = rows.order_by("id").values_list("crop__key", label)
+    return [(crop, key or NOT_SURE_LABEL) for crop, key in found if key not in set(split)]
+
+
+def _sources(rows: list[Answered]) -> dict[str, int]:
+    names = {row.value: str(row.label) for row in Annotation.Source}
+    return dict(Counter(names[row.source] for row in rows if row.given.stands))
+
+
+def _guidelines(study: Study, reader: Any) -> list[tuple[int | None, int]]:
+    rows = Annotation.objects.reads().filter(study=study, annotator=reader).order_by()
+    counts = Counter(rows.values_list("guideline__number", flat=True))
+    return sorted(counts.items(), key=lambda item: item[0] or 0)
