@@ -1,4 +1,4 @@
-"""The lead's pages of agreement over a study of 100,000 crops, from the kept report, and the making of that report."""
+"""The pages of agreement over a study of 100,000 crops, from the kept report, and how long that takes to make."""
 
 import tempfile
 import time

@@ -104,7 +104,7 @@ class StudyAdmin(admin.ModelAdmin):
     """A study with its classes and people."""
 
     form = StudyForm
-    list_display = ("name", "question", "strategy", "is_blind", "is_simulated")
+    list_display = ("name", "question", "strategy", "is_blind", "is_simulated", "archived_at")
     filter_horizontal = ("experiments",)
     inlines = (LabelClassInline, MembershipInline)
 

@@ -11,8 +11,11 @@ from imaging.models import Crop
 from imaging.services.access import grant_view
 from labeling.models import Study
 from labeling.services.classes import add_class, split_class
+from labeling.services.comments import add_comment
 from labeling.services.examples import add_example
 from labeling.services.guidelines import change_guidelines
+from labeling.services.imports.reading import Upload
+from labeling.services.imports.store import take
 from labeling.services.invitations import invite
 from labeling.services.studies import NewClass
 from tests.browser.access import serious
@@ -39,6 +42,9 @@ def furnished(study: Study) -> Study:
         study, lead, "Look at the marked object.\nRound: ratio below 1.3.\n<b>Debris</b> is none.", "1.3"
     )
     invite(study, lead, "annotator", "Dr Example")
+    add_comment(study, lead, Crop.objects.order_by("id")[0], "Two nuclei, or one that is folded? " * 20)
+    table = f"crop,class\n{Crop.objects.order_by('id')[5].key},round\nnowhere,round"
+    take(study, Upload("labels of a quite long name that nobody shortened.csv", table.encode()), lead)
     return study
 
 
@@ -51,6 +57,13 @@ def _addresses(study: Study) -> list[str]:
         f"{base}/settings/classes/{study.classes.get(key='round').pk}/",
         f"{base}/settings/classes/{study.classes.get(key='other').pk}/",
         f"{base}/settings/members/",
+        f"{base}/settings/members/{study.memberships.get().pk}/remove/",
+        f"{base}/settings/archive/",
+        f"{base}/import/",
+        f"{base}/import/{study.label_imports.get().pk}/take-back/",
+        f"{base}/comments/",
+        "/accounts/password/",
+        "/?archived=1",
         f"{base}/guidelines/?version=3",
         f"{base}/",
         f"/join/{invite(study, _lead(), 'annotator')[1]}/",

@@ -52,17 +52,16 @@ class State:
 
 
 class Lookout:
-    """Looks at all studies at once that are not archived.
+    """Looks at all studies at once; remembers only which images of a study were rejected when it last changed.
 
-    It remembers only which images of a study were rejected when it last changed.
     The queries are written out once: composing them takes ten times as long as asking them, twenty times a second.
     """
 
     def __init__(self) -> None:
         self._studies = _statement(
-            Study.objects.filter(archived_at__isnull=True)
-            .annotate(newest=_newest(Annotation), reopening=_newest(Reopening), left_out=_exclusions())
-            .values_list("pk", "newest", "reopening", "left_out", "encoder", *SETTINGS, *READING_RULES)
+            Study.objects.annotate(
+                newest=_newest(Annotation), reopening=_newest(Reopening), left_out=_exclusions()
+            ).values_list("pk", "archived_at", "newest", "reopening", "left_out", "encoder", *SETTINGS, *READING_RULES)
         )
         self._experiments = _statement(
             Study.experiments.through.objects.order_by("experiment__name").values_list(
@@ -90,15 +89,17 @@ class Lookout:
         return bool(found) and found[0][0] > self._newest
 
     def look(self) -> dict[int, State]:
-        """What the ranking of each study depends on now, by the number of the study."""
+        """What the ranking of each study that is not archived depends on now, by the number of the study."""
         experiments, classes, members, sets = (
             _grouped(_rows(statement)) for statement in (self._experiments, self._classes, self._members, self._sets)
         )
         self._look_at_images()
-        # Also of a study that is archived and not looked at: or its last answer would be news for ever.
-        newest_anywhere = _rows(self._newest_anywhere)
-        found = {}
-        for number, newest, reopening, left_out, encoder, *rules in _rows(self._studies):
+        found, self._newest = {}, 0
+        for number, archived_at, newest, reopening, left_out, encoder, *rules in _rows(self._studies):
+            # Also that of an archived study: or it would be news for ever.
+            self._newest = max(self._newest, newest or 0)
+            if archived_at is not None:
+                continue
             own = experiments[number]
             embedded = tuple(sets[experiment] for experiment in _firsts(own))
             found[number] = State(
@@ -107,7 +108,6 @@ class Lookout:
                 settings=tuple(rules[: len(SETTINGS)]),
                 reading=(*rules[len(SETTINGS) :], reopening, left_out, classes[number], members[number]),
             )
-        self._newest = newest_anywhere[0][0] if newest_anywhere else 0
         return found
 
     def _look_at_images(self) -> None:
