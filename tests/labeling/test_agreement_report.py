@@ -102,7 +102,7 @@ def test_a_pool_that_is_not_read_whole_is_no_census(room: Room) -> None:
     room.study.reads_per_crop = 2
     room.study.save()
     read(room, QUEUE, slice(0, 11), "disc", "ring")
-    assert made(room)["headline"]["basis"] == "shared"
+    assert made(room)["headline"]["basis"] == "queue"
 
 
 def test_blind_re_reads_judge_their_reader_and_count_nowhere_else(room: Room) -> None:
