@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.agreement_experiments import coverage
 from labeling.agreement import figures
 from labeling.agreement.bases import Design, bases
 from labeling.agreement.coefficients import krippendorff_alpha
@@ -173,6 +174,11 @@ def test_the_interval_over_experiments_is_that_of_leaving_each_out() -> None:
     by_items = report(columns(reads))["rows"]
     narrow = next(row["alpha"] for row in by_items if row["basis"] == "blind")
     assert found.high - found.low > narrow["high"] - narrow["low"], "one experiment is unlike the others"
+
+
+def test_the_interval_over_experiments_covers_where_that_over_items_does_not() -> None:
+    over, items, _ = coverage(6, 0.6, 150)
+    assert over >= 0.9 and items <= 0.8
 
 
 def test_one_experiment_has_no_interval_over_experiments() -> None:
