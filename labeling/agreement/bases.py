@@ -27,8 +27,11 @@ def bases(columns: Columns, design: Design) -> tuple[dict[Basis, Flags], bool]:
     kinds, item = columns.kinds, columns.item
     blind = kinds.blind
     stream = columns.items_with(kinds.stream & ~kinds.reread)
-    by_lot = columns.items.shared | design.twice
-    census = is_census(columns, design, by_lot & ~stream)
+    planned = columns.items.shared | design.twice
+    census = is_census(columns, design, planned & ~stream)
+    # Second reads that are planned for every crop come last, those after a "not sure" at once: until all are there,
+    # which crops have two is a matter of answers. Shared crops get theirs at once whatever was said.
+    by_lot = planned if census else columns.items.shared
     routed = _routed(columns, blind) & ~stream & ~by_lot
     adjudicated = columns.items_with(kinds.adjudication & kinds.independent)
     dependent, imported = columns.items_with(kinds.dependent), columns.items_with(kinds.imported)
@@ -46,8 +49,8 @@ def bases(columns: Columns, design: Design) -> tuple[dict[Basis, Flags], bool]:
     return found, census
 
 
-def is_census(columns: Columns, design: Design, by_lot: Flags) -> bool:
-    """Whether all crops of the pool are answered, and those whose second reader was drawn by lot are read twice.
+def is_census(columns: Columns, design: Design, planned: Flags) -> bool:
+    """Whether all crops of the pool are answered, and those that were to be read twice whatever was said have been.
 
     Until then a shared crop was still chosen by the queue for its first read, and the queue chooses hard ones.
     """
@@ -55,7 +58,7 @@ def is_census(columns: Columns, design: Design, by_lot: Flags) -> bool:
         return False
     keys = columns.items.keys
     closed = np.fromiter((key in design.closed for key in keys), dtype=bool, count=len(keys))
-    wanted = by_lot & ~closed
+    wanted = planned & ~closed
     lacking = wanted & (columns.reads_of(columns.kinds.blind) < 2)
     return bool(wanted.any() and lacking.sum() <= MOST_LACKING * wanted.sum())
 

@@ -54,7 +54,7 @@ class Consensus:
 
 
 @dataclass(frozen=True, slots=True)
-class _Votes:
+class Votes:
     """Items pooled by what was said of them: `votes` (patterns, annotators x labels), sparse; how often each pattern
     was seen, and the pattern of each item (-1 for items without reads)."""
 
@@ -79,7 +79,7 @@ def consensus(table: ReadTable, restarts: int = RESTARTS, seed: int = 0, smoothi
     reason = _why_not(table)
     if reason:
         return Consensus(None, reason=reason)
-    votes = _pooled(table)
+    votes = pooled(table)
     fit = _fit(votes, votes.shares, TOLERANCE, smoothing)
     best = _best_of_restarts(votes, len(table.labels), restarts, seed, smoothing)
     if best is None or best.log_likelihood <= fit.log_likelihood + MARGIN:
@@ -89,7 +89,7 @@ def consensus(table: ReadTable, restarts: int = RESTARTS, seed: int = 0, smoothi
 
 def latent_classes(table: ReadTable, n_classes: int, restarts: int = RESTARTS, seed: int = 0) -> Fit:
     """The likeliest of some random starts with any number of hidden classes, which need not be the labels."""
-    votes = _pooled(table)
+    votes = pooled(table)
     best = _best_of_restarts(votes, n_classes, restarts, seed, 0.0)
     if best is None:
         raise ValueError("latent classes need at least one start and one read")
@@ -113,7 +113,7 @@ def _caution(table: ReadTable) -> str:
     return f"fewer than {FEWEST_SHARED} items shared with others: {', '.join(few)}" if few else ""
 
 
-def _pooled(table: ReadTable) -> _Votes:
+def pooled(table: ReadTable) -> Votes:
     """Items of which the same annotators said the same, counted once; those read again stay on their own."""
     from scipy.sparse import csr_array  # here, as web processes start without SciPy
 
@@ -133,34 +133,40 @@ def _pooled(table: ReadTable) -> _Votes:
     columns = np.concatenate([columns, table.again.annotators * n_labels + table.again.codes])
     shape = (len(first), n_annotators * n_labels)
     votes = csr_array((np.ones(len(items)), (items, columns)), shape=shape)
-    return _Votes(votes, frequencies.astype(float), pattern, n_annotators, n_labels)
+    return Votes(votes, frequencies.astype(float), pattern, n_annotators, n_labels)
 
 
-def _fit(votes: _Votes, posterior: Floats, tolerance: float, smoothing: float) -> Fit:
+def _fit(votes: Votes, posterior: Floats, tolerance: float, smoothing: float) -> Fit:
     """Expectation maximisation from a posterior per pattern, until the log-likelihood stands still."""
     transposed = votes.votes.T.tocsr()
     likelihood, before, rounds = -np.inf, np.nan, 0
     while rounds < MOST_ROUNDS and not abs(likelihood - before) <= tolerance * max(1.0, abs(likelihood) / 1000):
         prevalence, confusion = _maximised(votes, transposed, posterior, smoothing)
         before = likelihood
-        posterior, likelihood = _expected(votes, prevalence, confusion)
+        posterior, likelihood = expected(votes, prevalence, confusion)
         rounds += 1
     full = np.full((len(votes.pattern), len(prevalence)), np.nan)
     full[votes.pattern >= 0] = posterior[votes.pattern[votes.pattern >= 0]]
     return Fit(likelihood, prevalence, confusion, full, rounds, rounds < MOST_ROUNDS)
 
 
-def _maximised(votes: _Votes, transposed: Any, posterior: Floats, smoothing: float) -> tuple[Floats, Floats]:
+def _maximised(votes: Votes, transposed: Any, posterior: Floats, smoothing: float) -> tuple[Floats, Floats]:
     """Prevalence and confusion that fit a posterior best."""
-    weighted = posterior * votes.frequencies[:, None]
-    prevalence = weighted.sum(axis=0) / votes.frequencies.sum()
-    counts = np.asarray(transposed @ weighted).reshape(votes.n_annotators, votes.n_labels, -1).swapaxes(1, 2)
+    prevalence, counts = told_counts(votes, transposed, posterior)
     counts = counts + smoothing
     total = counts.sum(axis=2, keepdims=True)
     return prevalence, np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
 
 
-def _expected(votes: _Votes, prevalence: Floats, confusion: Floats) -> tuple[Floats, float]:
+def told_counts(votes: Votes, transposed: Any, posterior: Floats) -> tuple[Floats, Floats]:
+    """Share of each class, and expected counts (annotators, classes, labels) of what was said of items of a class."""
+    weighted = posterior * votes.frequencies[:, None]
+    prevalence = weighted.sum(axis=0) / votes.frequencies.sum()
+    counts = np.asarray(transposed @ weighted).reshape(votes.n_annotators, votes.n_labels, -1).swapaxes(1, 2)
+    return prevalence, counts
+
+
+def expected(votes: Votes, prevalence: Floats, confusion: Floats) -> tuple[Floats, float]:
     """Posterior of each pattern, and the log-likelihood of all reads, summed in the logarithm."""
     logs = _logarithm(np.nan_to_num(confusion)).swapaxes(1, 2).reshape(-1, len(prevalence))
     joint = np.asarray(votes.votes @ logs) + _logarithm(prevalence)
@@ -175,7 +181,7 @@ def _logarithm(chances: Floats) -> Floats:
     return np.log(chances, out=np.full_like(chances, LOG_ZERO), where=chances > 0)
 
 
-def _best_of_restarts(votes: _Votes, n_classes: int, restarts: int, seed: int, smoothing: float) -> Fit | None:
+def _best_of_restarts(votes: Votes, n_classes: int, restarts: int, seed: int, smoothing: float) -> Fit | None:
     rng = np.random.default_rng(seed)
     best: Fit | None = None
     start: Floats | None = None

@@ -155,7 +155,9 @@ def _limits_of_few(sample: Sample, value: float, by_chance: bool) -> tuple[float
     most = float(betaincinv(k + 1, n - k, 1 - tail)) if k < n else 1.0
     if k == 0:
         shares = sample.margins / sample.margins.sum()
-        return value - most / (1 - float(shares @ shares) if by_chance else 1.0), value
+        room = 1 - float(shares @ shares) if by_chance else 1.0
+        # One label on all shared items, others on single reads: what chance would do there is not known.
+        return (value - most / room if room > 0 else -np.inf), value
     least = float(betaincinv(k, n - k + 1, tail))
     return 1 - (1 - value) * most / (k / n), 1 - (1 - value) * least / (k / n)
 

@@ -19,8 +19,7 @@ WORDS: dict[Basis, tuple[str, str]] = {
     "random": ("Random crops", "Crops that the random stream drew, read by two or more without sight of each other."),
     "shared": (
         "Second reader by lot",
-        "Crops that the ranking or a person chose for the first reader; a lot or the study's number of reads, and "
-        "nobody's answer, asked for the second.",
+        "Crops that the ranking or a person chose for the first reader, and a lot for the second.",
     ),
     "queue": ("Chosen crops", "Crops that the ranking or a person chose, less those below. Harder than most crops."),
     "routed": ("After a “not sure”", "Crops that got a second reader because the first was not sure."),
@@ -33,7 +32,10 @@ WORDS: dict[Basis, tuple[str, str]] = {
     "blind": ("All blind reads", "Every read that was given without sight of others, however its crop was chosen."),
     "all": ("All reads together", "Blind reads and all others, re-reads of one's own crops left out."),
 }
-CENSUS = "All crops of the pool have been read: those whose second reader was drawn by lot, or all where all are."
+CENSUS = (
+    "All crops of the pool have been read. These are the ones that were to be read twice whatever the first reader "
+    "said, and those that the random stream drew."
+)
 
 
 def told(found: Estimate) -> Interval:

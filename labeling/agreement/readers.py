@@ -1,6 +1,6 @@
 """Reader by reader: how far each can be relied on, whom they differ from and how, and how steady they are."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from labeling.agreement import figures
 from labeling.agreement.breakdowns import others_label
 from labeling.agreement.columns import Columns, Flags
 from labeling.agreement.counts import patterns
+from labeling.agreement.dawid_skene import FEWEST_SHARED, NEEDED_READERS
 from labeling.agreement.intervals import Estimate, Sample, interval
 from labeling.agreement.intra import repeated_counts
 from labeling.agreement.overview import told
@@ -20,10 +21,19 @@ from labeling.agreement.table import Codes, ReadTable
 
 MOST_PAIRS = 300
 ONE_OTHER = "most of the crops have one other reader: this is agreement with that reader more than being right"
+NOT_KNOWN = Estimate(
+    None, None, None, 0, f"it takes {NEEDED_READERS} readers who share {FEWEST_SHARED} crops or more with one another"
+)
 NO_OTHERS = "no crop on which more than half of the other readers named one class"
 
 
-def readers_of(columns: Columns, chosen: Flags, found: list[SuspectRow], simulated: Collection[int]) -> list[Reader]:
+def readers_of(
+    columns: Columns,
+    chosen: Flags,
+    found: list[SuspectRow],
+    competence: Mapping[str, Estimate],
+    simulated: Collection[int],
+) -> list[Reader]:
     """Every reader with one of the chosen reads (one per reader and item), in the order of names."""
     others = others_label(columns, chosen)
     matrices = _matrices(columns, others)
@@ -38,6 +48,7 @@ def readers_of(columns: Columns, chosen: Flags, found: list[SuspectRow], simulat
             "n": int(given[place]),
             "not_sure": told(share(int(unsure[place]), int(given[place]))),
             "reliability": told(_reliability(columns, matrices[place], bool(lone[place]))),
+            "competence": told(competence.get(name, NOT_KNOWN)),
             "confusion": matrices[place].tolist(),
             "suspects": [row for row in found if row["annotator"] == name],
         }

@@ -156,6 +156,8 @@ class Reader(TypedDict):
 
     `reliability`: share of answers that name what more than half of the crop's other readers named (n crops);
     `confusion[i][j]`: how often the others said labels[i] and this reader labels[j] (see `confusions.labels`).
+    `competence`: chance that the answer rests on the crop and not on habit, by the model MACE (n crops), where the
+    consensus model is identifiable.
     """
 
     id: int
@@ -164,6 +166,7 @@ class Reader(TypedDict):
     n: int
     not_sure: Interval
     reliability: Interval
+    competence: Interval
     confusion: list[list[int]]
     suspects: list[SuspectRow]
 

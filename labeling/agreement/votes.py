@@ -8,6 +8,8 @@ import numpy as np
 from labeling.agreement.columns import Columns, Flags, counts_of
 from labeling.agreement.counts import Floats
 from labeling.agreement.dawid_skene import FEWEST_SHARED, NEEDED_READERS, Consensus, consensus
+from labeling.agreement.intervals import Estimate
+from labeling.agreement.mace import competence_intervals
 from labeling.agreement.report import told_model
 from labeling.agreement.shape import ConsensusPart, DawidSkenePart, DisputedCrop
 from labeling.agreement.table import MISSING, Codes, ReadTable, recoded, without_label
@@ -48,6 +50,13 @@ def model_of(columns: Columns) -> Model:
         )
         return Model(small, Consensus(None, reason=reason), names)
     return Model(small, consensus(small), names)
+
+
+def competence_of(model: Model) -> dict[str, Estimate]:
+    """The competence of each reader whom the consensus model knows; nobody's where it is not identifiable."""
+    if model.found.fit is None:
+        return {}
+    return dict(zip(model.table.annotators, competence_intervals(model.table)))
 
 
 def _well_known(table: ReadTable) -> Flags:

@@ -52,7 +52,7 @@ def whole(columns: Columns, design: Design, known: Known, state: State) -> tuple
             *breakdowns.windows(columns, overview.firsts(columns, chosen["random"]), "random"),
             *breakdowns.windows(columns, blind, "all"),
         ],
-        "readers": readers.readers_of(columns, blind, suspects, known.simulated),
+        "readers": readers.readers_of(columns, blind, suspects, votes.competence_of(model), known.simulated),
         "consensus": votes.consensus_part(columns, verdicts, known.crops),
         "dawid_skene": votes.model_part(model),
         "suspects": suspects,

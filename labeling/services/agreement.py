@@ -20,6 +20,8 @@ from labeling.models import AgreementReport, Annotation, LabelClass, Study
 # While answers come in, a report is computed at most so often, and no more than a twentieth of the time.
 EVERY = timedelta(seconds=60)
 REST = 20
+# What failed may have failed for a reason that passes: a full disk, a locked database.
+RETRY = timedelta(hours=1)
 # A worker that has not finished by then is gone: its task was ended.
 SILENT = timedelta(minutes=12)
 
@@ -122,7 +124,7 @@ def store(report: AgreementReport, data: AgreementData, seconds: float) -> bool:
 
 
 def fail(report: AgreementReport, problem: str) -> bool:
-    """Keep why there is no new report; the old one stays. Tried again once answers, classes or settings change."""
+    """Keep why there is no new report; the old one stays. Tried again after an hour, or once something changes."""
     return _close(report, problem=problem)
 
 
@@ -155,7 +157,8 @@ def _is_due(study: Any, report: AgreementReport | None, setup: str) -> bool:
     ended = bool(report.claim_token)
     rest = max(EVERY, timedelta(seconds=REST * (report.seconds or 0.0)))
     changed = (study.newest, setup) != (report.tried_annotation, report.tried_setup)
-    return (changed or ended) and timezone.now() - report.tried_at >= rest
+    since = timezone.now() - report.tried_at
+    return since >= rest if changed or ended else bool(report.problem) and since >= RETRY
 
 
 def _is_claimed(report: AgreementReport) -> bool:

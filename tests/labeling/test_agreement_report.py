@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from inference.loop import what_is_due
 from labeling.models import AgreementReport, Annotation, Consensus
-from labeling.services.agreement import EVERY, SILENT, claim, report_of, reports_due
+from labeling.services.agreement import EVERY, RETRY, SILENT, claim, report_of, reports_due
 from labeling.services.classes import add_class, retire_class
 from labeling.services.export.agreement import table_names
 from labeling.services.people import forget_person
@@ -102,7 +102,7 @@ def test_a_pool_that_is_not_read_whole_is_no_census(room: Room) -> None:
     room.study.reads_per_crop = 2
     room.study.save()
     read(room, QUEUE, slice(0, 11), "disc", "ring")
-    assert made(room)["headline"]["basis"] == "shared"
+    assert made(room)["headline"]["basis"] == "queue"
 
 
 def test_blind_re_reads_judge_their_reader_and_count_nowhere_else(room: Room) -> None:
@@ -190,7 +190,11 @@ def test_a_failure_keeps_the_old_figures_and_says_so(room: Room, monkeypatch: py
     shown = report_of(room.study)
     assert shown.data == before and "ZeroDivisionError" in shown.problem and shown.state == "stale"
     AgreementReport.objects.update(tried_at=timezone.now() - EVERY)
-    assert reports_due() == [], "the same answers would fail again"
+    assert reports_due() == [], "the same answers would most likely fail again"
+    AgreementReport.objects.update(tried_at=timezone.now() - RETRY)
+    assert reports_due() == [room.study.pk]
+    monkeypatch.undo()
+    assert made(room)["state"]["newest"] == Annotation.objects.latest("id").pk and not report_of(room.study).problem
 
 
 def test_a_forgotten_person_is_in_no_kept_report(room: Room) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.agreement_experiments import coverage
 from labeling.agreement import figures
 from labeling.agreement.bases import Design, bases
 from labeling.agreement.coefficients import krippendorff_alpha
@@ -97,6 +98,20 @@ def test_a_lot_stands_for_the_pool_once_all_of_it_is_read_and_not_before() -> No
         assert census is is_census and chosen["random"].any() == is_census
 
 
+def test_planned_second_reads_stand_for_nothing_until_all_are_there() -> None:
+    """They come last, and those after a "not sure" at once: at first the crops read twice are the doubtful ones."""
+    reads = noisy(np.tile([0, 1], 50), 0.9, 2)
+    reads[:40, 0] = 2
+    reads[50:, 1] = -1
+    given = columns(reads)
+    half, census = bases(given, Design(twice=True, pool=100, answered=100))
+    assert not census and not half["shared"].any() and half["routed"].sum() == 80
+    reads[50:, 1] = 0
+    given = columns(reads)
+    whole, census = bases(given, Design(twice=True, pool=100, answered=100))
+    assert census and whole["random"].all() and not whole["routed"].any()
+
+
 def test_a_lot_stands_for_nothing_while_second_reads_lack() -> None:
     reads = noisy(np.tile([0, 1], 50), 0.9, 2)
     reads[:6, 1] = -1
@@ -159,6 +174,11 @@ def test_the_interval_over_experiments_is_that_of_leaving_each_out() -> None:
     by_items = report(columns(reads))["rows"]
     narrow = next(row["alpha"] for row in by_items if row["basis"] == "blind")
     assert found.high - found.low > narrow["high"] - narrow["low"], "one experiment is unlike the others"
+
+
+def test_the_interval_over_experiments_covers_where_that_over_items_does_not() -> None:
+    over, items, _ = coverage(6, 0.6, 150)
+    assert over >= 0.9 and items <= 0.8
 
 
 def test_one_experiment_has_no_interval_over_experiments() -> None:

@@ -8,6 +8,7 @@ from labeling.agreement.bootstrap import bca_limits, drawn, percentile_limits
 from labeling.agreement.coefficients import krippendorff_alpha
 from labeling.agreement.counts import label_counts
 from labeling.agreement.intervals import alpha_interval, interval, percent_interval, sample_of, standard_error
+from labeling.agreement.summary import summarise
 from labeling.agreement.table import from_codes, from_long
 
 
@@ -153,3 +154,9 @@ def test_no_agreement_at_all_is_not_certain_either_and_limits_stay_possible():
     assert none.high == pytest.approx(1 - 0.025 ** (1 / 40))
     few = alpha_interval(table_of(np.array([[0, 0], [1, 0], [1, 1]])))
     assert few.low >= -1.0
+
+
+def test_one_label_on_all_shared_items_and_another_on_single_reads_claims_nothing():
+    codes = np.array([[0, 0], [0, 0], [0, 0], [1, -1]])
+    found = summarise(from_codes(codes, ("a", "b")))["gwet_ac1"]
+    assert (found["value"], found["low"], found["high"]) == (1.0, -1.0, 1.0)

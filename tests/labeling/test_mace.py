@@ -1,108 +1,78 @@
-"""The model of readers who know or guess: it finds who guesses, and equals a plain writing of its formulas."""
+"""The model of competence, on reads that were made by it and on published ones."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from labeling.agreement.dawid_skene import consensus
-from labeling.agreement.mace import mace
-from labeling.agreement.table import from_codes, from_long
+from labeling.agreement.dawid_skene import consensus, labels_of
+from labeling.agreement.mace import competence_intervals, competences
+from labeling.agreement.table import from_codes, read_csv
+from tests.labeling.agreement_columns import columns, noisy, report
 
 
-def _table(competence, items=300, classes=3, missing=0.0, seed=0):
-    """Readers who copy the truth with their competence and else say label 0 half of the time."""
+def said(truth: np.ndarray, competence: list[float], habit: list[list[float]], seed: int) -> np.ndarray:
+    """Reads that the model itself makes."""
     rng = np.random.default_rng(seed)
-    truth = rng.integers(0, classes, items)
-    habit = np.full(classes, 0.5 / (classes - 1))
-    habit[0] = 0.5
-    columns = [
-        np.where(rng.random(items) < share, truth, rng.choice(classes, items, p=habit)) for share in competence
-    ]
-    codes = np.stack(columns, axis=1)
-    codes[rng.random(codes.shape) < missing] = -1
-    return truth, from_codes(codes, [str(k) for k in range(classes)])
+    looks = rng.random((len(truth), len(competence))) < np.array(competence)
+    blind = np.stack([rng.choice(len(row), len(truth), p=row) for row in habit], axis=1)
+    return np.where(looks, truth[:, None], blind)
 
 
-def test_competence_is_recovered():
-    wanted = [0.95, 0.8, 0.6, 0.3, 0.0]
-    _, table = _table(wanted, items=3000)
-    np.testing.assert_allclose(mace(table).competence, wanted, atol=0.05)
+def test_competence_and_habit_come_out_as_they_were_put_in() -> None:
+    truth = np.random.default_rng(0).choice(3, 4000, p=[0.5, 0.3, 0.2])
+    competence, habit = [0.95, 0.8, 0.5, 0.1], [[0.4, 0.3, 0.3]] * 3 + [[0.1, 0.1, 0.8]]
+    found = competences(from_codes(said(truth, competence, habit, 1), ("a", "b", "c")))
+    assert found.competence == pytest.approx(competence, abs=0.05)
+    assert found.habit[3] == pytest.approx(habit[3], abs=0.05)
+    assert found.prevalence == pytest.approx([0.5, 0.3, 0.2], abs=0.03)
+    assert (found.posterior.argmax(axis=1) == truth).mean() > 0.95
+    assert found.posterior.sum(axis=1) == pytest.approx(1.0)
 
 
-def test_who_guesses_is_last_and_their_habit_is_named():
-    _, table = _table([0.9, 0.85, 0.0, 0.8], items=600, missing=0.3)
-    found = mace(table)
-    assert found.competence.argmin() == 2
-    assert found.competence[2] < 0.2
-    assert found.habit[2].argmax() == 0
+def test_it_does_not_mind_the_order_of_readers_and_items() -> None:
+    reads = noisy(np.tile([0, 1], 100), 0.85, 4, seed=2)
+    reads[::3, 1] = -1
+    rng = np.random.default_rng(3)
+    items, readers = rng.permutation(200), rng.permutation(4)
+    first = competences(from_codes(reads, ("a", "b")))
+    second = competences(from_codes(reads[items][:, readers], ("a", "b")))
+    assert second.competence == pytest.approx(first.competence[readers], abs=1e-4)
+    assert second.posterior == pytest.approx(first.posterior[items], abs=1e-3)
 
 
-def test_the_truth_is_found_where_most_readers_guess():
-    truth, table = _table([0.9, 0.85, 0.02, 0.02, 0.02], items=500)
-    votes = np.array([np.bincount(row, minlength=3).argmax() for row in table.codes])
-    ours = mace(table).posterior.argmax(axis=1)
-    assert (ours == truth).mean() > (votes == truth).mean() + 0.1
+def test_the_intervals_cover_the_competence_and_shrink_with_more_items() -> None:
+    competence, covered, widths = [0.9, 0.8, 0.7, 0.6], 0, {}
+    for items in (150, 600):
+        wide = []
+        for seed in range(15):
+            truth = np.random.default_rng(seed).integers(0, 2, items)
+            table = from_codes(said(truth, competence, [[0.5, 0.5]] * 4, 100 + seed), ("a", "b"))
+            found = competence_intervals(table)
+            covered += sum(one.low <= true <= one.high for one, true in zip(found, competence, strict=True))
+            wide += [one.high - one.low for one in found]
+        widths[items] = np.mean(wide)
+    assert covered >= 0.88 * 120
+    assert widths[600] < 0.7 * widths[150]
 
 
-def _likelihood(table, competence, habit):
-    """The log-likelihood item by item and read by read, as the paper writes it."""
-    total = 0.0
-    for row in table.codes:
-        chances = []
-        for k in range(len(table.labels)):
-            chance = 1.0 / len(table.labels)
-            for annotator, label in enumerate(row):
-                if label >= 0:
-                    guess = (1 - competence[annotator]) * habit[annotator, label]
-                    chance *= competence[annotator] * (label == k) + guess
-            chances.append(chance)
-        if (row >= 0).any():
-            total += np.log(sum(chances))
-    return total
+def test_one_who_always_says_the_same_has_no_competence() -> None:
+    truth = np.random.default_rng(5).integers(0, 2, 300)
+    reads = noisy(truth, 0.95, 4, seed=6)
+    reads[:, 3] = 0
+    readers = report(columns(reads))["readers"]
+    spam = readers[3]["competence"]
+    assert spam["value"] < 0.1 and spam["n"] == 300
+    assert all(row["competence"]["low"] > spam["high"] for row in readers[:3])
 
 
-def test_the_likelihood_is_that_of_the_plain_formula_and_no_nearby_point_is_likelier():
-    _, table = _table([0.9, 0.6, 0.2], items=60, missing=0.2)
-    found = mace(table, smoothing=0.0)
-    best = _likelihood(table, found.competence, found.habit)
-    assert found.log_likelihood == pytest.approx(best, abs=1e-4)
-    for annotator in range(3):
-        for step in (-0.02, 0.02):
-            moved = found.competence.copy()
-            moved[annotator] = np.clip(moved[annotator] + step, 0.0, 1.0)
-            assert _likelihood(table, moved, found.habit) <= best + 1e-6
+def test_where_the_consensus_model_is_not_identifiable_neither_is_this() -> None:
+    readers = report(columns(noisy(np.tile([0, 1], 50), 0.9, 2)))["readers"]
+    assert all(row["competence"]["value"] is None and row["competence"]["reason"] for row in readers)
 
 
-def test_agrees_with_dawid_and_skene_on_good_readers():
-    _, table = _table([0.9, 0.85, 0.8, 0.9], items=300)
+def test_on_published_reads_it_names_the_classes_that_dawid_and_skene_do(shared_data: Path) -> None:
+    table = read_csv(shared_data / "06_multirater_tables" / "carcinoma_7pathologists.csv")
     fit = consensus(table).fit
-    assert (mace(table).posterior.argmax(axis=1) == fit.posterior.argmax(axis=1)).mean() > 0.97
-
-
-def test_the_order_of_readers_and_items_does_not_matter():
-    _, table = _table([0.9, 0.5, 0.7], items=100, missing=0.2)
-    turned = from_codes(table.codes[::-1, ::-1], table.labels)
-    np.testing.assert_allclose(
-        mace(turned, restarts=1).competence[::-1], mace(table, restarts=1).competence, atol=1e-6
-    )
-
-
-def test_not_sure_is_no_class_and_a_second_read_counts():
-    rows = [("a", "x", "G1"), ("a", "y", "G1"), ("b", "x", "S"), ("b", "y", "not_sure"), ("a", "x", "G1")]
-    found = mace(from_long([*rows, ("c", "x", "S"), ("c", "y", "S")]))
-    assert found.posterior.shape == (3, 2)
-    assert found.reason == ""
-
-
-@pytest.mark.parametrize(
-    ("rows", "word"),
-    [
-        ([("a", "x", "G1"), ("b", "x", "S")], "needs 2 annotators; 1 gave"),
-        ([("a", "x", "G1"), ("b", "y", "S")], "no item has reads from two"),
-        ([("a", "x", "G1"), ("a", "y", "G1")], "only one label"),
-        ([], "0 gave reads"),
-    ],
-)
-def test_what_cannot_be_told_has_a_reason(rows, word):
-    found = mace(from_long(rows))
-    assert word in found.reason
-    assert found.log_likelihood is None
+    assert fit is not None
+    assert (competences(table).posterior.argmax(axis=1) == labels_of(fit)).mean() > 0.9
