@@ -11,6 +11,7 @@ from labeling.views import (
     join,
     mine,
     people,
+    planner,
     progress,
     readers,
     settings,
@@ -20,6 +21,7 @@ from labeling.views import (
 app_name = "labeling"
 urlpatterns = [
     path("experiments/<int:pk>/called/", study.called, name="called"),
+    path("planner/", planner.planner, name="planner"),
     path("studies/new/", settings.create, name="new"),
     path("studies/<int:pk>/", study.overview, name="overview"),
     path("studies/<int:pk>/read/", study.room, name="room"),
