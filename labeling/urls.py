@@ -15,6 +15,7 @@ from labeling.views import (
     join,
     mine,
     people,
+    planner,
     progress,
     readers,
     sessions,
@@ -25,6 +26,7 @@ from labeling.views import (
 app_name = "labeling"
 urlpatterns = [
     path("experiments/<int:pk>/called/", study.called, name="called"),
+    path("planner/", planner.planner, name="planner"),
     path("studies/new/", settings.create, name="new"),
     path("studies/<int:pk>/", study.overview, name="overview"),
     path("studies/<int:pk>/agreement/", agreement.agreement, name="agreement"),

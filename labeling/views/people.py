@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from labeling.forms.people import DutiesForm, InvitationForm, MemberForm
 from labeling.models import Annotation, Invitation, Membership, Study
 from labeling.services import access, invitations, members, settings
+from labeling.services.exclusions import excluded_readers
 from labeling.services.refusals import StudyRefused
 from labeling.views.acting import act, confirm_first, first_error, line
 
@@ -36,11 +37,17 @@ def _page(study: Study) -> dict[str, Any]:
     rows = study.memberships.select_related("user").order_by("user__username")
     now = timezone.now()
     links = study.invitations.select_related("by", "accepted_by")
+    out = {row.user for row in excluded_readers(study)}
     waiting = links.filter(accepted_at__isnull=True, revoked_at__isnull=True, expires_at__gt=now)
     return {
         "study": study,
         "members": [
-            {"row": row, "sees": members.sees(study, row.role, is_simulated=row.is_simulated)} for row in rows
+            {
+                "row": row,
+                "sees": members.sees(study, row.role, is_simulated=row.is_simulated),
+                "is_excluded": row.user_id in out,
+            }
+            for row in rows
         ],
         "lacks_senior": study.routes_not_sure_to_seniors and not members.has_senior(study),
         "roles": Membership.Role.choices,

@@ -12,6 +12,7 @@ from labeling.api.payloads import ranking_payload, told_problem
 from labeling.models import Study
 from labeling.services import access, progress
 from labeling.services.ambiguous import ambiguous_crops
+from labeling.services.exclusions import excluded_readers
 from labeling.services.guidelines import current_guideline
 from labeling.services.guidelines_shown import newest_number
 from labeling.services.members import lead_names
@@ -74,6 +75,7 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
         context |= {
             **shown,
             "steps": _steps(study, context["progress"], shown),
+            "left_out": excluded_readers(study),
             "called": called_by_experiment(study),
             "ambiguous": len(ambiguous_crops(study)),
             "comments": study.comments.count(),

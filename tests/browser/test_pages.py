@@ -60,6 +60,7 @@ PAGES: dict[str, Callable[[Study], str]] = {
     "export": lambda study: reverse("labeling:exports", args=[study.pk]),
     "ambiguous": lambda study: reverse("labeling:ambiguous", args=[study.pk]),
     "mine": lambda study: _answered(study) and reverse("labeling:mine", args=[study.pk]),
+    "planner": lambda study: reverse("labeling:planner") + "?shares=70,30&agreement=85&figure=percent&half_width=0.1",
     "progress": lambda study: _answered(study) and reverse("labeling:progress", args=[study.pk]) + "?rate=30",
     "reader": lambda study: (
         _answered(study) and reverse("labeling:reader", args=[study.pk, study.members.get(username="reader").pk])
