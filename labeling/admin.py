@@ -25,6 +25,8 @@ from labeling.models import (
     Preferences,
     QueueEntry,
     Ranked,
+    ReaderCase,
+    ReaderStudy,
     Reopening,
     RequestedCrop,
     Sitting,
@@ -105,6 +107,14 @@ class StudyAdmin(admin.ModelAdmin):
     filter_horizontal = ("experiments",)
     inlines = (LabelClassInline, MembershipInline)
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Not once the study's protocol is locked: its own page says what can be done then."""
+        return super().has_change_permission(request, obj) and not (obj is not None and obj.is_reader_study)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """The same: a locked protocol stays with what was read under it."""
+        return super().has_delete_permission(request, obj) and not (obj is not None and obj.is_reader_study)
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Store classes and people the way the application does: with their event and sight of the experiments."""
         lock(form.instance)
@@ -139,7 +149,7 @@ class AnnotationAdmin(ReadOnlyAdmin):
 
 admin.site.register([QueueEntry, Lease, Ranked, RequestedCrop, Reopening, Suggestion, Consensus], ReadOnlyAdmin)
 admin.site.register([GuidelineVersion, ClassExample, LabelImport, Invitation, Comment], ReadOnlyAdmin)
-admin.site.register([Sitting, SkippedCrop, Preferences], ReadOnlyAdmin)
+admin.site.register([Sitting, SkippedCrop, Preferences, ReaderStudy, ReaderCase], ReadOnlyAdmin)
 
 admin.site.unregister(get_user_model())
 

@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from labeling.views import ambiguous, classes, exchange, field, guidelines, join, mine, people, settings, study
+from labeling.views import (
+    ambiguous,
+    classes,
+    exchange,
+    field,
+    guidelines,
+    join,
+    mine,
+    people,
+    protocol,
+    settings,
+    study,
+)
 
 app_name = "labeling"
 urlpatterns = [
@@ -32,6 +44,11 @@ urlpatterns = [
     path("studies/<int:pk>/settings/members/<int:member_pk>/remove/", people.remove_member, name="remove-member"),
     path("studies/<int:pk>/settings/invitations/", people.invite, name="invite"),
     path("studies/<int:pk>/settings/invitations/<int:invitation_pk>/revoke/", people.revoke, name="revoke"),
+    path("studies/<int:pk>/protocol/", protocol.protocol, name="protocol"),
+    path("studies/<int:pk>/protocol/cases/", protocol.set_cases, name="protocol-cases"),
+    path("studies/<int:pk>/protocol/lock/", protocol.lock, name="protocol-lock"),
+    path("studies/<int:pk>/protocol/close/", protocol.close, name="protocol-close"),
+    path("studies/<int:pk>/protocol/<slug:key>.csv", protocol.table, name="protocol-table"),
     path("studies/<int:pk>/guidelines/", guidelines.guidelines, name="guidelines"),
     path("join/<str:secret>/", join.join, name="join"),
     path("studies/<int:pk>/ambiguous/", ambiguous.ambiguous, name="ambiguous"),

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from imaging.models import Crop
 from labeling.models import Ranked, Study
 from labeling.services import access
+from labeling.services.reader_study.guard import refuse_results
 from labeling.services.requests import RequestRefused, request_crops
 from labeling.services.stream import stream_counts, stream_crops
 from training.api.crop_page import crop_context, similar_context
@@ -65,6 +66,7 @@ def report(request: HttpRequest, pk: int) -> HttpResponse:
 def start(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     """Ask for a training run; for leads."""
     study = access.led_study_for(request.user, pk)
+    refuse_results(study)
     recipe = {"model": "handcrafted"} if request.POST.get("model") == "handcrafted" else {}
     run = request_training(study, request.user, recipe)
     ring(run.pk)
@@ -99,6 +101,7 @@ def go_live(request: HttpRequest, pk: int) -> HttpResponseRedirect:
 def stream(request: HttpRequest, pk: int) -> HttpResponse:
     """What the random stream says of a study, for leads: a card for the overview where htmx asks, else the page."""
     study = access.led_study_for(request.user, pk)
+    refuse_results(study)
     report, last = newest_report(study), latest_try(study)
     context = {
         "study": study,
@@ -117,6 +120,7 @@ def stream(request: HttpRequest, pk: int) -> HttpResponse:
 def stream_compute(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     """Ask for the report of the random stream now; for leads."""
     study = access.led_study_for(request.user, pk)
+    refuse_results(study)
     ring_for_stream(request_report(study, request.user).pk)
     messages.success(request, "The report waits for a worker; load this page again in a minute.")
     return redirect("training:stream", pk)
@@ -182,6 +186,7 @@ def similar(request: HttpRequest, pk: int, crop: int) -> HttpResponse:
 def grid(request: HttpRequest, pk: int) -> HttpResponse:
     """Many crops at once: sorted, filtered, chosen and answered together; for those who take part in the study."""
     study = access.study_for(request.user, pk)
+    refuse_results(study)
     classes = list(study.classes.filter(retired_at__isnull=True).values("key", "name", "color"))
     context = {"study": study, "classes": classes, "is_ranked": Ranked.objects.filter(study=study).exists()}
     context["page_sizes"] = PAGE_SIZES

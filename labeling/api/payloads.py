@@ -40,7 +40,8 @@ def room_state(study: Study, user: Any, count: int) -> dict[str, Any]:
         own_counts(study, user),
         *crops_to_show([row.crop_id for row in served.crops]),
     )
-    ranking = _ranking(study, user, ranked)
+    # Cases come in an order of their own, which no ranking made.
+    ranking = None if study.is_reader_study else _ranking(study, user, ranked)
     total = ranking["pool"] if ranking else pool_size(study)
     return {
         "crops": crop_payloads(study, served.crops, shown_crops(*crops)),
@@ -62,6 +63,7 @@ def sitting_payload(served: Served) -> dict[str, Any]:
         "easy_share": wish.easy_share,
         "paused": wish.is_paused,
         "held_back": served.held_back,
+        "note": served.note,
     }
 
 

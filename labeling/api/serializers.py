@@ -271,7 +271,7 @@ class SittingOut(serializers.Serializer[Any]):
 
     `stay_on`: "" or the kind of place that is kept; which one it is, is not told. `left`: crops still to come there,
     the one on screen included; null where they stay nowhere. `held_back`: nothing is served, though crops wait that
-    are above `not_sure_ceiling`.
+    are above `not_sure_ceiling`. `note`: why a study of readers serves nothing, else "".
     """
 
     stay_on = serializers.CharField(allow_blank=True)
@@ -281,6 +281,7 @@ class SittingOut(serializers.Serializer[Any]):
     easy_share = serializers.FloatField()
     paused = serializers.BooleanField()
     held_back = serializers.BooleanField()
+    note = serializers.CharField(allow_blank=True)
 
 
 class RoomOut(serializers.Serializer[Any]):

@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from labeling.api.bulk import BulkUndoView, BulkView
 from labeling.api.crops import CommentsView, GuideView
 from labeling.api.preferences import PreferencesView
+from labeling.api.protocol import ProtocolCloseView, ProtocolLockView, ProtocolView
 from labeling.api.views import StudyViewSet
 
 app_name = "labeling-api"
@@ -15,6 +16,9 @@ urlpatterns = [
     path("preferences/", PreferencesView.as_view(), name="preferences"),
     path("studies/<int:pk>/crops/<int:crop>/comments/", CommentsView.as_view(), name="comments"),
     path("studies/<int:pk>/guide/", GuideView.as_view(), name="guide"),
+    path("studies/<int:pk>/protocol/", ProtocolView.as_view(), name="protocol"),
+    path("studies/<int:pk>/protocol/lock/", ProtocolLockView.as_view(), name="protocol-lock"),
+    path("studies/<int:pk>/protocol/close/", ProtocolCloseView.as_view(), name="protocol-close"),
     path("studies/<int:pk>/bulk/", BulkView.as_view(), name="study-bulk"),
     path("studies/<int:pk>/bulk/undo/", BulkUndoView.as_view(), name="study-bulk-undo"),
     *router.urls,

@@ -24,6 +24,7 @@ from labeling.services import access, answers
 from labeling.services.history import without_old
 from labeling.services.progress import daily_goal, own_progress
 from labeling.services.queue import in_turn, release
+from labeling.services.reader_study.guard import refuse_results
 from labeling.services.summary import agreement_of
 
 # It keeps nothing of what it has checked; making one for each answer takes longer than the check.
@@ -123,7 +124,9 @@ class StudyViewSet(SittingActions, PictureActions, ReadOnlyModelViewSet[Study]):
     @action(detail=True, pagination_class=None)
     def agreement(self, request: Request, pk: int) -> Response:
         """How far the annotators agree, with intervals; for leads."""
-        return Response(agreement_of(access.led_study_for(request.user, pk)))
+        study = access.led_study_for(request.user, pk)
+        refuse_results(study)
+        return Response(agreement_of(study))
 
     def _list_answers(self, request: Request, study: Study) -> Response:
         rows = (
@@ -131,7 +134,9 @@ class StudyViewSet(SittingActions, PictureActions, ReadOnlyModelViewSet[Study]):
             .select_related("crop", "guideline")
             .prefetch_related("labels__label_class")
         )
-        if not access.is_lead(request.user, study):
+        if access.is_lead(request.user, study):
+            refuse_results(study)
+        else:
             rows = without_old(rows.filter(annotator=request.user), study, request.user)
         page = self.paginate_queryset(rows.order_by("id"))
         hides = study.is_blind and not access.is_lead(request.user, study)

@@ -9,7 +9,9 @@ from audit import services as audit
 from imaging.models import Crop
 from labeling.models import Annotation, Reopening, Study
 from labeling.services.queue import lock
+from labeling.services.reader_study.guard import refuse_locked
 from labeling.services.reads import ADJUDICATION, AMBIGUOUS_FROM, NOT_SURE, Read, differ, reads_of, reopened_after
+from labeling.services.refusals import StudyRefused
 
 
 class ReopenRefused(ValueError):
@@ -55,10 +57,18 @@ def waiting_again(study: Study) -> set[int]:
     return {crop for crop, at in reopened.items() if max((read.number for read in reads[crop]), default=0) <= at}
 
 
+def _refuse_protocol(study: Study) -> None:
+    try:
+        refuse_locked(study, "its cases and who reads them")
+    except StudyRefused as error:
+        raise ReopenRefused(str(error)) from error
+
+
 def reopen(study: Study, lead: Any, crop: Crop) -> Reopening:
     """Ask for one more read of an ambiguous crop; ReopenRefused where it is not ambiguous or waits already."""
     with transaction.atomic():
         lock(study)
+        _refuse_protocol(study)
         reads = reads_of(study, [crop.pk])[crop.pk]
         before = reopened_after(study, [crop.pk]).get(crop.pk)
         newest = max((read.number for read in reads), default=0)

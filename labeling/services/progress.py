@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from audit.statements import Bound, Rows, ask_all
 from imaging.models import Crop
-from labeling.models import Annotation, AnnotationLabel, Ranked, Study
+from labeling.models import Annotation, AnnotationLabel, Ranked, ReaderCase, ReaderStudy, Study
 
 # Fewer answers than this give no rate worth showing.
 ENOUGH_FOR_A_RATE = 5
@@ -34,7 +34,13 @@ def pool(study: Study) -> Any:
 
 
 def pool_size(study: Study) -> int:
-    """Number of crops in the pool; the newest ranking knows it without counting."""
+    """Number of crops in the pool; the newest ranking knows it without counting.
+
+    Of a study of readers it is the number of answers that a reader gives: cases, and those of them read again.
+    """
+    if study.is_reader_study:
+        cases = ReaderCase.objects.filter(study=study).count()
+        return cases + round(ReaderStudy.objects.get(study=study).reread_share * cases)
     ranked = Ranked.objects.filter(study=study).first()
     return ranked.pool_size if ranked else pool(study).count()
 

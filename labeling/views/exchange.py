@@ -17,6 +17,7 @@ from labeling.services.imports.plan import WORDS, Plan, plan
 from labeling.services.imports.reading import Upload
 from labeling.services.imports.store import take
 from labeling.services.imports.waiting import forget, keep, waiting
+from labeling.services.reader_study.guard import refuse_results
 from labeling.services.studies import StudyRefused
 
 # A page holds the file in memory while it reads it: larger ones go through the command line.
@@ -78,6 +79,7 @@ def _small(file: UploadedFile) -> UploadedFile:
 def exports(request: HttpRequest, pk: int) -> HttpResponse:
     """The formats that a study's labels can leave in."""
     study = access.led_study_for(request.user, pk)
+    refuse_results(study)
     return render(request, "labeling/exports.html", {"study": study, "exports": EXPORTS.values()})
 
 
@@ -91,6 +93,7 @@ def answers(request: HttpRequest, pk: int) -> StreamingHttpResponse:
 def download(request: HttpRequest, pk: int, kind: str) -> StreamingHttpResponse:
     """A study's labels as a file, sent while it is made."""
     study = access.led_study_for(request.user, pk)
+    refuse_results(study)
     if kind not in EXPORTS:
         raise Http404("There is no such format.")
     export = EXPORTS[kind]

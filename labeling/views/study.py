@@ -16,6 +16,7 @@ from labeling.services.guidelines import current_guideline
 from labeling.services.guidelines_shown import newest_number
 from labeling.services.preferences import preferences_of
 from labeling.services.quality import called_by_experiment, called_by_image
+from labeling.services.reader_study.guard import results_are_open, with_open_results
 from labeling.services.sitting import may_choose_by_model, resume
 from labeling.services.summary import agreement_of
 
@@ -59,7 +60,9 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
         "ranking_problem": told_problem(study, request.user),
         "progress": {"answered": progress.answered_crops(study), "total": progress.pool_size(study)},
     }
-    if is_lead:
+    is_open = results_are_open(study)
+    context |= {"is_open": is_open, "has_protocol": is_lead or study.is_reader_study}
+    if is_lead and is_open:
         context["progress"] |= {
             "by_class": [row for row in progress.by_class(study) if row["is_open"] or row["count"]],
             "by_annotator": progress.by_annotator(study),
@@ -77,7 +80,7 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
 def called(request: HttpRequest, pk: int) -> HttpResponse:
     """What the readers of studies that the user leads called the crops of an experiment: a part of its page."""
     experiment = experiment_for(request.user, pk)
-    images = called_by_image(experiment, access.studies_led_by(request.user))
+    images = called_by_image(experiment, with_open_results(access.studies_led_by(request.user)))
     context = {
         "read": sum(row.read for row in images),
         "faulty": sum(row.faulty for row in images),
