@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from labeling.api import serializers
+from labeling.api.closed import refuse_results
 from labeling.api.conflicts import Conflict, standing_payload
 from labeling.api.payloads import PREFETCH, crop_payload, example_payloads, ranking_payload, room_state
 from labeling.api.persons import of_this_person
@@ -24,7 +25,6 @@ from labeling.services import access, answers
 from labeling.services.history import without_old
 from labeling.services.progress import daily_goal, own_progress
 from labeling.services.queue import in_turn, release
-from labeling.services.reader_study.guard import refuse_results
 from labeling.services.summary import agreement_of
 
 # It keeps nothing of what it has checked; making one for each answer takes longer than the check.

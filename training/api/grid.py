@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from labeling.api.closed import refuse_results
 from labeling.services import access
-from labeling.services.reader_study.guard import refuse_results
 from training.api.binary import packed
 from training.api.grid_payloads import map_blocks, map_state, page_payload
 from training.services.crop_facts import BLIND, sees_opinions

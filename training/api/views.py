@@ -12,10 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 
+from labeling.api.closed import refuse_results
 from labeling.api.plain import plain_json
 from labeling.models import Study
 from labeling.services import access
-from labeling.services.reader_study.guard import refuse_results
 from training.models import ModelVersion, TrainingRun
 from training.services.crop_facts import model_studies_of, model_study_for
 from training.services.models import promote, request_training
