@@ -14,7 +14,7 @@ from labeling.models import Study, Suggestion
 from labeling.services.access import reads_blind
 from labeling.services.examples import examples_of
 from labeling.services.guidelines_shown import NEWEST, number_in
-from labeling.services.progress import own_counts, pool_size, progress_in
+from labeling.services.progress import own_counts, own_total, progress_in
 from labeling.services.queue import RANKED, Candidate, Served, newest_ranking, serve
 from labeling.services.reads import ADJUDICATION, MORE_LIKE_THIS
 from labeling.services.suggestions import shows, suggestions_for
@@ -42,7 +42,7 @@ def room_state(study: Study, user: Any, count: int) -> dict[str, Any]:
     )
     # Cases come in an order of their own, which no ranking made.
     ranking = None if study.is_reader_study else _ranking(study, user, ranked)
-    total = ranking["pool"] if ranking else pool_size(study)
+    total = ranking["pool"] if ranking else own_total(study)
     return {
         "crops": crop_payloads(study, served.crops, shown_crops(*crops)),
         "ranking": ranking,

@@ -158,20 +158,25 @@ def _csv(table: Table) -> str:
 
 
 def _shown(report: Report) -> dict[str, Any]:
-    """The report as its page prints it: figures with their digits, an empty cell as a dash."""
-    tables = [
-        {
-            "key": row.key, "title": row.title, "note": row.note, "columns": row.columns,
-            "rows": [[_cell(cell) for cell in cells] for cells in row.rows],
-        }
-        for row in report.tables
-    ]  # fmt: skip
-    return {"report": report, "tables": tables}
+    """The report as its page prints it."""
+    return {"report": report, "tables": [_printed(row) for row in report.tables]}
 
 
-def _cell(cell: str | int | float | None) -> dict[str, Any]:
+def _printed(table: Table) -> dict[str, Any]:
+    """A table with its figures as text, each column with whether it holds numbers."""
+    numeric = [any(isinstance(row[at], int | float) for row in table.rows) for at in range(len(table.columns))]
+    return {
+        "key": table.key,
+        "title": table.title,
+        "note": table.note,
+        "columns": list(zip(table.columns, numeric)),
+        "rows": [list(zip(map(_cell, row), numeric)) for row in table.rows],
+    }
+
+
+def _cell(cell: str | int | float | None) -> str:
     if cell is None or cell == "":
-        return {"text": "–", "is_number": False}
+        return "–"
     if isinstance(cell, float):
-        return {"text": f"{cell:.3f}", "is_number": True}
-    return {"text": f"{cell:,}" if isinstance(cell, int) else cell, "is_number": isinstance(cell, int)}
+        return f"{cell:.3f}"
+    return f"{cell:,}" if isinstance(cell, int) else cell

@@ -155,8 +155,11 @@ def _readers(protocol: ReaderStudy, given: list[_Given], table: ReadTable) -> Ta
 
 
 def _classes(protocol: ReaderStudy, found: Mapping[str, Any]) -> Table:
-    names = {row["key"]: row["name"] for row in protocol.fixed["classes"]}
-    rows = tuple((names.get(key, key), row["reads"], *_estimate(row)) for key, row in found["per_class"].items())
+    # Also a class that nobody chose is a finding.
+    unused = {"value": None, "low": None, "high": None, "n": 0, "reason": "nobody chose this class", "reads": 0}
+    names = {row["key"]: row["name"] for row in protocol.fixed["classes"]} | {NOT_SURE_LABEL: NOT_SURE_LABEL}
+    told = {key: found["per_class"].get(key, unused) for key in names}
+    rows = tuple((names[key], row["reads"], *_estimate(row)) for key, row in told.items())
     note = "Krippendorff's α of each class against all others."
     return Table("classes", "Each class", ("Class", "Answers", *ESTIMATE), rows, note)
 
