@@ -27,7 +27,9 @@ from labeling.models import (
     Preferences,
     QueueEntry,
     Ranked,
+    ReaderCase,
     ReaderExclusion,
+    ReaderStudy,
     Reopening,
     RequestedCrop,
     Sitting,
@@ -108,6 +110,14 @@ class StudyAdmin(admin.ModelAdmin):
     filter_horizontal = ("experiments",)
     inlines = (LabelClassInline, MembershipInline)
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Not once the study's protocol is locked: its own page says what can be done then."""
+        return super().has_change_permission(request, obj) and not (obj is not None and obj.is_reader_study)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """The same: a locked protocol stays with what was read under it."""
+        return super().has_delete_permission(request, obj) and not (obj is not None and obj.is_reader_study)
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Store classes and people the way the application does: with their event and sight of the experiments."""
         lock(form.instance)
@@ -142,7 +152,7 @@ class AnnotationAdmin(ReadOnlyAdmin):
 
 admin.site.register([QueueEntry, Lease, Ranked, RequestedCrop, ReaderExclusion, Reopening, Suggestion], ReadOnlyAdmin)
 admin.site.register([GuidelineVersion, ClassExample, LabelImport, Invitation, Comment], ReadOnlyAdmin)
-admin.site.register([Sitting, SkippedCrop, Preferences, DisagreementSession], ReadOnlyAdmin)
+admin.site.register([Sitting, SkippedCrop, Preferences, DisagreementSession, ReaderStudy, ReaderCase], ReadOnlyAdmin)
 admin.site.register([Consensus, AgreementReport], ReadOnlyAdmin)
 
 admin.site.unregister(get_user_model())

@@ -13,6 +13,7 @@ from imaging.models import Crop
 from labeling.models import Ranked, Study
 from labeling.services import access
 from labeling.services.history import hides_old_answers
+from labeling.services.reader_study.guard import refuse_results
 from labeling.services.requests import RequestRefused, request_crops
 from labeling.services.stream import stream_counts, stream_crops
 from training.api.crop_page import crop_context, similar_context
@@ -94,6 +95,7 @@ def model_reader(request: HttpRequest, pk: int) -> HttpResponse:
 def start(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     """Ask for a training run; for leads."""
     study = access.led_study_for(request.user, pk)
+    refuse_results(study)
     recipe = {"model": "handcrafted"} if request.POST.get("model") == "handcrafted" else {}
     run = request_training(study, request.user, recipe)
     ring(run.pk)
@@ -128,6 +130,7 @@ def go_live(request: HttpRequest, pk: int) -> HttpResponseRedirect:
 def stream(request: HttpRequest, pk: int) -> HttpResponse:
     """What the random stream says of a study, for leads: a card for the overview where htmx asks, else the page."""
     study = access.led_study_for(request.user, pk)
+    refuse_results(study)
     report, last = newest_report(study), latest_try(study)
     context = {
         "study": study,
@@ -146,6 +149,7 @@ def stream(request: HttpRequest, pk: int) -> HttpResponse:
 def stream_compute(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     """Ask for the report of the random stream now; for leads."""
     study = access.led_study_for(request.user, pk)
+    refuse_results(study)
     ring_for_stream(request_report(study, request.user).pk)
     messages.success(request, "The report waits for a worker; load this page again in a minute.")
     return redirect("training:stream", pk)
@@ -214,6 +218,7 @@ def grid(request: HttpRequest, pk: int) -> HttpResponse:
     if study.archived_at is not None:
         # The room says so; whoever leads the study restores it there.
         return redirect("labeling:room", pk)
+    refuse_results(study)
     classes = list(study.classes.filter(retired_at__isnull=True).values("key", "name", "color"))
     context = {"study": study, "classes": classes, "is_ranked": Ranked.objects.filter(study=study).exists()}
     context |= {"page_sizes": PAGE_SIZES, "hides_old": hides_old_answers(study, request.user)}

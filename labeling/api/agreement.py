@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from labeling.api.closed import led_results_for
 from labeling.models import Study
-from labeling.services import access
 from labeling.services.agreement import report_of
 from labeling.services.export.agreement import table_csv, table_names
 from labeling.tasks import ring_for_agreement
@@ -35,7 +35,7 @@ class AgreementView(APIView):
     @extend_schema(responses=AgreementOut)
     def get(self, request: Request, pk: int) -> Response:
         """How far the readers agree, with intervals, as it was last computed; for leads."""
-        return Response(agreement_payload(access.led_study_for(request.user, pk)))
+        return Response(agreement_payload(led_results_for(request.user, pk)))
 
 
 class AgreementTableView(APIView):
@@ -47,7 +47,7 @@ class AgreementTableView(APIView):
     )
     def get(self, request: Request, pk: int, table: str) -> StreamingHttpResponse:
         """The table as CSV; for leads. 404 while there is no report."""
-        study = access.led_study_for(request.user, pk)
+        study = led_results_for(request.user, pk)
         data = report_of(study).data
         if table not in table_names():
             raise Http404(f"No such table. There are: {', '.join(table_names())}.")

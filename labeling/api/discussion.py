@@ -14,9 +14,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from imaging.models import Crop
+from labeling.api.closed import led_results_for
 from labeling.api.conflicts import Conflict
 from labeling.models import Annotation, Study
-from labeling.services import access, decisions, discussion
+from labeling.services import decisions, discussion
 from labeling.services.answers import ANY, AnswerConflict, AnswerRefused, Submission
 
 MOST_NUMBER = 2**63 - 1
@@ -72,7 +73,7 @@ class ConfusionView(APIView):
     @extend_schema(responses=CellOut(many=True), operation_id="studies_confusion")
     def get(self, request: Request, pk: int) -> Response:
         """How many crops were called one class by one independent reader and another by another, cell by cell."""
-        study = access.led_study_for(request.user, pk)
+        study = led_results_for(request.user, pk)
         return Response([asdict(cell) for cell in discussion.confusion(study)])
 
 
@@ -90,7 +91,7 @@ class DisputedView(APIView):
     )
     def get(self, request: Request, pk: int) -> Response:
         """The crops behind a cell."""
-        study = access.led_study_for(request.user, pk)
+        study = led_results_for(request.user, pk)
         asked = request.query_params.get("show", discussion.Settled.ALL.value)
         if asked not in set(discussion.Settled):
             raise ValidationError({"show": f"'{asked}' is none of undecided, decided and all."})
@@ -136,7 +137,7 @@ class DecisionUndoView(APIView):
 
 
 def _study_and_crop(user: Any, pk: int, crop: int) -> tuple[Study, Crop]:
-    study = access.led_study_for(user, pk)
+    study = led_results_for(user, pk)
     if crop > MOST_NUMBER:
         raise Http404("No such crop.")
     return study, get_object_or_404(Crop, pk=crop, image__sample__experiment__studies=study)

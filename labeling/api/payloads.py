@@ -14,7 +14,7 @@ from labeling.models import Study, Suggestion
 from labeling.services.access import reads_blind
 from labeling.services.examples import examples_of
 from labeling.services.guidelines_shown import NEWEST, number_in
-from labeling.services.progress import own_counts, pool_size, progress_in
+from labeling.services.progress import own_counts, own_total, progress_in
 from labeling.services.queue import RANKED, Candidate, Served, newest_ranking, serve
 from labeling.services.reads import ADJUDICATION, MORE_LIKE_THIS
 from labeling.services.suggestions import shows, suggestions_for
@@ -40,8 +40,9 @@ def room_state(study: Study, user: Any, count: int) -> dict[str, Any]:
         own_counts(study, user),
         *crops_to_show([row.crop_id for row in served.crops]),
     )
-    ranking = _ranking(study, user, ranked)
-    total = ranking["pool"] if ranking else pool_size(study)
+    # Cases come in an order of their own, which no ranking made.
+    ranking = None if study.is_reader_study else _ranking(study, user, ranked)
+    total = ranking["pool"] if ranking else own_total(study)
     return {
         "crops": crop_payloads(study, served.crops, shown_crops(*crops)),
         "ranking": ranking,
@@ -63,6 +64,7 @@ def sitting_payload(served: Served) -> dict[str, Any]:
         "paused": wish.is_paused,
         "held_back": served.held_back,
         "archived": served.reader.study.archived_at is not None,
+        "note": served.note,
     }
 
 

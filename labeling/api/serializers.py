@@ -272,7 +272,8 @@ class SittingOut(serializers.Serializer[Any]):
 
     `stay_on`: "" or the kind of place that is kept; which one it is, is not told. `left`: crops still to come there,
     the one on screen included; null where they stay nowhere. `held_back`: nothing is served, though crops wait that
-    are above `not_sure_ceiling`. `archived`: nothing is served to anybody, as the study is archived.
+    are above `not_sure_ceiling`. `archived`: nothing is served to anybody, as the study is archived. `note`: why a
+    study of readers serves nothing, else "".
     """
 
     stay_on = serializers.CharField(allow_blank=True)
@@ -283,6 +284,7 @@ class SittingOut(serializers.Serializer[Any]):
     paused = serializers.BooleanField()
     held_back = serializers.BooleanField()
     archived = serializers.BooleanField()
+    note = serializers.CharField(allow_blank=True)
 
 
 class RoomOut(serializers.Serializer[Any]):

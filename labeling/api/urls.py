@@ -8,6 +8,7 @@ from labeling.api.bulk import BulkUndoView, BulkView
 from labeling.api.crops import CommentsView, GuideView
 from labeling.api.discussion import ConfusionView, DecisionUndoView, DecisionView, DisputedView
 from labeling.api.preferences import PreferencesView
+from labeling.api.protocol import ProtocolCloseView, ProtocolLockView, ProtocolView
 from labeling.api.views import StudyViewSet
 
 app_name = "labeling-api"
@@ -21,6 +22,9 @@ urlpatterns = [
     path("studies/<int:pk>/crops/<int:crop>/decision/", DecisionView.as_view(), name="decision"),
     path("studies/<int:pk>/crops/<int:crop>/decision/undo/", DecisionUndoView.as_view(), name="decision-undo"),
     path("studies/<int:pk>/guide/", GuideView.as_view(), name="guide"),
+    path("studies/<int:pk>/protocol/", ProtocolView.as_view(), name="protocol"),
+    path("studies/<int:pk>/protocol/lock/", ProtocolLockView.as_view(), name="protocol-lock"),
+    path("studies/<int:pk>/protocol/close/", ProtocolCloseView.as_view(), name="protocol-close"),
     path("studies/<int:pk>/bulk/", BulkView.as_view(), name="study-bulk"),
     path("studies/<int:pk>/bulk/undo/", BulkUndoView.as_view(), name="study-bulk-undo"),
     path("studies/<int:pk>/agreement/", AgreementView.as_view(), name="study-agreement"),

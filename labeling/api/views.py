@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from labeling.api import serializers
+from labeling.api.closed import refuse_results
 from labeling.api.conflicts import Conflict, standing_payload
 from labeling.api.payloads import PREFETCH, crop_payload, example_payloads, ranking_payload, room_state
 from labeling.api.persons import of_this_person
@@ -131,7 +132,9 @@ class StudyViewSet(SittingActions, PictureActions, ReadOnlyModelViewSet[Study]):
             .select_related("crop", "guideline")
             .prefetch_related("labels__label_class")
         )
-        if not access.is_lead(request.user, study):
+        if access.is_lead(request.user, study):
+            refuse_results(study)
+        else:
             rows = without_old(rows.filter(annotator=request.user), study, request.user)
         page = self.paginate_queryset(rows.order_by("id"))
         hides = study.is_blind and not access.is_lead(request.user, study)

@@ -15,6 +15,7 @@ from labeling.models.guidelines import ClassExample, GuidelineVersion
 from labeling.models.imports import LabelImport
 from labeling.models.people import Invitation, Preferences, ReaderExclusion, Sitting, SkippedCrop
 from labeling.models.queue import Lease, QueueEntry, Ranked, RequestedCrop, Suggestion
+from labeling.models.reader_study import LONGEST_WASHOUT_DAYS, ReaderCase, ReaderStudy
 from labeling.models.study import (
     MORE_THAN_ALL,
     MOST_TEMPERATURE,
@@ -27,6 +28,7 @@ from labeling.models.study import (
 
 __all__ = [
     "DETERMINISTIC",
+    "LONGEST_WASHOUT_DAYS",
     "MORE_THAN_ALL",
     "MOST_TEMPERATURE",
     "NO_SUGGESTIONS_WHERE_BLIND",
@@ -48,7 +50,9 @@ __all__ = [
     "Preferences",
     "QueueEntry",
     "Ranked",
+    "ReaderCase",
     "ReaderExclusion",
+    "ReaderStudy",
     "Reopening",
     "RequestedCrop",
     "Sitting",

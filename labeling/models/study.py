@@ -52,6 +52,11 @@ class Study(models.Model):
     stream_in_training = models.BooleanField(default=True)
     not_sure_as_soft_labels = models.BooleanField(default=False)
     is_simulated = models.BooleanField(default=False)
+    is_reader_study = models.BooleanField(
+        default=False,
+        editable=False,
+        help_text="its protocol is locked: cases fixed, results closed until it is done",
+    )
     seed = models.PositiveIntegerField(default=0)
     ranking_problem = models.TextField(
         blank=True, editable=False, help_text="why there is no newer ranking; written by the ranking worker"

@@ -14,10 +14,11 @@ from audit.statements import LARGEST_NUMBER, Bound, Insertion, Rows, Statement, 
 from imaging.models import Crop
 from labeling.models import Annotation, AnnotationLabel, LabelClass, Lease, QueueEntry, RequestedCrop, Study
 from labeling.services.clock import Times, settled
-from labeling.services.guidelines_shown import NEWEST, guideline_shown
+from labeling.services.guidelines_shown import NEWEST, guideline_shown, is_locked_in
 from labeling.services.queue import hold_again, one_at_a_time
 from labeling.services.queueing.rereads import is_forgotten, takes_the_place_of
-from labeling.services.reads import ADJUDICATION, RE_READ, READS, Read, awaits_adjudication, reads_in
+from labeling.services.reader_study.guard import DONE, is_done, why_not_taken
+from labeling.services.reads import ADJUDICATION, RE_READ, READER_STUDY, READS, Read, awaits_adjudication, reads_in
 
 # Why a user was asked, with what probability, by which ranking.
 Asked = tuple[str, float | None, str]
@@ -142,6 +143,8 @@ def undo(study: Study, user: Any, client_id: UUID, answer: UUID | None = None) -
         seen = Annotation.objects.filter(client_id=client_id).first()
         if seen is not None:
             return _same_withdrawal(seen, study, user)
+        if is_done(study):
+            raise AnswerConflict(DONE)
         standing = Annotation.objects.current().filter(study=study, annotator=user)
         if answer is not None:
             standing = standing.filter(client_id=answer)
@@ -229,12 +232,23 @@ def _store(study: Study, user: Any, crop: Crop, submission: Submission, classes:
     lease = _LEASE.of(study=study.pk, crop=crop.pk, user=user.pk)
     reads = READS.of(study=study.pk, crops=[crop.pk])
     with one_at_a_time(study, lease, reads, NEWEST.of(study=study.pk)) as (leases, standing, guideline):
+        # The study may have been loaded before its protocol was locked.
+        if study.is_reader_study or is_locked_in(guideline):
+            study.is_reader_study = True
+            _refuse_outside(study, user, submission)
         held = next(iter(records(Lease, leases)), None)
         annotation = _annotation(study, user, crop, held, reads_in(standing, with_void=True)[crop.pk], submission)
         held = held if _is_answer_to(held, annotation) else None
         offset_s = _fill_given(annotation, submission, guideline)
         _write(annotation, held, classes, offset_s)
     return annotation
+
+
+def _refuse_outside(study: Study, user: Any, submission: Submission) -> None:
+    """AnswerRefused where the locked protocol takes no such answer."""
+    told = {"suggested_by": submission.suggested_by, "source": submission.source}
+    if problem := why_not_taken(study, user, submission.crop_id, **told):
+        raise AnswerRefused(problem)
 
 
 def _annotation(
@@ -320,6 +334,8 @@ def _as_handed_out(new: Annotation, lease: Lease | None) -> Asked:
     earlier = edited.exclude(answer=Annotation.Answer.WITHDRAWN).order_by("-id").first()
     if earlier is not None:
         return earlier.why_asked, earlier.probability_asked, earlier.ranking
+    if new.study.is_reader_study:
+        return READER_STUDY, None, ""
     # Answered without a lease (offline, or after it ended): what the queue says keeps the random stream whole.
     queued = QueueEntry.objects.filter(study=new.study_id, crop=new.crop_id).first()
     return (queued.why, queued.probability, queued.ranking) if queued else ("", None, "")

@@ -12,6 +12,7 @@ from labeling.colors.palette import color_at
 from labeling.colors.vision import HEX
 from labeling.models import AnnotationLabel, LabelClass, Study
 from labeling.services.queue import lock
+from labeling.services.reader_study.guard import refuse_locked
 from labeling.services.refusals import StudyRefused
 from labeling.services.studies import NewClass
 
@@ -25,7 +26,7 @@ def add_class(study: Study, lead: Any, key: str, name: str, color: str = "") -> 
     """The new class, last on the keyboard; StudyRefused where its key is taken or its colour is none."""
     key, name = key.strip(), name.strip()
     with transaction.atomic():
-        lock(study)
+        _gate(study)
         row = _new_class(study, NewClass(key, name, color))
         _write_event("class.added", row, lead, {"name": row.name})
     return row
@@ -41,7 +42,7 @@ def change_class(row: LabelClass, lead: Any, name: str, color: str, description:
     if not after["name"]:
         raise StudyRefused(f"The class '{row.key}' needs a name.")
     with transaction.atomic():
-        lock(row.study)
+        _gate(row.study)
         _refuse_same_name(row.study.classes.exclude(pk=row.pk), after["name"])
         row.name, row.color, row.description = after["name"], after["color"], after["description"]
         row.save(update_fields=["name", "color", "description"])
@@ -55,7 +56,7 @@ def retire_class(row: LabelClass, lead: Any, into: LabelClass | None = None) -> 
     study.
     """
     with transaction.atomic():
-        lock(row.study)
+        _gate(row.study)
         row.refresh_from_db()
         if row.retired_at is not None:
             raise StudyRefused(f"The class '{row.name}' is retired already.")
@@ -76,7 +77,7 @@ def retire_class(row: LabelClass, lead: Any, into: LabelClass | None = None) -> 
 def restore_class(row: LabelClass, lead: Any) -> None:
     """Put a retired class back on the keyboard; its own answers count for it again."""
     with transaction.atomic():
-        lock(row.study)
+        _gate(row.study)
         if row.retired_at is None:
             raise StudyRefused(f"The class '{row.name}' is open.")
         if row.parts.exists():
@@ -89,7 +90,7 @@ def restore_class(row: LabelClass, lead: Any) -> None:
 def move_class(row: LabelClass, lead: Any, place: int) -> None:
     """Put an open class in this place of the keyboard, from 1; the others keep their order. Changes their keys."""
     with transaction.atomic():
-        lock(row.study)
+        _gate(row.study)
         classes = list(row.study.classes.order_by("position"))
         open_ones = [one for one in classes if one.retired_at is None]
         if row not in open_ones:
@@ -113,7 +114,7 @@ def split_class(row: LabelClass, lead: Any, parts: Sequence[NewClass]) -> list[L
     or colour cannot be.
     """
     with transaction.atomic():
-        lock(row.study)
+        _gate(row.study)
         row.refresh_from_db()
         if row.retired_at is not None:
             raise StudyRefused(f"The class '{row.name}' is retired: restore it first.")
@@ -135,7 +136,7 @@ def undo_split(row: LabelClass, lead: Any) -> None:
     StudyRefused once somebody has answered with one of the parts, or where a part holds other classes.
     """
     with transaction.atomic():
-        lock(row.study)
+        _gate(row.study)
         row.refresh_from_db()
         parts = row.parts.all()
         if not parts:
@@ -177,6 +178,12 @@ def _new_class(study: Study, new: NewClass, split_from: LabelClass | None = None
     return LabelClass.objects.create(
         study=study, key=key, name=name, color=color, position=position, split_from=split_from
     )
+
+
+def _gate(study: Study) -> None:
+    """One writer at a time, and none once the study's protocol is locked."""
+    lock(study)
+    refuse_locked(study, "the classes")
 
 
 def _renumber(study: Study, order: Sequence[LabelClass]) -> None:

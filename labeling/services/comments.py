@@ -9,6 +9,7 @@ from audit import services as audit
 from imaging.models import Crop
 from labeling.models import Annotation, Comment, Study
 from labeling.services.access import is_lead
+from labeling.services.reader_study.guard import results_are_open
 
 LONGEST = 2000
 
@@ -35,9 +36,11 @@ def comments_on(study: Study, user: Any, crop: Crop) -> QuerySet[Comment]:
     """Comments on the crop that the user may read, oldest first: their own, and all once they have answered it.
 
     Before that a word of somebody else would be an opinion on what they are to judge. In a blind study annotators
-    read their own only; leads read everything.
+    read their own only; leads read everything, and in a study of readers nobody does until it is done.
     """
     rows = Comment.objects.filter(study=study, crop=crop).select_related("author").order_by("id")
+    if not results_are_open(study):
+        return rows.filter(author=user)
     if not is_lead(user, study) and (study.is_blind or not _has_answered(study, user, crop)):
         rows = rows.filter(author=user)
     return rows

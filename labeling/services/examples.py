@@ -8,6 +8,7 @@ from audit import services as audit
 from imaging.models import Crop
 from labeling.models import ClassExample, LabelClass, Study
 from labeling.services.queue import lock
+from labeling.services.reader_study.guard import refuse_locked
 from labeling.services.reads import awaiting_reads
 from labeling.services.refusals import StudyRefused
 
@@ -32,6 +33,7 @@ def add_example(row: LabelClass, lead: Any, crop_id: int, note: str = "") -> Cla
     note = note.strip()[:LONGEST_NOTE]
     with transaction.atomic():
         lock(row.study)
+        refuse_locked(row.study, "the examples of its classes")
         known = row.examples.filter(crop=crop).first()
         if known is None and row.examples.count() >= MOST_EXAMPLES:
             raise StudyRefused(f"'{row.name}' has {MOST_EXAMPLES} examples, as many as fit: remove one first.")
@@ -51,6 +53,8 @@ def remove_example(example: ClassExample, lead: Any) -> None:
     """Show the crop as an example no more."""
     row = example.label_class
     with transaction.atomic():
+        lock(row.study)
+        refuse_locked(row.study, "the examples of its classes")
         detail = {"study": row.study_id, "key": row.key, "crop": example.crop.key}
         audit.record("class.example_removed", row, actor=audit.actor_of(lead), detail=detail)
         example.delete()

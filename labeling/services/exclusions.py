@@ -12,6 +12,7 @@ from django.utils import timezone
 from audit import services as audit
 from labeling.models import Annotation, ReaderExclusion, Study
 from labeling.services.queue import lock, release
+from labeling.services.reader_study.guard import refuse_reader_change
 from labeling.services.refusals import StudyRefused
 
 LONGEST_REASON = 500
@@ -42,6 +43,7 @@ def exclude(study: Study, user: Any, by: Any, reason: str) -> bool:
         lock(study)
         if exclusion_of(study, user) is not None:
             return False
+        refuse_reader_change(study, user)
         row = ReaderExclusion.objects.create(study=study, user=user, by=by, reason=reason)
         release(study, user)
         _write_event("reader.excluded", row, by, reason)

@@ -12,6 +12,7 @@ from django.db.models import Count
 from audit import services as audit
 from labeling.models import Annotation, GuidelineVersion, Study
 from labeling.services.queue import lock
+from labeling.services.reader_study.guard import refuse_locked
 from labeling.services.refusals import StudyRefused
 
 LONGEST_CHANGE = 500
@@ -62,6 +63,7 @@ def change_guidelines(study: Study, lead: Any, text: str, change: str = "", *, s
     text = text.replace("\r\n", "\n").strip()
     with transaction.atomic():
         lock(study)
+        refuse_locked(study, "the guidelines")
         study.refresh_from_db()
         newest = keep_version(study, lead)
         if seen is not None and seen != newest.number:

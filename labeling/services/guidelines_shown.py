@@ -6,7 +6,11 @@ from audit.statements import Rows, Statement
 from labeling.models import GuidelineVersion, Study
 
 NEWEST = Statement(
-    lambda study: GuidelineVersion.objects.filter(study=study).order_by("-number").values_list("pk", "number")[:1],
+    lambda study: (
+        GuidelineVersion.objects.filter(study=study)
+        .order_by("-number")
+        .values_list("pk", "number", "study__is_reader_study")[:1]
+    ),
     study=int,
 )
 
@@ -19,6 +23,11 @@ def newest_number(study: Study) -> int | None:
 def number_in(newest: Rows) -> int | None:
     """The same from rows of NEWEST."""
     return int(newest[0][1]) if newest else None
+
+
+def is_locked_in(newest: Rows) -> bool:
+    """Whether the protocol of the study is locked now, from rows of NEWEST; False where it has no guidelines."""
+    return bool(newest and newest[0][2])
 
 
 def guideline_shown(study: Study, newest: Rows, number: int | None, shown_at: datetime) -> int | None:

@@ -12,6 +12,7 @@ from audit import services as audit
 from labeling.models import Invitation, Membership, Study
 from labeling.services.access import join
 from labeling.services.queue import lock
+from labeling.services.reader_study.guard import refuse_reader_change
 from labeling.services.refusals import StudyRefused
 
 SECRET_BYTES = 32
@@ -81,11 +82,19 @@ def accept(invitation: Invitation, user: Any) -> Membership:
         check_open(invitation)
         if known is not None and (known.role == Membership.Role.LEAD or known.role == invitation.role):
             return known
+        _refuse_promotion(study, user)
         member = join(study, user, invitation.role)
         invitation.accepted_by, invitation.accepted_at = user, timezone.now()
         invitation.save(update_fields=["accepted_by", "accepted_at"])
         _write_event("invitation.accepted", invitation, user, {"role": invitation.role, "member": member.pk})
     return member
+
+
+def _refuse_promotion(study: Study, user: Any) -> None:
+    try:
+        refuse_reader_change(study, user)
+    except StudyRefused as error:
+        raise InvitationEnded(str(error)) from error
 
 
 def revoke(invitation: Invitation, lead: Any) -> None:

@@ -11,7 +11,15 @@ from django.utils import timezone
 
 from audit.statements import Bound, Rows, ask_all
 from imaging.models import Crop
-from labeling.models import Annotation, AnnotationLabel, AnnotationQuerySet, Ranked, Study
+from labeling.models import (
+    Annotation,
+    AnnotationLabel,
+    AnnotationQuerySet,
+    Ranked,
+    ReaderCase,
+    ReaderStudy,
+    Study,
+)
 
 # Fewer answers than this give no rate worth showing.
 ENOUGH_FOR_A_RATE = 5
@@ -34,9 +42,22 @@ def pool(study: Study) -> Any:
 
 
 def pool_size(study: Study) -> int:
-    """Number of crops in the pool; the newest ranking knows it without counting."""
+    """Number of crops in the pool; the newest ranking knows it without counting.
+
+    Of a study of readers: number of its cases.
+    """
+    if study.is_reader_study:
+        return ReaderCase.objects.filter(study=study).count()
     ranked = Ranked.objects.filter(study=study).first()
     return ranked.pool_size if ranked else pool(study).count()
+
+
+def own_total(study: Study) -> int:
+    """How many answers one reader may give: one a crop, in a study of readers also the second readings."""
+    size = pool_size(study)
+    if not study.is_reader_study:
+        return size
+    return size + round(ReaderStudy.objects.get(study=study).reread_share * size)
 
 
 def daily_goal(study: Study, user: Any) -> int | None:
@@ -64,7 +85,7 @@ def own_progress(study: Study, user: Any, total: int | None = None, *, goal: int
 
     Re-reads count like all other answers: nobody should tell them apart. `goal` is passed on.
     """
-    return progress_in(ask_all(own_counts(study, user))[0], pool_size(study) if total is None else total, goal)
+    return progress_in(ask_all(own_counts(study, user))[0], own_total(study) if total is None else total, goal)
 
 
 def own_counts(study: Study, user: Any) -> Bound:

@@ -22,6 +22,7 @@ RE_READ = "re-read"
 EASY = "easy"
 SAME_PLACE = "same place"
 CLASS_SPLIT = "class was split"
+READER_STUDY = "reader study"
 NOT_SURE = Annotation.Answer.NOT_SURE
 BAD = frozenset({Annotation.Answer.BAD_CROP, Annotation.Answer.WRONG_OBJECT})
 # Two readers who cannot tell: a third would only cost time.

@@ -15,6 +15,7 @@ from labeling.services.access import join, withdraw_sight, withdraw_sight_of
 from labeling.services.guidelines import keep_version
 from labeling.services.invitations import withdraw_links_of
 from labeling.services.queue import forget_outside, lock, release
+from labeling.services.reader_study.guard import refuse_locked, refuse_reader_change
 from labeling.services.refusals import StudyRefused
 from labeling.services.studies import check_choices, check_experiments, check_rules
 
@@ -39,6 +40,7 @@ def change_study(study: Study, lead: Any, changes: Mapping[str, Any]) -> list[st
         raise StudyRefused(f"A study has no setting '{min(unknown)}' that could be changed.")
     with transaction.atomic():
         lock(study)
+        refuse_locked(study, "the settings")
         study.refresh_from_db()
         before = {name: getattr(study, name) for name in EDITABLE if name in changes}
         after = {name: changes[name] for name in before if changes[name] != before[name]}
@@ -76,6 +78,8 @@ def store_member(member: Membership, lead: Any) -> Membership:
     with transaction.atomic():
         lock(study)
         known = study.memberships.filter(user=user).first()
+        if known is not None and known.role != member.role:
+            refuse_reader_change(study, user)
         if known is not None and member.role != Membership.Role.LEAD:
             _refuse_last_lead(known)
         member.save()
@@ -96,6 +100,7 @@ def remove_member(member: Membership, lead: Any) -> None:
     study, user = member.study, member.user
     with transaction.atomic():
         lock(study)
+        refuse_reader_change(study, user)
         _refuse_last_lead(member)
         audit.record("member.removed", member, actor=audit.actor_of(lead), detail={"study": study.pk})
         member.delete()

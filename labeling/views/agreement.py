@@ -10,17 +10,17 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from labeling.models import Study
-from labeling.services import access
 from labeling.services.agreement import Shown, report_of
 from labeling.services.agreement_shown import WORTH_A_TALK, matrix_of, steps_of, time_plot
 from labeling.services.next_steps import Step
+from labeling.services.reader_study.guard import led_results_for
 from labeling.tasks import ring_for_agreement
 
 
 @require_safe
 def agreement(request: HttpRequest, pk: int) -> HttpResponse:
     """Every figure of agreement with its interval and its table; for leads. Nothing is computed here."""
-    study = access.led_study_for(request.user, pk)
+    study = led_results_for(request.user, pk)
     context = shown_agreement(study)
     data = context["agreement"]
     context |= {

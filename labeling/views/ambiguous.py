@@ -13,6 +13,7 @@ from imaging.models import Crop
 from labeling.models import Annotation, Study
 from labeling.services import access
 from labeling.services import ambiguous as service
+from labeling.services.reader_study.guard import refuse_results
 
 PAGE = 50
 
@@ -21,6 +22,7 @@ PAGE = 50
 def ambiguous(request: HttpRequest, pk: int) -> HttpResponse:
     """Every ambiguous crop with what its readers noted."""
     study = access.led_study_for(request.user, pk)
+    refuse_results(study)
     page = Paginator(service.ambiguous_crops(study), PAGE).get_page(request.GET.get("page"))
     context = {"study": study, "page": page, "crops": _rows(study, list(page.object_list))}
     return render(request, "labeling/ambiguous.html", context)
@@ -30,6 +32,7 @@ def ambiguous(request: HttpRequest, pk: int) -> HttpResponse:
 def reopen(request: HttpRequest, pk: int, crop_pk: int) -> HttpResponseRedirect:
     """Ask for one more read of an ambiguous crop."""
     study = access.led_study_for(request.user, pk)
+    refuse_results(study)
     crop = get_object_or_404(Crop, pk=crop_pk, image__sample__experiment__studies=study)
     try:
         service.reopen(study, request.user, crop)

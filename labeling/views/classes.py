@@ -18,6 +18,7 @@ from labeling.services import access, classes
 from labeling.services.class_history import history_of, history_of_class
 from labeling.services.examples import LONGEST_NOTE, add_example, remove_example
 from labeling.services.progress import by_class
+from labeling.services.reader_study.guard import results_are_open
 from labeling.services.refusals import StudyRefused
 from labeling.views.acting import act, first_error, line, number
 
@@ -58,9 +59,9 @@ def _list_page(study: Study) -> dict[str, Any]:
         .annotate(shown=Count("examples", distinct=True), split_into=Count("parts", distinct=True))
         .order_by("position")
     )
-    counts = {row["key"]: row["count"] for row in by_class(study)}
+    counts = _answers(study)
     for row in rows:
-        row.answers = counts.get(row.key, 0)
+        row.answers = counts.get(row.key, 0) if counts is not None else None
     open_ones = [row for row in rows if row.retired_at is None]
     close = close_pairs([row.color for row in open_ones])
     return {
@@ -72,6 +73,11 @@ def _list_page(study: Study) -> dict[str, Any]:
         "next_color": color_at(len(rows)),
         "history": history_of(study),
     }
+
+
+def _answers(study: Study) -> dict[str, int] | None:
+    """Number of answers that count for each class; None while the results are closed."""
+    return {row["key"]: row["count"] for row in by_class(study)} if results_are_open(study) else None
 
 
 def _told(rows: list[LabelClass], pairs: list[Close]) -> list[dict[str, Any]]:
@@ -134,7 +140,7 @@ def _class_context(study: Study, row: LabelClass) -> dict[str, Any]:
         "open_count": len(open_ones),
         "others": [one for one in open_ones if one != row],
         "split_into": list(row.parts.order_by("position")),
-        "answers": {one["key"]: one["count"] for one in by_class(study)}.get(row.key),
+        "answers": (_answers(study) or {}).get(row.key),
         "close": _told(open_ones, close[:MOST_PAIRS]),
         "examples": examples,
         "pictures": {example.crop_id: crop_payload(study, example.crop) for example in examples},

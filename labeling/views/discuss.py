@@ -14,13 +14,14 @@ from django.views.decorators.http import require_POST, require_safe
 from imaging.models import Crop
 from labeling.agreement.confusion import Cell
 from labeling.models import Annotation, LabelClass, Study
-from labeling.services import access, decisions, discussion, sessions
+from labeling.services import decisions, discussion, sessions
 from labeling.services.ambiguous import ReopenRefused, ask_third
 from labeling.services.answers import AnswerConflict, AnswerRefused, Submission
 from labeling.services.comments import CommentRefused, add_comment
 from labeling.services.discussion import Settled
 from labeling.services.examples import add_example
 from labeling.services.progress import NOT_SURE_LABEL
+from labeling.services.reader_study.guard import led_results_for
 from labeling.services.refusals import StudyRefused
 from labeling.views.acting import line, number
 from labeling.views.disputes import card_response, disputes_context
@@ -39,7 +40,7 @@ EMPTY = {
 @require_safe
 def discuss(request: HttpRequest, pk: int) -> HttpResponse:
     """The table of confusions and, below it, the disputed crops of one of its cells."""
-    study = access.led_study_for(request.user, pk)
+    study = led_results_for(request.user, pk)
     people = discussion.readers_in(study)
     readers = _readers(request, people)
     cells = discussion.confusion(study, readers)
@@ -120,7 +121,7 @@ def example(request: HttpRequest, pk: int, crop_pk: int) -> HttpResponse:
 
 def _done(request: HttpRequest, pk: int, crop_pk: int, do: Callable[[Study, Crop], Any], said: str) -> HttpResponse:
     """Do it and show the card as it is then, or why not."""
-    study = access.led_study_for(request.user, pk)
+    study = led_results_for(request.user, pk)
     crop = get_object_or_404(Crop, pk=crop_pk, image__sample__experiment__studies=study)
     try:
         do(study, crop)

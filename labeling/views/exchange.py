@@ -20,6 +20,7 @@ from labeling.services.imports.store import take
 from labeling.services.imports.taking_back import standing_counts, standing_of
 from labeling.services.imports.taking_back import take_back as withdraw
 from labeling.services.imports.waiting import forget, keep, waiting
+from labeling.services.reader_study.guard import refuse_results
 from labeling.services.studies import StudyRefused
 from labeling.views.acting import confirm_first
 
@@ -82,6 +83,7 @@ def _small(file: UploadedFile) -> UploadedFile:
 def exports(request: HttpRequest, pk: int) -> HttpResponse:
     """The formats that a study's labels can leave in."""
     study = access.led_study_for(request.user, pk)
+    refuse_results(study)
     return render(request, "labeling/exports.html", {"study": study, "exports": EXPORTS.values()})
 
 
@@ -95,6 +97,7 @@ def answers(request: HttpRequest, pk: int) -> StreamingHttpResponse:
 def download(request: HttpRequest, pk: int, kind: str) -> StreamingHttpResponse:
     """A study's labels as a file, sent while it is made."""
     study = access.led_study_for(request.user, pk)
+    refuse_results(study)
     if kind not in EXPORTS:
         raise Http404("There is no such format.")
     export = EXPORTS[kind]

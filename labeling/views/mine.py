@@ -21,6 +21,7 @@ from labeling.services import access, history
 from labeling.services.answers import AnswerConflict, AnswerRefused, Submission
 from labeling.services.comments import CommentRefused, add_comment
 from labeling.services.preferences import preferences_of
+from labeling.services.reader_study.guard import refuse_results, results_are_open
 from labeling.views.bars import bars_of
 
 NO_ANSWER = UUID(int=1)
@@ -101,6 +102,7 @@ def _reader(request: HttpRequest, study: Study) -> Any:
         return request.user
     if not access.is_lead(request.user, study):
         raise PermissionDenied("Only leads of this study see the answers of others.")
+    refuse_results(study)
     known = get_user_model().objects.filter(pk=number)
     reader = known.filter(memberships__study=study).first() or known.filter(annotations__study=study).first()
     if reader is None:
@@ -129,7 +131,7 @@ def _url(request: HttpRequest, **changes: Any) -> str:
 
 
 def _page_context(request: HttpRequest, study: Study, reader: Any) -> dict[str, Any]:
-    lead = access.is_lead(request.user, study)
+    lead = access.is_lead(request.user, study) and results_are_open(study)
     goal = study.memberships.filter(user=reader).values_list("daily_goal", flat=True).first()
     days = history.own_days(study, reader)
     return {

@@ -9,9 +9,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from labeling.models import Study
-from labeling.services import access
 from labeling.services.export.files import csv_lines
 from labeling.services.progress import pool_size
+from labeling.services.reader_study.guard import led_results_for
 from labeling.services.workload import DAY_HEADER, day_rows, workload
 from labeling.views.bars import bars_of
 
@@ -38,7 +38,7 @@ class PlanForm(forms.Form):
 @require_safe
 def progress(request: HttpRequest, pk: int) -> HttpResponse:
     """Answers by day and reader, pace, forecast and cost; `?target=` crops, `?rate=` an hour."""
-    study = access.led_study_for(request.user, pk)
+    study = led_results_for(request.user, pk)
     total = pool_size(study)
     form = PlanForm(total, data=request.GET or None)
     wanted = form.cleaned_data if form.is_bound and form.is_valid() else {}
@@ -57,7 +57,7 @@ def _by_day(days: list[Any], readers: list[Any]) -> dict[str, Any]:
 @require_safe
 def progress_csv(request: HttpRequest, pk: int) -> StreamingHttpResponse:
     """Answers by day and reader since the beginning, as a file."""
-    study: Study = access.led_study_for(request.user, pk)
+    study: Study = led_results_for(request.user, pk)
     response = StreamingHttpResponse(csv_lines(DAY_HEADER, day_rows(study)), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="study-{study.pk}-days.csv"'
     return response

@@ -8,7 +8,8 @@ from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling.models import Study
-from labeling.services import access, exclusions
+from labeling.services import exclusions
+from labeling.services.reader_study.guard import led_results_for
 from labeling.services.readers import figures_of
 from labeling.views.acting import act
 
@@ -18,7 +19,7 @@ LONGEST_NUMBER = 2**63 - 1
 @require_safe
 def reader(request: HttpRequest, pk: int, user_pk: int) -> HttpResponse:
     """What a reader did and how far it can be trusted, with its uncertainty; for leads."""
-    study = access.led_study_for(request.user, pk)
+    study = led_results_for(request.user, pk)
     person = _person(study, user_pk)
     context = {
         "study": study,
@@ -35,7 +36,7 @@ def reader(request: HttpRequest, pk: int, user_pk: int) -> HttpResponse:
 @require_POST
 def leave_out(request: HttpRequest, pk: int, user_pk: int) -> HttpResponseRedirect:
     """Leave a reader's answers out of everything that answers add up to; for leads."""
-    study = access.led_study_for(request.user, pk)
+    study = led_results_for(request.user, pk)
     person, reason = _person(study, user_pk), request.POST.get("reason", "")
     said = f"Answers of {person.get_username()} are left out from now on; they stay stored."
     return act(
@@ -51,7 +52,7 @@ def leave_out(request: HttpRequest, pk: int, user_pk: int) -> HttpResponseRedire
 @require_POST
 def put_back(request: HttpRequest, pk: int, user_pk: int) -> HttpResponseRedirect:
     """Let a reader's answers count again; for leads."""
-    study = access.led_study_for(request.user, pk)
+    study = led_results_for(request.user, pk)
     person, reason = _person(study, user_pk), request.POST.get("reason", "")
     said = f"Answers of {person.get_username()} count again, as they were given."
     return act(

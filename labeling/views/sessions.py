@@ -10,8 +10,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling.models import DisagreementSession, LabelClass, Study
-from labeling.services import access, sessions
+from labeling.services import sessions
 from labeling.services.guidelines import current_guideline
+from labeling.services.reader_study.guard import led_results_for
 from labeling.services.refusals import StudyRefused
 from labeling.services.sessions import Outcome
 from labeling.views.acting import line, number
@@ -34,7 +35,7 @@ class _Typed:
 @require_POST
 def start(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     """Begin a session on two classes, or go on with the open one."""
-    study = access.led_study_for(request.user, pk)
+    study = led_results_for(request.user, pk)
     a, b = (_class(study, request.POST.get(name)) for name in ("a", "b"))
     try:
         if a == b:
@@ -49,7 +50,7 @@ def start(request: HttpRequest, pk: int) -> HttpResponseRedirect:
 @require_http_methods(["GET", "HEAD", "POST"])
 def session(request: HttpRequest, pk: int, session_pk: int) -> HttpResponse:
     """The page of a session; POST keeps its notes, or closes it, as the field `do` says."""
-    study = access.led_study_for(request.user, pk)
+    study = led_results_for(request.user, pk)
     rows = DisagreementSession.objects.select_related("class_a", "class_b", "guideline", "by", "study")
     row = get_object_or_404(rows, pk=session_pk, study=study)
     if request.method != "POST":

@@ -19,6 +19,7 @@ from labeling.services.members import lead_names
 from labeling.services.next_steps import DISPUTED, Labels, disputed_crops, next_steps
 from labeling.services.preferences import preferences_of
 from labeling.services.quality import called_by_experiment, called_by_image
+from labeling.services.reader_study.guard import results_are_open, with_open_results
 from labeling.services.sitting import may_choose_by_model, resume
 from labeling.views.agreement import shown_agreement, with_addresses
 
@@ -66,7 +67,9 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
         "ranking_problem": told_problem(study, request.user),
         "progress": {"answered": progress.answered_crops(study), "total": progress.pool_size(study)},
     }
-    if is_lead:
+    is_open = results_are_open(study)
+    context |= {"is_open": is_open, "has_protocol": is_lead or study.is_reader_study}
+    if is_lead and is_open:
         context["progress"] |= {
             "by_class": [row for row in progress.by_class(study) if row["is_open"] or row["count"]],
             "by_annotator": progress.by_annotator(study),
@@ -103,7 +106,7 @@ def _steps(study: Study, counts: dict[str, Any], shown: dict[str, Any]) -> list[
 def called(request: HttpRequest, pk: int) -> HttpResponse:
     """What the readers of studies that the user leads called the crops of an experiment: a part of its page."""
     experiment = experiment_for(request.user, pk)
-    images = called_by_image(experiment, access.studies_led_by(request.user))
+    images = called_by_image(experiment, with_open_results(access.studies_led_by(request.user)))
     context = {
         "read": sum(row.read for row in images),
         "faulty": sum(row.faulty for row in images),

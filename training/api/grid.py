@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from labeling.api.closed import refuse_results
 from labeling.services import access
 from training.api.binary import packed
 from training.api.grid_payloads import map_blocks, map_state, page_payload
@@ -136,6 +137,7 @@ class GridView(APIView):
     def get(self, request: Request, pk: int) -> Response:
         """A page of the ranked pool, sorted and filtered."""
         study = access.study_for(request.user, pk)
+        refuse_results(study)
         query = _query(request)
         page = _page(study, request.user, query)
         return Response(page_payload(study, request.user, page, query.start))
@@ -152,6 +154,7 @@ class GridPixelsView(APIView):
     def get(self, request: Request, pk: int) -> HttpResponse:
         """Raw pixels of up to 128 crops in one reply: a header in JSON names them, then one array each."""
         study = access.study_for(request.user, pk)
+        refuse_results(study)
         given = PixelsIn(data=request.query_params)
         given.is_valid(raise_exception=True)
         found = pixels_of(study, given.validated_data["crops"], given.validated_data["side"])
@@ -169,6 +172,7 @@ class GridMapView(APIView):
     def get(self, request: Request, pk: int) -> HttpResponse:
         """Every crop of the pool on the map: number, place, predicted class, what was answered and which class."""
         study = access.study_for(request.user, pk)
+        refuse_results(study)
         _refuse_blind(request, study)
         given = MapIn(data=request.query_params)
         given.is_valid(raise_exception=True)
@@ -190,6 +194,7 @@ class GridMapStateView(APIView):
     def get(self, request: Request, pk: int) -> Response:
         """How far the map of the study is."""
         study = access.study_for(request.user, pk)
+        refuse_results(study)
         _refuse_blind(request, study)
         return Response(map_state(study))
 

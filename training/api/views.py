@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
 
+from labeling.api.closed import refuse_results
 from labeling.api.plain import plain_json
 from labeling.models import Study
 from labeling.services import access
@@ -92,6 +93,7 @@ class TrainingRunViewSet(
         given = self.get_serializer(data=request.data)
         given.is_valid(raise_exception=True)
         study = access.led_study_for(request.user, given.validated_data["study"].pk)
+        refuse_results(study)
         run = request_training(study, request.user, given.validated_data.get("recipe") or {})
         ring(run.pk)
         return Response(self.get_serializer(run).data, status=status.HTTP_201_CREATED)

@@ -14,6 +14,7 @@ from imaging.services.storage import fetch
 from labeling.models import Annotation, Lease, QueueEntry, Ranked, Study
 from labeling.models.annotation import is_excluded
 from labeling.services import access
+from labeling.services.reader_study.guard import refuse_results
 from labeling.services.reads import STREAM
 from labeling.services.stream import State, stream_crops
 
@@ -55,8 +56,12 @@ class Asked:
 
 
 def crop_for(user: Any, study_pk: int, crop_pk: int) -> tuple[Study, Crop]:
-    """The study and the crop of it; Http404 for strangers, and for crops of other studies."""
+    """The study and the crop of it; Http404 for strangers, and for crops of other studies.
+
+    PermissionDenied while the results of a study of readers are closed.
+    """
     study = access.study_for(user, study_pk)
+    refuse_results(study)
     crops = Crop.objects.filter(image__sample__experiment__studies=study)
     crop = crops.select_related("image__sample__experiment").filter(pk=crop_pk).first()
     if crop is None:

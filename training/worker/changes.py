@@ -61,7 +61,9 @@ class Lookout:
         self._studies = _statement(
             Study.objects.annotate(
                 newest=_newest(Annotation), reopening=_newest(Reopening), left_out=_exclusions()
-            ).values_list("pk", "archived_at", "newest", "reopening", "left_out", "encoder", *SETTINGS, *READING_RULES)
+            ).values_list(
+                "pk", "archived_at", "newest", "reopening", "left_out", "encoder", *SETTINGS, *READING_RULES
+            )
         )
         self._experiments = _statement(
             Study.experiments.through.objects.order_by("experiment__name").values_list(

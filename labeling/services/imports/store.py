@@ -14,6 +14,7 @@ from labeling.services.imports.people import known_people, make_people
 from labeling.services.imports.plan import Plan, settle
 from labeling.services.imports.reading import Upload, key_for, read
 from labeling.services.queue import lock
+from labeling.services.reader_study.guard import refuse_locked
 
 BATCH = 2000
 
@@ -22,12 +23,14 @@ def take(study: Study, upload: Upload, by: Any) -> Plan:
     """Store what the file brings, all of it or nothing; the same file again brings only what it lacked before.
     `by` is the lead, or None for the command line.
 
-    FileRefused where it cannot be read, StudyRefused where a class cannot be added.
+    FileRefused where it cannot be read, StudyRefused where a class cannot be added,
+    and where the protocol of a study of readers is locked.
     """
     # Reading takes longest: it holds nobody up.
     reading = read(study, upload)
     with transaction.atomic():
         lock(study)
+        refuse_locked(study, "its answers, which its readers give one by one,")
         made = settle(study, upload, reading)
         for name in made.new_classes:
             add_class(study, by, key_for(name), name)

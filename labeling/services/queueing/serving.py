@@ -12,6 +12,7 @@ from audit.statements import Bound, Statement, ask_all, records
 from labeling.models import Lease, QueueEntry, Reopening, RequestedCrop, Study
 from labeling.services.queueing import places, rereads
 from labeling.services.queueing.candidates import Candidate, Offer
+from labeling.services.queueing.cases import due_cases, why_none
 from labeling.services.queueing.leases import LEASED_AHEAD, LEASES, lease, leases_of, one_at_a_time, renew
 from labeling.services.queueing.reader import Reader, facts_of, reader_of
 from labeling.services.queueing.routing import Turn, readable
@@ -38,13 +39,14 @@ class Served:
     """Crops for a reader, best first, with the reader that they were chosen for.
 
     `left`: crops still to come at the place where they stay, None where they stay nowhere. `held_back`: nothing was
-    served, though crops wait that are above their ceiling.
+    served, though crops wait that are above their ceiling. `note`: why a study of readers serves nothing.
     """
 
     crops: list[Candidate]
     reader: Reader
     left: int | None = None
     held_back: bool = False
+    note: str = ""
 
 
 def next_crops(study: Study, user: Any, count: int) -> list[Candidate]:
@@ -62,16 +64,32 @@ def serve(study: Study, user: Any, count: int) -> Served:
     A reader who pauses gets nothing, and nobody gets anything of a study that is archived.
     """
     leases = LEASES.of(study=study.pk, user=user.pk)
+    if study.is_reader_study:
+        return _serve_protocol(study, user, count)
     with one_at_a_time(study, facts_of(study, user), leases, _window(study, 0, CHUNK)) as (facts, held, top):
         reader = replace(reader_of(study, user, timezone.now(), facts), top=top)
         is_closed = reader.wish.is_paused or study.archived_at is not None
         return Served([], reader) if is_closed else _serve(reader, records(Lease, held), count)
 
 
+def _serve_protocol(study: Study, user: Any, count: int) -> Served:
+    """The next cases of a locked protocol and nothing else; what others hold or answered does not matter."""
+    leases = LEASES.of(study=study.pk, user=user.pk)
+    with one_at_a_time(study, facts_of(study, user), leases) as (facts, held):
+        reader, rows = reader_of(study, user, timezone.now(), facts), records(Lease, held)
+        if reader.wish.is_paused:
+            return Served([], reader)
+        renew(rows, reader.now)
+        running = {row.crop_id for row in rows if row.expires_at > reader.now}
+        due = due_cases(reader)
+        lease(study, user, [row for row in due[:LEASED_AHEAD] if row.crop_id not in running], reader.now)
+    return Served(due[:count], reader, note="" if due else why_none(reader))
+
+
 def sitting_state(study: Study, user: Any) -> Served:
     """How the user is served, without handing out anything."""
     reader = reader_of(study, user, timezone.now(), ask_all(facts_of(study, user))[0])
-    if not reader.wish.stay_on:
+    if study.is_reader_study or not reader.wish.stay_on:
         return Served([], reader)
     leased = [row.crop_id for row in leases_of(study, user) if row.expires_at > reader.now]
     return Served([], reader, places.left_at(reader, places.stay_of(reader), leased))

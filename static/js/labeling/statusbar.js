@@ -130,6 +130,7 @@ export class StatusBar {
     if (!ended) return ["loading", "Fetching crops …"];
     if (this.session.sitting.archived) return ["end", ARCHIVED];
     if (this.session.sitting.held_back) return ["held", HELD_BACK];
+    if (this.session.sitting.note) return ["end", this.session.sitting.note];
     const { answered } = this.session.progress;
     const done = `Nothing left to read: every open crop of this study has its answers (${count(answered)} read).`;
     return ["end", `${done}\nNew crops appear when experiments are added or another reader's turn ends.`];

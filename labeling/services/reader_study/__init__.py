@@ -1,0 +1,1 @@
+"""Studies of readers: their protocol from the draft to the report."""
