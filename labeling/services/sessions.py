@@ -29,6 +29,7 @@ from labeling.services.refusals import StudyRefused
 MOST_CROPS = 24
 LONGEST_TEXT = 4000
 NO_AFTER = Estimate(None, None, None, 0, "the guidelines were not changed, so there is no time after")
+NONE_READ = Estimate(None, None, None, 0, "no random crop was called one of the two by two readers")
 ONE_CLASS = Estimate(None, None, None, 0, "the two are one class by now")
 NO_RULE = (
     "The guidelines are as they were: write into them what was agreed on, or close the session without a change. "
@@ -146,7 +147,8 @@ def _told_apart(session: DisagreementSession, reads: AnnotationQuerySet) -> Esti
         return ONE_CLASS
     rows = reads.values_list("crop_id", "annotator_id", COUNTS_FOR)
     table = from_long([(str(crop), str(annotator), label or "") for crop, annotator, label in rows], not_sure=None)
-    return alpha_interval(only_labels(table, (a, b)))
+    found = alpha_interval(only_labels(table, (a, b)))
+    return found if found.n else NONE_READ
 
 
 def _put_in_force(session: DisagreementSession, lead: Any, outcome: Outcome) -> None:

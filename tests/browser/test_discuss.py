@@ -66,9 +66,7 @@ def test_a_cell_is_chosen_a_crop_decided_by_key_and_the_decision_taken_back(
     assert serious(discuss) == [] and troubles == []
 
 
-def test_c_comments_and_what_is_typed_decides_nothing(
-    discuss: Page, disputed: list[Crop], troubles: list[str]
-) -> None:
+def test_c_comments_and_typing_decides_nothing(discuss: Page, disputed: list[Crop], troubles: list[str]) -> None:
     tile = f"#crop-{disputed[0].pk}"
     discuss.focus(tile)
     discuss.keyboard.press("c")

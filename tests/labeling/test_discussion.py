@@ -55,6 +55,11 @@ def test_annotators_are_refused_and_strangers_find_nothing(disputed: Room) -> No
         assert client_of(user).get(f"/studies/{disputed.study.pk}/discuss/").status_code == status
         for what in ("decide", "undo", "ask", "comment", "example"):
             assert act(disputed, what, user=user, choice="label:ring").status_code == status
+        api = f"/api/v1/studies/{disputed.study.pk}/crops/{disputed.crops[0].pk}/decision/"
+        given = {"client_id": str(uuid4()), "answer": "label", "classes": ["ring"], "decision": str(uuid4())}
+        for address in (api, f"{api}undo/"):
+            reply = client_of(user).post(address, given, content_type="application/json")
+            assert reply.status_code == status
     assert not Annotation.objects.decisions().exists() and not Reopening.objects.exists()
 
 

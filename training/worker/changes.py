@@ -28,6 +28,7 @@ SETTINGS = (
     "shows_suggestions",
     "is_blind",
 )
+STATE = ("pk", "archived_at", "newest", "reopening", "left_out", "encoder")
 READING_RULES = ("reads_per_crop", "overlap_share", "adjudicates", "seed")
 # Two sets of numbers with the same count, sum and weighted sum do not follow one another by chance.
 WEIGHT_PERIOD = 9973
@@ -61,9 +62,7 @@ class Lookout:
         self._studies = _statement(
             Study.objects.annotate(
                 newest=_newest(Annotation), reopening=_newest(Reopening), left_out=_exclusions()
-            ).values_list(
-                "pk", "archived_at", "newest", "reopening", "left_out", "encoder", *SETTINGS, *READING_RULES
-            )
+            ).values_list(*STATE, *SETTINGS, *READING_RULES)
         )
         self._experiments = _statement(
             Study.experiments.through.objects.order_by("experiment__name").values_list(

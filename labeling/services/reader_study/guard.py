@@ -56,7 +56,7 @@ def refuse_results(study: Study) -> None:
 
 
 def led_results_for(user: Any, pk: int) -> Study:
-    """The study when the user leads it and its results are open; raises as `access.led_study_for` and `refuse_results`."""
+    """The study when the user leads it and its results are open; Http404 or PermissionDenied else."""
     study = access.led_study_for(user, pk)
     refuse_results(study)
     return study
