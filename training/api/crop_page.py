@@ -98,7 +98,7 @@ def _answer_row(row: Annotation) -> dict[str, Any]:
         "said": ", ".join(names) or row.get_answer_display(),
         "reason": row.reason,
         "at": row.answered_at,
-        "why": row.why_asked,
+        "why": "decided by a lead" if row.source == Annotation.Source.DECISION else row.why_asked,
         "is_simulated": row.source == Annotation.Source.SIMULATED,
     }
 
