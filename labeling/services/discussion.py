@@ -88,7 +88,9 @@ def discussed(study: Study, crops: Sequence[int]) -> list[Discussed]:
     known = {row.pk: row for row in rows.select_related("image__sample__experiment")}
     reads: dict[int, list[Annotation]] = defaultdict(list)
     standing = Annotation.objects.standing().filter(study=study, crop__in=known, is_reread=False)
-    shown = standing.select_related("annotator").prefetch_related("labels__label_class__merged_into")
+    shown = standing.select_related("annotator").prefetch_related(
+        "labels__label_class__merged_into__parts", "labels__label_class__parts"
+    )
     for row in shown.order_by("id"):
         reads[row.crop_id].append(row)
     comments: dict[int, list[Comment]] = defaultdict(list)

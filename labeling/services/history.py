@@ -210,9 +210,10 @@ def everybodys_days(study: Study) -> list[ReaderDays]:
 
 
 def _given(study: Study, first: date, reader: Any = None) -> list[tuple[int, Given]]:
-    """Everything that was answered since that day, with who did; a withdrawal is no answer."""
+    """Everything that was answered since that day, with who did; withdrawals and decisions are no answers."""
     start = timezone.make_aware(datetime.combine(first, datetime.min.time()))
     rows = Annotation.objects.filter(study=study, received_at__gte=start).exclude(answer="withdrawn")
+    rows = rows.exclude(source=Annotation.Source.DECISION)
     if reader is not None:
         rows = rows.filter(annotator=reader)
     found = rows.order_by("id").values_list(*COLUMNS, "superseded_by")

@@ -83,16 +83,17 @@ def _read(row: Annotation) -> dict[str, Any]:
         "before": label.name if label and label != counts_for else "",
         "reason": " · ".join(part for part in (reason, row.reason) if part),
         "at": row.received_at,
-        "marks": _marks(row),
+        "marks": _marks(row, counts_for),
     }
 
 
-def _marks(row: Annotation) -> list[str]:
+def _marks(row: Annotation, counts_for: LabelClass | None) -> list[str]:
     said = {
         "many at once": row.is_bulk,
         "suggestion taken": bool(row.suggested_by),
         "imported": row.source == Annotation.Source.IMPORT,
         "simulated": row.source == Annotation.Source.SIMULATED,
+        "class was split since": counts_for is not None and bool(counts_for.parts.all()),
         "asked to decide": row.why_asked == ADJUDICATION and row.source != Annotation.Source.DECISION,
     }
     return [words for words, holds in said.items() if holds]

@@ -12,11 +12,11 @@ from labeling.exchange.csv_table import parse
 from labeling.models import Annotation
 from labeling.services.ambiguous import ReopenRefused, ambiguous_crops, ask_third, reopen
 from labeling.services.answers import AnswerConflict, AnswerRefused, Submission, undo
-from labeling.services.classes import add_class, retire_class
+from labeling.services.classes import NewClass, add_class, retire_class, split_class
 from labeling.services.decisions import decide, standing_decision, undo_decision
 from labeling.services.discussion import Settled, confusion, decided_among, disputed_crops
 from labeling.services.export.files import answers_csv, consensus_csv, label_studio_json
-from labeling.services.history import answers_of
+from labeling.services.history import answers_of, everybodys_days
 from labeling.services.progress import by_annotator, own_progress
 from labeling.services.queue import next_crops
 from labeling.services.reads import STREAM
@@ -89,12 +89,14 @@ def test_the_ranking_reads_a_decision_like_an_answer_that_came_anew(disputed: Ro
 
 def test_agreement_confusions_and_counts_of_reads_do_not_see_decisions(disputed: Room) -> None:
     answer(disputed.study, disputed.alice, disputed.crops[0], "disc")
+    days = everybodys_days(disputed.study)
     before = agreement_of(disputed.study), confusion(disputed.study), by_annotator(disputed.study)
     own = own_progress(disputed.study, disputed.alice)
     settle(disputed)
     settle(disputed, "", crop=1)
     assert (agreement_of(disputed.study), confusion(disputed.study), by_annotator(disputed.study)) == before
     assert own_progress(disputed.study, disputed.alice) == own
+    assert everybodys_days(disputed.study) == days
 
 
 def test_a_leads_own_read_stays_and_is_what_undo_in_the_reading_room_takes_back(disputed: Room) -> None:
@@ -197,6 +199,14 @@ def test_a_random_check_is_settled_by_a_decision_whose_reads_stay_as_they_were(r
     assert stream_counts([after]).reads == 2
     eve = add_reader(room.study, "eve")
     assert room.crops[0].pk not in {row.crop_id for row in next_crops(room.study, eve, 12)}
+
+
+def test_a_decision_on_a_class_that_was_split_counts_no_more(disputed: Room) -> None:
+    settle(disputed)
+    ring = disputed.study.classes.get(key="ring")
+    split_class(ring, disputed.alice, [NewClass("thin", "thin"), NewClass("thick", "thick")])
+    assert decided_among(disputed.study, [disputed.crops[0].pk]) == set()
+    assert consensus(disputed) == "disc"
 
 
 def test_files_of_reads_leave_decisions_out_and_a_table_of_answers_comes_back_without_them(disputed: Room) -> None:

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from labeling.models import Annotation, ClassExample, Comment, LabelClass, Reopening
+from labeling.services.classes import NewClass, split_class
 from labeling.services.comments import add_comment
 from labeling.services.decisions import standing_decision
 from labeling.services.discussion import PAGE, discussed
@@ -190,3 +191,14 @@ def test_the_api_counts_lists_and_decides_for_leads(disputed: Room) -> None:
     assert undone.json()["answer"] == "withdrawn" and standing_decision(disputed.study, crop) is None
     refused = other | {"classes": ["moon"]}
     assert api.post(f"{root}/crops/{crop}/decision/", refused, content_type="application/json").status_code == 400
+
+
+def test_a_decision_on_a_class_that_was_split_says_that_it_counts_no_more(disputed: Room) -> None:
+    act(disputed, "decide", choice="label:ring")
+    split_class(
+        disputed.study.classes.get(key="ring"), disputed.alice, [NewClass("thin", "thin"), NewClass("thick", "thick")]
+    )
+    assert "class was split since: counts no more" in act(disputed, "comment", text="x").content.decode()
+    decision = standing_decision(disputed.study, disputed.crops[0].pk)
+    again = act(disputed, "decide", choice="label:thin", replaces=str(decision.client_id))
+    assert again.status_code == 400 and "has 1 so far" in again.content.decode()

@@ -100,7 +100,7 @@ def _answer_row(row: Annotation) -> dict[str, Any]:
         "said": ", ".join(names) or row.get_answer_display(),
         "reason": row.reason,
         "at": row.answered_at,
-        "why": row.why_asked,
+        "why": "decided by a lead" if row.source == Annotation.Source.DECISION else row.why_asked,
         "is_simulated": row.source == Annotation.Source.SIMULATED,
         "is_excluded": getattr(row, "is_left_out", False),
     }
