@@ -9,13 +9,15 @@ from labeling.models.study import Study
 class AgreementReport(models.Model):
     """The newest agreement report of a study; derived, identified by the study; written by `services.agreement`.
 
-    `data` has the shape of `labeling.agreement.shape.AgreementData`, empty until the first report is there. It knows
+    `data` has the shape of `labeling.agreement.shape.AgreementData`, empty until the first report is there; `counts`
+    is what the overview of a large study shows (`labeling.services.counts`). They know
     the answers up to `last_annotation`, and classes and settings as `setup` digests them. `tried_*`: the same for the
     newest try, which may have failed; `problem` says why. `claim_token` tells whose work it is now.
     """
 
     study = models.OneToOneField(Study, on_delete=models.CASCADE, related_name="agreement_report")
     data = models.JSONField(default=dict)
+    counts = models.JSONField(default=dict)
     last_annotation = models.PositiveBigIntegerField(default=0)
     setup = models.CharField(max_length=64, blank=True)
     computed_at = models.DateTimeField(null=True, blank=True)

@@ -6,6 +6,8 @@
 
 import hashlib
 import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +17,7 @@ from django.db.models import Count, Max, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from labeling.agreement.shape import AgreementData
-from labeling.models import AgreementReport, Annotation, LabelClass, Study
+from labeling.models import AgreementReport, Annotation, LabelClass, ReaderExclusion, Study
 
 # While answers come in, a report is computed at most so often, and no more than a twentieth of the time.
 EVERY = timedelta(seconds=60)
@@ -87,8 +89,9 @@ def _extent(study: Study, known: int) -> tuple[int, int]:
 
 
 def setup_of(study: Study) -> str:
-    """Digest of what besides the answers decides on the report: classes, and settings that ask for second reads."""
-    return _setup(study, list(_classes().filter(study=study)))
+    """Digest of what besides the answers decides on the report: classes, who is left out, and settings that ask for
+    second reads."""
+    return _setup(study, list(_classes().filter(study=study)), list(_left_out().filter(study=study)))
 
 
 def _classes() -> Any:
@@ -96,9 +99,14 @@ def _classes() -> Any:
     return LabelClass.objects.order_by("study_id", "pk").values_list(*columns)
 
 
-def _setup(study: Study, classes: list[tuple[Any, ...]]) -> str:
+def _left_out() -> Any:
+    rows = ReaderExclusion.objects.filter(lifted_at__isnull=True).order_by("study_id", "user_id")
+    return rows.values_list("study_id", "user_id")
+
+
+def _setup(study: Study, classes: list[tuple[Any, ...]], left_out: list[tuple[Any, ...]]) -> str:
     settings = [study.reads_per_crop, study.overlap_share, study.seed, study.is_simulated]
-    return hashlib.sha256(json.dumps([settings, classes]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([settings, classes, left_out]).encode()).hexdigest()
 
 
 def claim(study_pk: int) -> AgreementReport | None:
@@ -116,10 +124,12 @@ def claim(study_pk: int) -> AgreementReport | None:
     return AgreementReport.objects.filter(claim_token=token).select_related("study").first()
 
 
-def store(report: AgreementReport, data: AgreementData, seconds: float) -> bool:
-    """Keep the data as the study's report; False where the report is another worker's now, or gone."""
+def store(report: AgreementReport, data: AgreementData, counts: dict[str, Any], seconds: float) -> bool:
+    """Keep the data as the study's report, and what its overview counts; False where the report is another worker's
+    now, or gone."""
     state = data["state"]
-    done = {"data": data, "last_annotation": state["newest"], "setup": state["setup"], "seconds": seconds}
+    done = {"data": data, "counts": counts, "last_annotation": state["newest"], "setup": state["setup"]}
+    done["seconds"] = seconds
     return _close(report, computed_at=timezone.now(), problem="", **done)
 
 
@@ -138,14 +148,19 @@ def reports_due() -> list[int]:
     newest = Annotation.objects.filter(study=OuterRef("pk")).order_by("-id").values("id")[:1]
     studies = Study.objects.annotate(newest=Subquery(newest)).filter(newest__isnull=False)
     reports = {row.study_id: row for row in AgreementReport.objects.defer("data", "problem")}
-    classes: dict[int, list[tuple[Any, ...]]] = {}
-    for row in _classes():
-        classes.setdefault(row[0], []).append(row)
+    classes, left_out = _by_study(_classes()), _by_study(_left_out())
     return [
         study.pk
         for study in studies
-        if _is_due(study, reports.get(study.pk), _setup(study, classes.get(study.pk, [])))
+        if _is_due(study, reports.get(study.pk), _setup(study, classes[study.pk], left_out[study.pk]))
     ]
+
+
+def _by_study(rows: Iterable[tuple[Any, ...]]) -> Mapping[int, list[tuple[Any, ...]]]:
+    found: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+    for row in rows:
+        found[row[0]].append(row)
+    return found
 
 
 def _is_due(study: Any, report: AgreementReport | None, setup: str) -> bool:

@@ -11,14 +11,14 @@ from imaging.services.access import experiment_for
 from labeling.api.payloads import ranking_payload, told_problem
 from labeling.models import Study
 from labeling.services import access, progress
-from labeling.services.ambiguous import ambiguous_crops
+from labeling.services.counts import Counts, counts_of
 from labeling.services.exclusions import excluded_readers
 from labeling.services.guidelines import current_guideline
 from labeling.services.guidelines_shown import newest_number
 from labeling.services.members import lead_names
-from labeling.services.next_steps import DISPUTED, Labels, disputed_crops, next_steps
+from labeling.services.next_steps import DISPUTED, Labels, next_steps
 from labeling.services.preferences import preferences_of
-from labeling.services.quality import called_by_experiment, called_by_image
+from labeling.services.quality import called_by_image
 from labeling.services.reader_study.guard import results_are_open, with_open_results
 from labeling.services.sitting import may_choose_by_model, resume
 from labeling.views.agreement import shown_agreement, with_addresses
@@ -58,46 +58,46 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
     """Progress, counts and agreement of a study; what only leads may see is left out for annotators."""
     study = access.study_for(request.user, pk)
     is_lead = access.is_lead(request.user, study)
-    own = progress.own_progress(study, request.user)
+    own, counts = progress.own_progress(study, request.user), counts_of(study)
     context: dict[str, Any] = {
         "study": study,
         "is_lead": is_lead,
         "own": own,
         "ranking": ranking_payload(study, request.user),
         "ranking_problem": told_problem(study, request.user),
-        "progress": {"answered": progress.answered_crops(study), "total": progress.pool_size(study)},
+        "progress": {"answered": counts.answered, "total": progress.pool_size(study)},
     }
     is_open = results_are_open(study)
     context |= {"is_open": is_open, "has_protocol": is_lead or study.is_reader_study}
     if is_lead and is_open:
         context["progress"] |= {
-            "by_class": [row for row in progress.by_class(study) if row["is_open"] or row["count"]],
-            "by_annotator": progress.by_annotator(study),
+            "by_class": [row for row in counts.by_class if row["is_open"] or row["count"]],
+            "by_annotator": counts.by_annotator,
         }
         shown = shown_agreement(study)
         context |= {
             **shown,
-            "steps": _steps(study, context["progress"], shown),
+            "steps": _steps(study, counts, shown),
             "left_out": excluded_readers(study),
-            "called": called_by_experiment(study),
-            "ambiguous": len(ambiguous_crops(study)),
+            "called": counts.called,
+            "ambiguous": counts.ambiguous,
             "comments": study.comments.count(),
-            "imported": progress.imported_answers(study),
+            "imported": counts.imported,
         }
     return render(request, "labeling/overview.html", context)
 
 
-def _steps(study: Study, counts: dict[str, Any], shown: dict[str, Any]) -> list[dict[str, str]]:
+def _steps(study: Study, counts: Counts, shown: dict[str, Any]) -> list[dict[str, str]]:
     """What is missing, then what the figures of agreement ask for."""
     data, asked = shown["agreement"], shown["steps"]
     labels = Labels(
         has_guidelines=bool(study.guidelines.strip()),
-        answered=counts["answered"],
-        annotators=len([row for row in counts["by_annotator"] if row["n"]]),
+        answered=counts.answered,
+        annotators=len([row for row in counts.by_annotator if row["n"]]),
         word=data["headline"]["word"] if data else "",
         # Where two classes are named to be discussed, their crops are among those of the page.
-        disputed=0 if any(step.route == DISPUTED for step in asked) else disputed_crops(study),
-        by_class=[(row["name"], row["count"]) for row in counts["by_class"] if row["is_open"]],
+        disputed=0 if any(step.route == DISPUTED for step in asked) else counts.disputed,
+        by_class=[(row["name"], row["count"]) for row in counts.by_class if row["is_open"]],
     )
     return with_addresses(study, [*next_steps(labels), *asked])
 

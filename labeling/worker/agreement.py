@@ -7,6 +7,7 @@ from labeling.agreement.votes import Verdicts
 from labeling.agreement.whole import whole
 from labeling.models import Study
 from labeling.services import agreement
+from labeling.services.counts import count
 from labeling.worker.agreement_rows import Gathered, gather
 from labeling.worker.consensus import write_consensus
 
@@ -20,10 +21,11 @@ def make_report(study_pk: int) -> bool:
     try:
         data, verdicts, gathered = compute(report.study)
         write_consensus(report.study, gathered, verdicts)
+        counts = count(report.study).as_json()
     except Exception as error:
         agreement.fail(report, f"The agreement could not be computed ({type(error).__name__}). See the worker's log.")
         raise
-    return agreement.store(report, data, time.monotonic() - started)
+    return agreement.store(report, data, counts, time.monotonic() - started)
 
 
 def compute(study: Study) -> tuple[AgreementData, Verdicts, Gathered]:

@@ -79,7 +79,7 @@ def _read(study: Study) -> _Rows:
     after = dict(
         Reopening.objects.filter(study=study).values_list("crop").annotate(first=Min("last_annotation")).order_by()
     )
-    standing = Annotation.objects.current().filter(study=study).order_by("id").values_list(*COLUMNS)
+    standing = Annotation.objects.current().included().filter(study=study).order_by("id").values_list(*COLUMNS)
     before = 0
     for row in standing.iterator(chunk_size=CHUNK):
         number, crop, _, answer, named = row[:5]
@@ -213,6 +213,8 @@ def _decided(study: Study, columns: Columns, numbers: Codes) -> dict[int, str]:
     kinds = columns.kinds
     special = columns.items_with(kinds.stream | kinds.adjudication | kinds.reopened)
     special |= columns.reads_of(columns.unsure & ~kinds.reread) >= AMBIGUOUS_FROM
+    decided = Annotation.objects.decisions().filter(study=study).values_list("crop_id", flat=True)
+    special |= np.isin(numbers, list(decided))
     place = {int(numbers[item]): int(item) for item in np.flatnonzero(special)}
     reopened, found = reopened_after(study), {}
     for crops in _pieces(list(place)):

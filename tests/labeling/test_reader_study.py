@@ -46,6 +46,8 @@ from tests.factories import add_reader, answer, crops_of, make_experiment, submi
 from tests.labeling.conftest import Room
 
 SETTINGS: Mapping[str, Any] = {"question": "How far do two pathologists agree?", "seed": 7}
+# Of one answer and the next twelve crops of an ordinary study, after the first ones.
+QUERIES_BEFORE = 24
 
 
 @pytest.fixture
@@ -421,9 +423,12 @@ def test_an_ordinary_study_is_served_and_answered_with_the_same_number_of_querie
     next_crops(room.study, room.bob, 12)
     answer(room.study, room.bob, room.crops[0])
     next_crops(room.study, room.bob, 12)
+    given = submission(room.crops[1])
     with CaptureQueriesContext(connection) as found:
-        given = submission(room.crops[1])
         submit(room.study, room.bob, given)
         next_crops(room.study, room.bob, 12)
     asked = " ".join(row["sql"] for row in found)
     assert ReaderStudy._meta.db_table not in asked and ReaderCase._meta.db_table not in asked
+    # Counted before there were studies of readers; PostgreSQL gets several in one message.
+    if connection.vendor == "sqlite":
+        assert len(found) == QUERIES_BEFORE
