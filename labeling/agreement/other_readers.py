@@ -8,10 +8,12 @@ import numpy as np
 
 from labeling.agreement.counts import Floats
 from labeling.agreement.intervals import LEVEL, Estimate, alpha_interval
-from labeling.agreement.table import ReadTable
+from labeling.agreement.table import Codes, ReadTable
 
 FEWEST_READERS = 5
-DRAWS = 2000
+# A spread needs far fewer draws than percentiles do: with very many reads it rests on as few as this.
+DRAWS, FEWEST_DRAWS = 2000, 200
+WORK = 2_000_000_000
 # Draws are made in blocks so that draws x items x labels never holds more than this many numbers.
 BLOCK = 4_000_000
 
@@ -31,7 +33,7 @@ def alpha_over_readers(table: ReadTable, draws: int = DRAWS, seed: int = 0) -> E
         return Estimate(found.value, None, None, found.n, reason)
     drawn = alphas_drawn(table, draws, seed)
     drawn = drawn[np.isfinite(drawn) & (drawn < 1.0)]
-    if found.value >= 1.0 or len(drawn) < draws / 2:
+    if found.value >= 1.0 or len(drawn) < FEWEST_DRAWS / 2:
         return Estimate(found.value, found.low, found.high, found.n, "too little disagreement to draw from")
     return _around(found, drawn, readers)
 
@@ -50,26 +52,33 @@ def _around(found: Estimate, drawn: Floats, readers: int) -> Estimate:
 
 
 def alphas_drawn(table: ReadTable, draws: int = DRAWS, seed: int = 0) -> Floats:
-    """Alpha of each draw (draws,) of as many readers and as many items; NaN where a draw leaves it undefined."""
+    """Alpha of each draw of as many readers and as many items, NaN where a draw leaves it undefined.
+
+    Up to `draws` of them; fewer, 200 at least, where there are very many reads.
+    """
     codes = table.codes[(table.codes >= 0).sum(axis=1) >= 2]
     codes = codes[:, (codes >= 0).any(axis=0)]
+    # Items of which the same readers said the same are one row, drawn as often as there are of them.
+    codes, frequencies = np.unique(codes, axis=0, return_counts=True)
     n_items, n_readers = codes.shape
     n_labels = max(len(table.labels), 1)
     said = (codes[:, None, :] == np.arange(n_labels)[None, :, None]).reshape(n_items * n_labels, n_readers)
     said = said.astype(np.float64)
     rng = np.random.default_rng(seed)
     size = max(1, BLOCK // max(len(said), 1))
+    draws = min(draws, max(FEWEST_DRAWS, WORK // max(said.size, 1)))
     blocks = [min(size, draws - start) for start in range(0, draws, size)]
-    return np.concatenate([_block(said, (n_items, n_labels), rows, rng) for rows in blocks])
+    return np.concatenate([_block(said.reshape(n_items, n_labels, -1), frequencies, rows, rng) for rows in blocks])
 
 
-def _block(said: Floats, shape: tuple[int, int], draws: int, rng: np.random.Generator) -> Floats:
-    n_items, n_labels = shape
-    readers = said.shape[1]
+def _block(said: Floats, frequencies: Codes, draws: int, rng: np.random.Generator) -> Floats:
+    """Alpha of so many draws from reads `said` (patterns, labels, readers), with how often each pattern was seen."""
+    n_items, n_labels, readers = said.shape
+    flat, n = said.reshape(-1, readers), int(frequencies.sum())
     readers_drawn = rng.multinomial(readers, np.full(readers, 1 / readers), size=draws).T.astype(float)
-    items_drawn = rng.multinomial(n_items, np.full(n_items, 1 / n_items), size=draws).T.astype(float)
-    summed = (said @ readers_drawn).reshape(n_items, n_labels, draws)
-    squared = (said @ readers_drawn**2).reshape(n_items, n_labels, draws)
+    items_drawn = rng.multinomial(n, frequencies / n, size=draws).T.astype(float)
+    summed = (flat @ readers_drawn).reshape(n_items, n_labels, draws)
+    squared = (flat @ readers_drawn**2).reshape(n_items, n_labels, draws)
     return _alphas(summed, squared, items_drawn)
 
 

@@ -9,6 +9,7 @@ from labeling.agreement import figures
 from labeling.agreement.columns import Columns, Flags, counts_of
 from labeling.agreement.counts import patterns
 from labeling.agreement.intervals import FEW_ITEMS, Estimate, Sample, interval
+from labeling.agreement.other_readers import alpha_over_readers
 from labeling.agreement.shape import Basis, Headline, Interval, Row
 from labeling.agreement.summary import word
 from labeling.agreement.units import over_units
@@ -119,6 +120,7 @@ def headline_of(columns: Columns, rows: list[Row], chosen: Mapping[Basis, Flags]
         "note": _note(row, random, census),
         "fleiss_kappa": told(explained(fleiss, row["readers"])),
         "over_experiments": told(across(columns, kept)),
+        "over_readers": told(alpha_over_readers(columns.table(kept))),
     }
     return {**row, **more}  # type: ignore[typeddict-item]  # the keys of the two together are those of a Headline
 

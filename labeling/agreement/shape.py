@@ -67,6 +67,7 @@ class Headline(Row):
 
     `is_census`: the whole pool has been read, so that crops whose second reader was drawn by lot stand for it too.
     `over_experiments`: the same alpha with an interval over experiments (n of them): what other ones would change.
+    `over_readers`: with an interval over readers and crops, from five readers on: what others like them would change.
     """
 
     is_random: bool
@@ -74,6 +75,7 @@ class Headline(Row):
     note: str
     fleiss_kappa: Interval
     over_experiments: Interval
+    over_readers: Interval
 
 
 class NotSure(TypedDict):
