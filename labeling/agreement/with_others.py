@@ -28,4 +28,10 @@ def _with_others(codes: np.ndarray[tuple[int], np.dtype[np.int64]], counts: Floa
     # Their own read agrees with itself: so each pattern has the reads of its item, and differs where somebody did.
     sample = Sample(np.stack([same + 1, others - same], axis=1), np.ones(len(others)))
     features = np.stack([same / others, np.ones(len(others))], axis=1)
-    return interval(Figure(features, lambda sums: np.asarray(sums[:, 0] / sums[:, 1])), sample, by_chance=False)
+    return interval(Figure(features, _mean), sample, by_chance=False)
+
+
+def _mean(sums: Floats) -> Floats:
+    """NaN where the jackknife has left out the only item."""
+    nothing = np.full(len(sums), np.nan)
+    return np.asarray(np.divide(sums[:, 0], sums[:, 1], out=nothing, where=sums[:, 1] > 0))

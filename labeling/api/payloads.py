@@ -16,6 +16,7 @@ from labeling.services.examples import examples_of
 from labeling.services.guidelines_shown import NEWEST, number_in
 from labeling.services.progress import own_counts, own_total, progress_in
 from labeling.services.queue import RANKED, Candidate, Served, newest_ranking, serve
+from labeling.services.reader_study.guard import results_are_open
 from labeling.services.reads import ADJUDICATION, MORE_LIKE_THIS
 from labeling.services.suggestions import shows, suggestions_for
 
@@ -120,7 +121,8 @@ def _ranking(study: Study, user: Any, rows: Rows) -> dict[str, Any] | None:
     ranked, newer = newest
     said = (ranked.note, study.ranking_problem)
     # How many others could not tell is an opinion on the crops to come, and what went wrong may name an experiment.
-    is_blind = (any(said) or ranked.expected_not_sure is not None) and reads_blind(user, study)
+    is_told = any(said) or ranked.expected_not_sure is not None
+    is_blind = is_told and (reads_blind(user, study) or not results_are_open(study))
     note, problem = (text and plain for text, plain in zip(said, PLAIN_WORDS)) if is_blind else said
     return {
         "digest": ranked.digest,

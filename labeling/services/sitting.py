@@ -42,6 +42,8 @@ def change_sitting(study: Study, user: Any, changes: Mapping[str, Any]) -> Sitti
         raise SittingRefused(
             "This study is blind: you may choose where to stay, but not by what the model expects of a crop."
         )
+    if study.is_reader_study and _is_more_than_a_pause(changes):
+        raise SittingRefused("Cases come in an order that the protocol fixes: nothing was changed. You may pause.")
     with transaction.atomic():
         lock(study)
         sitting = sitting_of(study, user)
@@ -57,6 +59,10 @@ def change_sitting(study: Study, user: Any, changes: Mapping[str, Any]) -> Sitti
 def may_choose_by_model(study: Study, user: Any) -> bool:
     """Whether the user may be served by what the model expects of a crop: what they got would tell them of it."""
     return not study.is_blind or is_lead(user, study)
+
+
+def _is_more_than_a_pause(changes: Mapping[str, Any]) -> bool:
+    return bool(changes.get("stay_on")) or _is_by_model(changes)
 
 
 def _is_by_model(changes: Mapping[str, Any]) -> bool:

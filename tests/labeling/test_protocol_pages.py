@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from labeling.models import ReaderStudy
+from labeling.models import Ranked, ReaderStudy
 from labeling.services.queue import next_crops
 from labeling.services.reader_study.drafting import change_draft, choose_cases, protocol_of
 from labeling.services.reader_study.locking import draft_digest, lock_protocol
@@ -134,7 +134,11 @@ def test_the_pages_that_stay_open_tell_how_far_it_is_and_not_what_was_said(locke
     assert "closed until its" in overview and "4 of 8" not in overview
     for word in ("Can I trust these labels", "bob", "Not sure"):
         assert word not in overview
-    assert "closed" in lead.get(url(locked, "labeling:classes")).content.decode()
+    classes = lead.get(url(locked, "labeling:classes")).content.decode()
+    assert "closed" in classes and "what is on these pages stays as it is" in classes
+    Ranked.objects.filter(study=locked.study).update(expected_not_sure=0.3)
+    ranking = url(locked, "labeling-api:study-ranking")
+    assert lead.get(ranking).json()["ranking"]["expected_not_sure"] is None
     assert lead.get(url(locked, "labeling:mine"), {"reader": locked.bob.pk}).status_code == 403
     assert "bob" not in lead.get(url(locked, "labeling:mine")).content.decode()
     running = lead.get(url(locked, "labeling:protocol")).content.decode()
@@ -142,6 +146,7 @@ def test_the_pages_that_stay_open_tell_how_far_it_is_and_not_what_was_said(locke
     called = lead.get(reverse("labeling:called", args=[locked.study.experiments.get().pk])).content.decode()
     lead.post(url(locked, "labeling:protocol-close"))
     assert called != lead.get(reverse("labeling:called", args=[locked.study.experiments.get().pk])).content.decode()
+    assert lead.get(ranking).json()["ranking"]["expected_not_sure"] == 0.3
     assert "Can I trust these labels" in lead.get(url(locked, "labeling:overview")).content.decode()
 
 

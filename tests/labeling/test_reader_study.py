@@ -40,7 +40,7 @@ from labeling.services.reads import RE_READ, READER_STUDY
 from labeling.services.refusals import StudyRefused
 from labeling.services.requests import RequestRefused, request_crops
 from labeling.services.settings import change_study, remove_member, set_member
-from labeling.services.sitting import change_sitting, skip
+from labeling.services.sitting import SittingRefused, change_sitting, skip
 from labeling.services.studies import NewClass
 from tests.factories import add_reader, answer, crops_of, make_experiment, submission
 from tests.labeling.conftest import Room
@@ -153,6 +153,8 @@ def test_a_pause_and_a_crop_put_aside_are_kept(locked: Room) -> None:
     first = order(locked, locked.bob)
     skip(locked.study, locked.bob, first[0])
     assert order(locked, locked.bob) == [*first[1:], first[0]]
+    with pytest.raises(SittingRefused, match="protocol fixes"):
+        change_sitting(locked.study, locked.bob, {"stay_on": "image"})
     change_sitting(locked.study, locked.bob, {"paused": True})
     assert order(locked, locked.bob) == []
 
@@ -237,6 +239,20 @@ def test_locking_twice_is_locking_once(locked: Room) -> None:
     after = protocol(locked)
     assert (after.locked_at, after.digest, after.protocol) == (before.locked_at, before.digest, before.protocol)
     assert AuditEvent.objects.filter(action="protocol.locked").count() == 1
+
+
+def test_every_step_stands_in_the_audit_trail_and_names_nobody(draft: Room) -> None:
+    change_draft(draft.study, draft.alice, {"margin": 0.2})
+    change_draft(draft.study, draft.alice, {"margin": 0.2})
+    lock(draft)
+    close_protocol(draft.study, draft.alice, "moved away")
+    events = AuditEvent.objects.filter(action__startswith="protocol.").order_by("pk")
+    told = [(event.action, event.actor) for event in events]
+    steps = ("protocol.drafted", "protocol.cases", "protocol.changed", "protocol.locked", "protocol.closed")
+    assert told == [(step, f"user:{draft.alice.pk}") for step in steps]
+    assert events[2].detail["margin"] == [0.1, 0.2]
+    assert events[3].detail["digest"] == events[4].detail["digest"] == protocol(draft).digest
+    assert events[4].reason == "moved away" and "bob" not in str([event.detail for event in events])
 
 
 def test_a_draft_that_was_changed_since_it_was_looked_at_is_not_locked(draft: Room) -> None:

@@ -99,7 +99,8 @@ export class StatusBar {
     const { last } = history;
     setText(this.find("last"), last ? answerName(last, this.classNames) : "none yet");
     const more = this.find("more-like");
-    more.hidden = !last;
+    // In a study of readers nobody chooses what comes next.
+    more.hidden = !last || "closed" in more.dataset;
     if (last) more.href = more.dataset.address.replace("/0/", `/${last.crop.id}/`);
   }
 
