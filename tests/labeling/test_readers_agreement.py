@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from labeling.agreement.with_others import with_the_others
 from labeling.agreement.table import from_codes
+from labeling.agreement.with_others import with_the_others
 
 TABLES = st.tuples(st.integers(1, 12), st.integers(1, 5)).flatmap(
     lambda shape: arrays(np.int64, shape, elements=st.integers(-1, 2))

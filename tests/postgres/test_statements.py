@@ -6,6 +6,8 @@ from django.test.utils import CaptureQueriesContext
 
 from audit.models import Checkpoint
 from audit.statements import Bound, Insertion, Statement, ask_all
+from labeling.models import Study
+from labeling.services.queue import one_at_a_time
 
 pytestmark = [
     pytest.mark.skipif(connection.vendor != "postgresql", reason="needs a PostgreSQL server: tests/postgres/run.py"),
@@ -50,3 +52,15 @@ def test_behind_a_pooler_nothing_is_planned_ahead(monkeypatch: pytest.MonkeyPatc
     with CaptureQueriesContext(connection) as asked:
         odd.ask(first=9)
     assert len(asked) == 1 and "EXECUTE" not in asked.captured_queries[0]["sql"]
+
+
+SETTING = "SELECT current_setting('synchronous_commit')"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_must_last_waits_for_the_disk_and_leases_do_not() -> None:
+    study = Study.objects.create(name="nuclei", question="Which?")
+    ask_all(Bound("SELECT set_config('synchronous_commit', 'local', false)"))
+    for lasts, wanted in ((True, "local"), (False, "off"), (True, "local")):
+        with one_at_a_time(study, Bound(SETTING), lasts=lasts) as (told,):
+            assert told == [(wanted,)]

@@ -44,14 +44,15 @@ def in_turn() -> Iterator[None]:
 
 
 @contextmanager
-def one_at_a_time(study: Study, *first: Bound) -> Iterator[list[Rows]]:
+def one_at_a_time(study: Study, *first: Bound, lasts: bool = True) -> Iterator[list[Rows]]:
     """A transaction in which no other writes leases or answers of the study; see `lock`.
 
-    `first`: what is asked as soon as no other writes; yields its rows.
+    `first`: what is asked as soon as no other writes; yields its rows. Where nothing `lasts`, as with leases, which a
+    crash of the database may cost, others do not wait until it is on the disk.
     """
     queues_up = connection.vendor == "sqlite" and not connection.in_atomic_block
     with in_turn() if queues_up else nullcontext(), transaction.atomic():
-        gate = _gate(study)
+        gate = [*_gate(study), *([] if lasts else _without_waiting())]
         yield ask_all(*gate, *first)[len(gate) :]
 
 
@@ -73,6 +74,13 @@ def _gate(study: Study) -> list[Bound]:
     if not connection.features.has_select_for_update:
         return []
     return [Bound(f"SELECT 1 FROM {Study._meta.db_table} WHERE id = %s FOR NO KEY UPDATE", [study.pk])]
+
+
+def _without_waiting() -> list[Bound]:
+    """What tells PostgreSQL to commit before the disk has it; SQLite in WAL mode does so anyway."""
+    return (
+        [Bound("SELECT set_config('synchronous_commit', 'off', true)")] if connection.vendor == "postgresql" else []
+    )
 
 
 # An expired lease of the same user may still stand: it is written anew.

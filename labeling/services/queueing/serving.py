@@ -66,7 +66,8 @@ def serve(study: Study, user: Any, count: int) -> Served:
     leases = LEASES.of(study=study.pk, user=user.pk)
     if study.is_reader_study:
         return _serve_protocol(study, user, count)
-    with one_at_a_time(study, facts_of(study, user), leases, _window(study, 0, CHUNK)) as (facts, held, top):
+    asked = (facts_of(study, user), leases, _window(study, 0, CHUNK))
+    with one_at_a_time(study, *asked, lasts=False) as (facts, held, top):
         reader = replace(reader_of(study, user, timezone.now(), facts), top=top)
         is_closed = reader.wish.is_paused or study.archived_at is not None
         return Served([], reader) if is_closed else _serve(reader, records(Lease, held), count)
