@@ -9,6 +9,7 @@ from labeling.api.crops import CommentsView, GuideView
 from labeling.api.discussion import ConfusionView, DecisionUndoView, DecisionView, DisputedView
 from labeling.api.preferences import PreferencesView
 from labeling.api.protocol import ProtocolCloseView, ProtocolLockView, ProtocolView
+from labeling.api.readers import LeaveOutView, ProgressView, PutBackView, ReadersView, ReaderView
 from labeling.api.views import StudyViewSet
 
 app_name = "labeling-api"
@@ -25,6 +26,11 @@ urlpatterns = [
     path("studies/<int:pk>/protocol/", ProtocolView.as_view(), name="protocol"),
     path("studies/<int:pk>/protocol/lock/", ProtocolLockView.as_view(), name="protocol-lock"),
     path("studies/<int:pk>/protocol/close/", ProtocolCloseView.as_view(), name="protocol-close"),
+    path("studies/<int:pk>/readers/", ReadersView.as_view(), name="readers"),
+    path("studies/<int:pk>/readers/<int:reader>/", ReaderView.as_view(), name="reader"),
+    path("studies/<int:pk>/readers/<int:reader>/leave-out/", LeaveOutView.as_view(), name="reader-leave-out"),
+    path("studies/<int:pk>/readers/<int:reader>/put-back/", PutBackView.as_view(), name="reader-put-back"),
+    path("studies/<int:pk>/progress/", ProgressView.as_view(), name="progress"),
     path("studies/<int:pk>/bulk/", BulkView.as_view(), name="study-bulk"),
     path("studies/<int:pk>/bulk/undo/", BulkUndoView.as_view(), name="study-bulk-undo"),
     path("studies/<int:pk>/agreement/", AgreementView.as_view(), name="study-agreement"),

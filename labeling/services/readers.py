@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db.models.functions import Coalesce
 
+from audit.statements import LARGEST_NUMBER
 from labeling.agreement.intervals import Estimate
 from labeling.agreement.one_reader import Window, WithOthers, over_time, with_others, with_themselves
 from labeling.agreement.shares import share
@@ -72,6 +74,12 @@ def figures_of(study: Study, reader: Any) -> ReaderFigures:
         said=[found.text for found in suspects(table) if found.annotator == name],
         guidelines=_guidelines(study, reader),
     )
+
+
+def person_in(study: Study, number: int) -> Any:
+    """The user of this number who takes part in the study or has answered in it; None for everybody else."""
+    known = get_user_model().objects.filter(pk=min(number, LARGEST_NUMBER))
+    return known.filter(memberships__study=study).first() or known.filter(annotations__study=study).first()
 
 
 def table_with(study: Study, reader: Any) -> ReadTable:

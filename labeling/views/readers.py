@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
@@ -10,10 +9,8 @@ from django.views.decorators.http import require_POST, require_safe
 from labeling.models import Study
 from labeling.services import exclusions
 from labeling.services.reader_study.guard import led_results_for
-from labeling.services.readers import figures_of
+from labeling.services.readers import figures_of, person_in
 from labeling.views.acting import act
-
-LONGEST_NUMBER = 2**63 - 1
 
 
 @require_safe
@@ -67,8 +64,7 @@ def put_back(request: HttpRequest, pk: int, user_pk: int) -> HttpResponseRedirec
 
 def _person(study: Study, pk: int) -> Any:
     """Who takes part in the study or has answered in it; Http404 for everybody else."""
-    known = get_user_model().objects.filter(pk=min(pk, LONGEST_NUMBER))
-    person = known.filter(memberships__study=study).first() or known.filter(annotations__study=study).first()
+    person = person_in(study, pk)
     if person is None:
         raise Http404("Nobody of this number reads in this study.")
     return person
