@@ -13,7 +13,7 @@ from imaging.models import Crop
 from labeling.models import Ranked, Study
 from labeling.services import access
 from labeling.services.history import hides_old_answers
-from labeling.services.reader_study.guard import refuse_results
+from labeling.services.reader_study.guard import led_results_for, refuse_results
 from labeling.services.requests import RequestRefused, request_crops
 from labeling.services.stream import stream_counts, stream_crops
 from training.api.crop_page import crop_context, similar_context
@@ -52,7 +52,7 @@ def runs(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def advice(request: HttpRequest, pk: int) -> HttpResponse:
     """What to do next about models, for leads: one item of the overview's list, nothing where a model is live."""
-    study = access.led_study_for(request.user, pk)
+    study = led_results_for(request.user, pk)
     if in_production(study) is not None:
         return HttpResponse()
     runs = TrainingRun.objects.filter(study=study)
@@ -85,7 +85,7 @@ def report(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def model_reader(request: HttpRequest, pk: int) -> HttpResponse:
     """The model in production, else the newest one, beside the readers: a fact for the figures of agreement."""
-    study = access.led_study_for(request.user, pk)
+    study = led_results_for(request.user, pk)
     model = in_production(study) or ModelVersion.objects.filter(study=study).first()
     context = {"model": model, "readers": model.report.get("readers", {}) if model else {}}
     return render(request, "training/_model_reader.html", context)
@@ -94,8 +94,7 @@ def model_reader(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def start(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     """Ask for a training run; for leads."""
-    study = access.led_study_for(request.user, pk)
-    refuse_results(study)
+    study = led_results_for(request.user, pk)
     recipe = {"model": "handcrafted"} if request.POST.get("model") == "handcrafted" else {}
     run = request_training(study, request.user, recipe)
     ring(run.pk)
@@ -129,8 +128,7 @@ def go_live(request: HttpRequest, pk: int) -> HttpResponseRedirect:
 @require_safe
 def stream(request: HttpRequest, pk: int) -> HttpResponse:
     """What the random stream says of a study, for leads: a card for the overview where htmx asks, else the page."""
-    study = access.led_study_for(request.user, pk)
-    refuse_results(study)
+    study = led_results_for(request.user, pk)
     report, last = newest_report(study), latest_try(study)
     context = {
         "study": study,
@@ -148,8 +146,7 @@ def stream(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def stream_compute(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     """Ask for the report of the random stream now; for leads."""
-    study = access.led_study_for(request.user, pk)
-    refuse_results(study)
+    study = led_results_for(request.user, pk)
     ring_for_stream(request_report(study, request.user).pk)
     messages.success(request, "The report waits for a worker; load this page again in a minute.")
     return redirect("training:stream", pk)

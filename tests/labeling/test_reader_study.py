@@ -17,6 +17,7 @@ from audit.models import AuditEvent
 from imaging.models import Crop
 from labeling.models import Annotation, LabelClass, Lease, ReaderCase, ReaderStudy, Study
 from labeling.services.answers import AnswerConflict, AnswerRefused, submit, undo
+from labeling.services.archive import archive_study, restore_study
 from labeling.services.bulk import BulkItem, BulkStep, submit_bulk
 from labeling.services.classes import add_class, change_class, retire_class, split_class
 from labeling.services.comments import add_comment, comments_on
@@ -432,3 +433,11 @@ def test_an_ordinary_study_is_served_and_answered_with_the_same_number_of_querie
     # Counted before there were studies of readers; PostgreSQL gets several in one message.
     if connection.vendor == "sqlite":
         assert len(found) == QUERIES_BEFORE
+
+
+def test_an_archived_study_hands_out_no_cases_until_it_is_restored(locked: Room) -> None:
+    before = order(locked, locked.bob)
+    archive_study(locked.study, locked.alice)
+    assert order(locked, locked.bob) == [] and not Lease.objects.exists()
+    restore_study(locked.study, locked.alice)
+    assert order(locked, locked.bob) == before != []
