@@ -24,7 +24,7 @@ from training.services.crop_facts import explained_crop_for, model_study_for, se
 from training.services.embedding_jobs import embed_again, stop_embedding
 from training.services.embedding_maps import latest_map, request_map
 from training.services.embedding_progress import embedding_state
-from training.services.models import in_production, left_out_shown, promote, request_training
+from training.services.models import in_production, left_out_shown, promote, readers_shown, request_training
 from training.services.readiness import readiness_of
 from training.services.stream import DUE_AFTER, latest_try, newer_reads, newest_report, request_report
 from training.services.stream_words import shown_of
@@ -69,14 +69,15 @@ def advice(request: HttpRequest, pk: int) -> HttpResponse:
 def report(request: HttpRequest, pk: int) -> HttpResponse:
     """The held-out report of a model, in the order in which a sceptic asks; for those who may see the runs."""
     model = get_object_or_404(ModelVersion.objects.select_related("study"), pk=pk)
-    model_study_for(request.user, model.study_id)
+    is_lead = access.is_lead(request.user, model_study_for(request.user, model.study_id))
     context = {
         "model": model,
-        "report": model.report | {"gate": model.gate},
+        # What it says of single readers is for leads.
+        "report": model.report | {"gate": model.gate, "readers": readers_shown(model) if is_lead else {}},
         "left_out": left_out_shown(model),
         "in_production": in_production(model.study) == model,
         "promotions": model.promotions.all(),
-        "is_lead": access.is_lead(request.user, model.study),
+        "is_lead": is_lead,
         "has_uplot": any("uplot" in str(folder) for folder in settings.STATICFILES_DIRS),
     }
     return render(request, "training/report.html", context)

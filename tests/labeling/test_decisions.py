@@ -298,3 +298,12 @@ def test_a_decision_is_no_read_of_those_that_are_planned_and_no_answer_of_many_a
     after = reads_left(disputed.study)
     assert (after.answered, after.missing_in_hand) == (before.answered, before.missing_in_hand)
     assert workload(disputed.study).apart == {}
+
+
+def test_a_leads_own_read_after_their_decision_is_no_adjudication(disputed: Room) -> None:
+    disputed.study.adjudicates = True
+    disputed.study.save()
+    decision = settle(disputed)
+    assert answer(disputed.study, disputed.alice, disputed.crops[0], "disc").why_asked != ADJUDICATION
+    take_back(disputed, decision)
+    assert answer(disputed.study, add_reader(disputed.study, "eve"), disputed.crops[1]).why_asked == ADJUDICATION

@@ -269,6 +269,15 @@ def test_an_answer_that_was_on_its_way_when_the_protocol_was_locked_is_judged_by
     assert answer(stale, draft.bob, draft.crops[0]).why_asked == READER_STUDY
 
 
+def test_an_answer_on_its_way_meets_the_lock_also_where_the_study_has_no_guidelines(draft: Room) -> None:
+    draft.study.guideline_versions.all().delete()
+    stale = Study.objects.get(pk=draft.study.pk)
+    lock(draft)
+    with pytest.raises(AnswerRefused, match="is no case"):
+        answer(stale, draft.bob, draft.crops[9])
+    assert answer(stale, draft.bob, draft.crops[0]).guideline is None
+
+
 def test_cases_are_drawn_evenly_by_experiment_and_the_same_each_time(draft: Room, tmp_path: Path) -> None:
     other = make_experiment(tmp_path, "plate 2", crops=3, seed=1)
     change_study(draft.study, draft.alice, {"experiments": [*draft.study.experiments.all(), other]})
