@@ -15,13 +15,13 @@ from labeling.services.answers import AnswerConflict, AnswerRefused, Submission,
 from labeling.services.classes import NewClass, add_class, retire_class, split_class
 from labeling.services.decisions import decide, standing_decision, undo_decision
 from labeling.services.discussion import Settled, confusion, decided_among, disputed_crops
-from labeling.services.exclusions import exclude
+from labeling.services.exclusions import exclude, put_back
 from labeling.services.export.files import answers_csv, consensus_csv, label_studio_json
 from labeling.services.history import answers_of, everybodys_days
 from labeling.services.next_steps import disputed_crops as disputed_count
 from labeling.services.progress import by_annotator, own_progress
 from labeling.services.queue import next_crops
-from labeling.services.reads import ADJUDICATION, STREAM
+from labeling.services.reads import ADJUDICATION, STREAM, awaiting_reads
 from labeling.services.stream import State, stream_counts, stream_crops
 from labeling.services.summary import agreement_of
 from labeling.services.workload import reads_left, workload
@@ -307,3 +307,22 @@ def test_a_leads_own_read_after_their_decision_is_no_adjudication(disputed: Room
     assert answer(disputed.study, disputed.alice, disputed.crops[0], "disc").why_asked != ADJUDICATION
     take_back(disputed, decision)
     assert answer(disputed.study, add_reader(disputed.study, "eve"), disputed.crops[1]).why_asked == ADJUDICATION
+
+
+@pytest.mark.parametrize("label", ["ring", ""])
+def test_a_decision_settles_nothing_while_no_read_counts_and_stands_again_with_the_reads(
+    disputed: Room, label: str
+) -> None:
+    settle(disputed, label)
+    crop = disputed.crops[0]
+    before = standing_answers(disputed.study), b"".join(consensus_csv(disputed.study))
+    assert ambiguous_crops(disputed.study) == ([] if label else [crop.pk])
+    for reader in (disputed.bob, disputed.dora):
+        exclude(disputed.study, reader, disputed.alice, "a test")
+    assert standing_answers(disputed.study).crop_ids.tolist() == [] == ambiguous_crops(disputed.study)
+    assert crop.key.encode() not in b"".join(consensus_csv(disputed.study))
+    assert awaiting_reads(disputed.study, {crop.pk: crop.key}) == {crop.pk}
+    for reader in (disputed.bob, disputed.dora):
+        put_back(disputed.study, reader, disputed.alice, "a test")
+    after = standing_answers(disputed.study), b"".join(consensus_csv(disputed.study))
+    assert (after[0].votes.tolist(), after[1]) == (before[0].votes.tolist(), before[1])

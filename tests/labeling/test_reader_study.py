@@ -22,6 +22,7 @@ from labeling.services.bulk import BulkItem, BulkStep, submit_bulk
 from labeling.services.classes import add_class, change_class, retire_class, split_class
 from labeling.services.comments import add_comment, comments_on
 from labeling.services.examples import add_example
+from labeling.services.exclusions import exclude
 from labeling.services.guidelines import change_guidelines
 from labeling.services.imports.reading import Upload
 from labeling.services.imports.store import take
@@ -450,3 +451,16 @@ def test_an_archived_study_hands_out_no_cases_until_it_is_restored(locked: Room)
     assert order(locked, locked.bob) == [] and not Lease.objects.exists()
     restore_study(locked.study, locked.alice)
     assert order(locked, locked.bob) == before != []
+
+
+def test_a_reader_who_is_left_out_after_the_end_stays_in_the_report_which_says_so(locked: Room) -> None:
+    for crop in locked.crops[:6]:
+        for user in (locked.bob, locked.dora):
+            answer(locked.study, user, crop, "disc")
+    close_protocol(locked.study, locked.alice)
+    before = report_of(protocol(locked))
+    exclude(locked.study, locked.bob, locked.alice, "hasty")
+    after = report_of(protocol(locked))
+    assert after.primary == before.primary and after.table("readers") == before.table("readers")
+    told = [row for row in deviations(protocol(locked)) if row.kind == "reader left out"]
+    assert len(told) == 1 and "bob" in told[0].text and "hasty" in told[0].text
