@@ -13,7 +13,7 @@ from imaging.models import Crop
 from labeling.models import Ranked, Study
 from labeling.services import access
 from labeling.services.history import hides_old_answers
-from labeling.services.reader_study.guard import refuse_results
+from labeling.services.reader_study.guard import led_results_for, refuse_results
 from labeling.services.requests import RequestRefused, request_crops
 from labeling.services.stream import stream_counts, stream_crops
 from training.api.crop_page import crop_context, similar_context
@@ -24,7 +24,7 @@ from training.services.crop_facts import explained_crop_for, model_study_for, se
 from training.services.embedding_jobs import embed_again, stop_embedding
 from training.services.embedding_maps import latest_map, request_map
 from training.services.embedding_progress import embedding_state
-from training.services.models import in_production, left_out_shown, promote, request_training
+from training.services.models import in_production, left_out_shown, promote, readers_shown, request_training
 from training.services.readiness import readiness_of
 from training.services.stream import DUE_AFTER, latest_try, newer_reads, newest_report, request_report
 from training.services.stream_words import shown_of
@@ -52,7 +52,7 @@ def runs(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def advice(request: HttpRequest, pk: int) -> HttpResponse:
     """What to do next about models, for leads: one item of the overview's list, nothing where a model is live."""
-    study = access.led_study_for(request.user, pk)
+    study = led_results_for(request.user, pk)
     if in_production(study) is not None:
         return HttpResponse()
     runs = TrainingRun.objects.filter(study=study)
@@ -69,14 +69,15 @@ def advice(request: HttpRequest, pk: int) -> HttpResponse:
 def report(request: HttpRequest, pk: int) -> HttpResponse:
     """The held-out report of a model, in the order in which a sceptic asks; for those who may see the runs."""
     model = get_object_or_404(ModelVersion.objects.select_related("study"), pk=pk)
-    model_study_for(request.user, model.study_id)
+    is_lead = access.is_lead(request.user, model_study_for(request.user, model.study_id))
     context = {
         "model": model,
-        "report": model.report | {"gate": model.gate},
+        # What it says of single readers is for leads.
+        "report": model.report | {"gate": model.gate, "readers": readers_shown(model) if is_lead else {}},
         "left_out": left_out_shown(model),
         "in_production": in_production(model.study) == model,
         "promotions": model.promotions.all(),
-        "is_lead": access.is_lead(request.user, model.study),
+        "is_lead": is_lead,
         "has_uplot": any("uplot" in str(folder) for folder in settings.STATICFILES_DIRS),
     }
     return render(request, "training/report.html", context)
@@ -85,7 +86,7 @@ def report(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def model_reader(request: HttpRequest, pk: int) -> HttpResponse:
     """The model in production, else the newest one, beside the readers: a fact for the figures of agreement."""
-    study = access.led_study_for(request.user, pk)
+    study = led_results_for(request.user, pk)
     model = in_production(study) or ModelVersion.objects.filter(study=study).first()
     context = {"model": model, "readers": model.report.get("readers", {}) if model else {}}
     return render(request, "training/_model_reader.html", context)
@@ -94,8 +95,7 @@ def model_reader(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def start(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     """Ask for a training run; for leads."""
-    study = access.led_study_for(request.user, pk)
-    refuse_results(study)
+    study = led_results_for(request.user, pk)
     recipe = {"model": "handcrafted"} if request.POST.get("model") == "handcrafted" else {}
     run = request_training(study, request.user, recipe)
     ring(run.pk)
@@ -129,8 +129,7 @@ def go_live(request: HttpRequest, pk: int) -> HttpResponseRedirect:
 @require_safe
 def stream(request: HttpRequest, pk: int) -> HttpResponse:
     """What the random stream says of a study, for leads: a card for the overview where htmx asks, else the page."""
-    study = access.led_study_for(request.user, pk)
-    refuse_results(study)
+    study = led_results_for(request.user, pk)
     report, last = newest_report(study), latest_try(study)
     context = {
         "study": study,
@@ -148,8 +147,7 @@ def stream(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def stream_compute(request: HttpRequest, pk: int) -> HttpResponseRedirect:
     """Ask for the report of the random stream now; for leads."""
-    study = access.led_study_for(request.user, pk)
-    refuse_results(study)
+    study = led_results_for(request.user, pk)
     ring_for_stream(request_report(study, request.user).pk)
     messages.success(request, "The report waits for a worker; load this page again in a minute.")
     return redirect("training:stream", pk)

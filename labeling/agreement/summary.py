@@ -59,10 +59,14 @@ def summarise(table: ReadTable, ordered: Sequence[str] | None = None) -> dict[st
         "pairwise": [_pair(pair) for pair in pairwise(table)],
         "per_class": per_class,
         "alpha_per_class": {label: found["value"] for label, found in per_class.items()},
-        "repeats": _repeats(table),
-        "intra": _intra(table, ranked),
+        **_again(table, ranked),
         "not_sure": _not_sure(table, alpha),
     }
+
+
+def with_themselves(table: ReadTable, ordered: Sequence[str] | None = None) -> dict[str, Any]:
+    """The part of `summarise` that rests on repeated reads: `repeats` and `intra`."""
+    return _again(table, _ranked(table, ordered))
 
 
 def word(alpha: Estimate) -> str:
@@ -161,6 +165,10 @@ def _share_per_annotator(table: ReadTable, code: int) -> list[dict[str, Any]]:
         for name, n, k in zip(table.annotators, reads, unsure)
         if n
     ]
+
+
+def _again(table: ReadTable, ranked: ReadTable | None) -> dict[str, Any]:
+    return {"repeats": _repeats(table), "intra": _intra(table, ranked)}
 
 
 def _repeats(table: ReadTable) -> dict[str, Any]:

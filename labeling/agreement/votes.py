@@ -1,6 +1,6 @@
 """What the reads of each crop add up to: the majority, and the consensus model where it can be told."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +20,12 @@ MOST_LISTED = 200
 @dataclass(frozen=True, slots=True)
 class Verdicts:
     """Per item: `votes` (items, labels), `label` of the majority or of what was decided (-1 for none), whether it is
-    disputed; `posterior` (items, labels) by the consensus model, NaN where there is none."""
+    disputed; `posterior` (items, labels) by the consensus model, NaN where there is none.
 
+    `names` of the codes in `label`: the labels that reads name, then those that were only decided on.
+    """
+
+    names: tuple[str, ...]
     votes: Floats
     label: Codes
     disputed: Flags
@@ -88,9 +92,15 @@ def used_labels(table: ReadTable) -> ReadTable:
     return recoded(table, np.where(used, np.cumsum(used) - 1, MISSING), labels)
 
 
-def verdicts_of(columns: Columns, counted: Flags, decided: Mapping[int, str], model: Model) -> Verdicts:
+def verdicts_of(
+    columns: Columns,
+    counted: Flags,
+    decided: Mapping[int, str],
+    model: Model,
+    by_lead: Collection[int] = (),
+) -> Verdicts:
     """The verdict of each item; `counted`: the reads that vote; `decided`: what was decided on an item (its place),
-    "" for no class whatever the votes say."""
+    "" for no class whatever the votes say; `by_lead`: items that a lead settled, which nobody disputes any more."""
     votes = counts_of(columns, counted)
     classes = counts_of(columns, counted & ~columns.unsure)
     top = np.sort(classes, axis=1)[:, ::-1]
@@ -98,10 +108,12 @@ def verdicts_of(columns: Columns, counted: Flags, decided: Mapping[int, str], mo
     label = np.where((top[:, 0] > 0) & (top[:, 0] > second), classes.argmax(axis=1), MISSING)
     disputed = (second > 0) & (2 * top[:, 0] <= classes.sum(axis=1))
     disputed &= ~columns.items_with(columns.kinds.adjudication & counted)
-    places = {name: place for place, name in enumerate(columns.names.labels)}
+    disputed[list(by_lead)] = False
+    names = tuple(dict.fromkeys([*columns.names.labels, *filter(None, decided.values())]))
+    places = {name: place for place, name in enumerate(names)}
     for item, name in decided.items():
         label[item] = places.get(name, MISSING)
-    return Verdicts(votes, label, disputed, _posterior(columns, model))
+    return Verdicts(names, votes, label, disputed, _posterior(columns, model))
 
 
 def _posterior(columns: Columns, model: Model) -> Floats:

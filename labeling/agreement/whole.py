@@ -15,13 +15,14 @@ from labeling.agreement.table import Codes
 @dataclass(frozen=True, slots=True)
 class Known:
     """What else the report tells: number of each item's crop, names of the classes by key, what was decided on an
-    item, numbers of simulated readers, and whether the study is simulated as a whole."""
+    item, numbers of simulated readers, whether the study is simulated as a whole, and which items a lead settled."""
 
     crops: Codes
     classes: Mapping[str, str]
     decided: Mapping[int, str]
     simulated: Collection[int]
     is_simulated: bool
+    by_lead: Collection[int] = ()
 
 
 def whole(columns: Columns, design: Design, known: Known, state: State) -> tuple[AgreementData, votes.Verdicts]:
@@ -35,7 +36,7 @@ def whole(columns: Columns, design: Design, known: Known, state: State) -> tuple
     table = columns.table(blind)
     suspects, pairs = readers.suspect_rows(table), readers.pairs_of(table)
     model = votes.model_of(columns)
-    verdicts = votes.verdicts_of(columns, ~columns.kinds.reread, known.decided, model)
+    verdicts = votes.verdicts_of(columns, ~columns.kinds.reread, known.decided, model, known.by_lead)
     classes = dict(known.classes) | {columns.names.not_sure: "not sure"}
     data: AgreementData = {
         "headline": headline,

@@ -20,6 +20,7 @@ from labeling.api.persons import of_this_person
 from labeling.api.pictures import PictureActions, whole_number
 from labeling.api.sitting import SittingActions
 from labeling.models import Annotation, Study
+from labeling.models.annotation import is_excluded
 from labeling.services import access, answers
 from labeling.services.history import without_old
 from labeling.services.progress import daily_goal, own_progress
@@ -58,7 +59,7 @@ class StudyViewSet(SittingActions, PictureActions, ReadOnlyModelViewSet[Study]):
         study = access.study_for(request.user, pk)
         return Response(room_state(study, request.user, whole_number(request, "count", PREFETCH)))
 
-    @extend_schema(methods=["GET"], responses=serializers.AnnotationSerializer(many=True))
+    @extend_schema(methods=["GET"], responses=serializers.LeadAnnotationSerializer(many=True))
     @extend_schema(
         methods=["POST"],
         request=serializers.AnswerIn,
@@ -132,13 +133,14 @@ class StudyViewSet(SittingActions, PictureActions, ReadOnlyModelViewSet[Study]):
             .select_related("crop", "guideline")
             .prefetch_related("labels__label_class")
         )
+        kind: type[serializers.AnnotationSerializer] = serializers.LeadAnnotationSerializer
         if access.is_lead(request.user, study):
             refuse_results(study)
+            rows = rows.annotate(is_left_out=is_excluded())
         else:
             rows = without_old(rows.filter(annotator=request.user), study, request.user)
+            kind = serializers.BlindAnnotationSerializer if study.is_blind else serializers.AnnotationSerializer
         page = self.paginate_queryset(rows.order_by("id"))
-        hides = study.is_blind and not access.is_lead(request.user, study)
-        kind = serializers.BlindAnnotationSerializer if hides else serializers.AnnotationSerializer
         return self.get_paginated_response(kind(page, many=True).data)
 
 

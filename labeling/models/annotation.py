@@ -41,10 +41,14 @@ class AnnotationQuerySet(models.QuerySet["Annotation"]):
     def counted(self, *, with_excluded: bool = False, with_decisions: bool = False) -> "AnnotationQuerySet":
         """Reads that count: without those that name a class which was split into others since, and without readers
         who are left out, unless `with_excluded`; decisions of leads are among them where `with_decisions`."""
+        rows = self.standing().filter(is_reread=False) if with_decisions else self.reads()
+        return (rows if with_excluded else rows.included()).unsplit()
+
+    def unsplit(self) -> "AnnotationQuerySet":
+        """Without answers that name a class which was split into others since."""
         split = LabelClass.objects.filter(Q(parts__isnull=False) | Q(merged_into__parts__isnull=False))
         void = AnnotationLabel.objects.filter(label_class__in=split.order_by())
-        rows = self.standing().filter(is_reread=False) if with_decisions else self.reads()
-        return (rows if with_excluded else rows.included()).exclude(pk__in=void.values("annotation"))
+        return self.exclude(pk__in=void.values("annotation"))
 
     def independent(self, *, with_imported: bool = False) -> "AnnotationQuerySet":
         """Answers to one crop at a time that accepted no suggestion: what agreement and held-out figures rest on.

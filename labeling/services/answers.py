@@ -260,7 +260,8 @@ def _annotation(
     _check_replaced(supersedes, submission)
     annotation = Annotation(study=study, crop=crop, annotator=user, supersedes_id=supersedes, is_reread=is_reread)
     asked = _as_handed_out(annotation, lease if _is_answer_to(lease, annotation) else None)
-    others = [read for read in reads if read.annotator != user.pk and not read.is_void]
+    # Also what the reader decided as a lead: it is no read of theirs, and leaves nothing to decide.
+    others = [read for read in reads if (read.is_decision or read.annotator != user.pk) and not read.is_void]
     _fill_asked(annotation, _adjudicating(study, asked, others), submission)
     return annotation
 

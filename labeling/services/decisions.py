@@ -33,14 +33,15 @@ def decide(study: Study, lead: Any, given: Submission) -> tuple[Annotation, bool
     another decision stands than the one that `given.replaces` names; PermissionDenied for who does not lead.
     """
     _refuse_others(study, lead)
-    seen = Annotation.objects.filter(client_id=given.client_id).first()
-    if seen is not None:
-        return _same(seen, study, lead, given), False
-    crop = Crop.objects.filter(pk=given.crop_id, image__sample__experiment__studies=study).first()
-    if crop is None:
-        raise AnswerRefused(f"Crop {given.crop_id} is not in the pool of this study.")
     with transaction.atomic():
         lock(study)
+        # Under the lock: the same decision may be on its way twice.
+        seen = Annotation.objects.filter(client_id=given.client_id).first()
+        if seen is not None:
+            return _same(seen, study, lead, given), False
+        crop = Crop.objects.filter(pk=given.crop_id, image__sample__experiment__studies=study).first()
+        if crop is None:
+            raise AnswerRefused(f"Crop {given.crop_id} is not in the pool of this study.")
         classes = _classes(study, given)
         reads = given_reads(reads_of(study, [crop.pk])[crop.pk])
         if len(reads) < FEWEST_READS:

@@ -14,6 +14,8 @@ from imaging.models import Crop
 from labeling.agreement.confusion import Cell, confusion_cells, disputed_items, narrowed
 from labeling.agreement.table import ReadTable, from_long
 from labeling.models import Annotation, Comment, Study
+from labeling.models.annotation import is_excluded
+from labeling.services.exclusions import exclusion_changes
 from labeling.services.progress import COUNTS_FOR, NOT_SURE_LABEL, independent_reads
 from labeling.services.reads import awaiting_reads, decision_of, reads_of, reopened_after
 from labeling.services.verdicts import verdict_of
@@ -35,6 +37,7 @@ class Settled(StrEnum):
 class Discussed:
     """A crop with everything that was said of it: standing reads in order, the decision, comments, oldest first.
 
+    Rows of readers who are left out are among them, with `is_left_out`: they are shown and count for nothing.
     `waits`: a further reader is still to come.
     """
 
@@ -88,7 +91,8 @@ def discussed(study: Study, crops: Sequence[int]) -> list[Discussed]:
     known = {row.pk: row for row in rows.select_related("image__sample__experiment")}
     reads: dict[int, list[Annotation]] = defaultdict(list)
     standing = Annotation.objects.standing().filter(study=study, crop__in=known, is_reread=False)
-    shown = standing.select_related("annotator").prefetch_related(
+    marked = standing.annotate(is_left_out=is_excluded())
+    shown = marked.select_related("annotator").prefetch_related(
         "labels__label_class__merged_into__parts", "labels__label_class__parts"
     )
     for row in shown.order_by("id"):
@@ -117,14 +121,15 @@ def _table_of(study: Study, readers: Sequence[int]) -> tuple[ReadTable, str | No
 
 
 def _table(study: Study) -> ReadTable:
-    """Independent reads by the numbers of crops and annotators; kept until the next answer, merge or split."""
+    """Independent reads by the numbers of crops and annotators; kept until the next answer, merge or split, or until
+    a reader is left out or put back."""
     newest = Annotation.objects.filter(study=study).aggregate(newest=Max("id"))["newest"] or 0
     moved = study.classes.order_by("pk").values_list("pk", "merged_into", "split_from")
-    return _kept_table(study.pk, study.created_at, newest, tuple(moved))
+    return _kept_table(study.pk, study.created_at, newest, (*moved, exclusion_changes(study)))
 
 
 @lru_cache(maxsize=8)
-def _kept_table(study_id: int, created_at: Any, newest: int, classes: tuple[tuple[int, int, int], ...]) -> ReadTable:
+def _kept_table(study_id: int, created_at: Any, newest: int, changes: tuple[tuple[int, ...], ...]) -> ReadTable:
     rows = independent_reads(Study.objects.get(pk=study_id)).values_list("crop_id", "annotator_id", COUNTS_FOR)
     told = ((str(crop), str(annotator), label or NOT_SURE_LABEL) for crop, annotator, label in rows)
     return from_long(told, not_sure=NOT_SURE_LABEL, in_turn=True)

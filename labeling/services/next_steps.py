@@ -58,9 +58,12 @@ def next_steps(labels: Labels) -> tuple[Step, ...]:
 
 
 def disputed_crops(study: Study) -> int:
-    """Number of crops for which readers named different classes one by one, and nobody has decided yet."""
+    """Number of crops for which readers named different classes one by one, and nobody has decided yet.
+
+    Who decides is an adjudicator, or a lead in sight of all answers.
+    """
     independent = Annotation.objects.counted().independent().filter(study=study)
-    decided = Annotation.objects.reads().filter(study=study, why_asked=ADJUDICATION)
+    decided = Annotation.objects.counted(with_decisions=True).filter(study=study, why_asked=ADJUDICATION)
     named = AnnotationLabel.objects.filter(annotation__in=independent)
     counted = Coalesce("label_class__merged_into", "label_class")
     by_crop = named.exclude(annotation__crop__in=decided.values("crop")).order_by().values("annotation__crop")

@@ -57,8 +57,10 @@ class ClassTime:
 
 
 def answered(study: Study, reader: Any = None) -> list[Answered]:
-    """Everything that was answered in the study, or by one reader, in order; a withdrawal is no answer."""
+    """Everything that was answered in the study, or by one reader, in order; withdrawals and decisions of leads are
+    no answers."""
     rows = Annotation.objects.filter(study=study).exclude(answer=Annotation.Answer.WITHDRAWN)
+    rows = rows.exclude(source=Annotation.Source.DECISION)
     if reader is not None:
         rows = rows.filter(annotator=reader)
     label = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")

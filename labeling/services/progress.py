@@ -174,19 +174,28 @@ def imported_answers(study: Study) -> int:
 
 
 def reads_table(
-    study: Study, *, with_imported: bool = False, with_excluded: bool = False
+    study: Study, *, with_imported: bool = False, with_excluded: bool = False, with_rereads: bool = False
 ) -> list[tuple[str, str, str]]:
     """Long table (crop, annotator, answer) of every standing read, in the order of reading; labels by class key.
 
     An answer that names a merged class stands for the class that it was merged into; one that names a split class
-    stands for nothing.
+    counts no more.
 
     "Not sure" stands as NOT_SURE; bad crops and wrong objects say nothing about classes and are left out. So are
     answers to many crops at once and accepted suggestions, which are no independent readings, and imported answers,
     unless asked for: nobody knows whether they were given blind. Readers who are left out are out of it too, unless
-    `with_excluded`.
+    `with_excluded`. `with_rereads`: blind re-reads follow behind all first reads, each where its first read is there.
     """
     rows = independent_reads(study, with_imported=with_imported, with_excluded=with_excluded)
+    table = _long(rows)
+    if with_rereads:
+        again = _independent_rereads(study, with_excluded=with_excluded)
+        first = {(crop, annotator) for crop, annotator, _ in table}
+        table += [row for row in _long(again) if row[:2] in first]
+    return table
+
+
+def _long(rows: AnnotationQuerySet) -> list[tuple[str, str, str]]:
     told = rows.values_list("crop__key", "annotator__username", COUNTS_FOR)
     return [(crop, annotator, label or NOT_SURE_LABEL) for crop, annotator, label in told]
 
@@ -197,6 +206,13 @@ def independent_reads(
     """Standing answers about classes that may be held against each other, in the order of reading."""
     counted = Annotation.objects.counted(with_excluded=with_excluded).independent(with_imported=with_imported)
     return counted.filter(study=study, answer__in=ABOUT_CLASSES).order_by("id")
+
+
+def _independent_rereads(study: Study, *, with_excluded: bool) -> AnnotationQuerySet:
+    """Standing blind re-reads about classes that are not split, in the order of reading."""
+    rows = Annotation.objects.current().filter(is_reread=True).unsplit().independent()
+    rows = rows if with_excluded else rows.included()
+    return rows.filter(study=study, answer__in=ABOUT_CLASSES).order_by("id")
 
 
 def left_out_of_agreement(study: Study) -> int:

@@ -46,7 +46,7 @@ def called_by_image(experiment: Experiment, studies: QuerySet[Study]) -> list[Ca
 
 
 def _called(answers: AnnotationQuerySet, place: str) -> list[Called]:
-    standing = answers.reads()
+    standing = answers.reads().included()
     bad, wrong = Q(answer=Annotation.Answer.BAD_CROP), Q(answer=Annotation.Answer.WRONG_OBJECT)
     rows = (
         standing.order_by()

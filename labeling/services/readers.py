@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models.functions import Coalesce
 
 from audit.statements import LARGEST_NUMBER
 from labeling.agreement.intervals import Estimate
@@ -17,7 +16,7 @@ from labeling.agreement.table import ReadTable, from_long
 from labeling.models import Annotation, Study
 from labeling.services.exclusions import excluded_readers
 from labeling.services.pace import Answered, ClassTime, Pace, answered, class_times, names_of, pace_of
-from labeling.services.progress import ABOUT_CLASSES, NOT_SURE_LABEL, reads_table
+from labeling.services.progress import NOT_SURE_LABEL, reads_table
 
 BAD = (Annotation.Answer.BAD_CROP, Annotation.Answer.WRONG_OBJECT)
 
@@ -85,24 +84,12 @@ def person_in(study: Study, number: int) -> Any:
 def table_with(study: Study, reader: Any) -> ReadTable:
     """Independent reads about classes by all readers who count, and by this one, in the order of reading.
 
-    The reader's re-reads stand behind them: they tell how far the reader repeats themselves.
+    Re-reads stand behind them: they tell how far a reader repeats themselves.
     """
     name = reader.get_username()
     out = {row.name for row in excluded_readers(study)} - {name}
-    rows = [row for row in reads_table(study, with_excluded=True) if row[1] not in out]
-    first = {crop for crop, who, _ in rows if who == name}
-    again = [(crop, name, label) for crop, label in _rereads(study, reader) if crop in first]
-    return from_long([*rows, *again], not_sure=NOT_SURE_LABEL, in_turn=True)
-
-
-def _rereads(study: Study, reader: Any) -> list[tuple[str, str]]:
-    """Crop and class of the reader's standing re-reads; those of a class that was split say nothing any more."""
-    split = study.classes.filter(parts__isnull=False).values_list("key", flat=True)
-    rows = Annotation.objects.current().independent()
-    rows = rows.filter(study=study, annotator=reader, is_reread=True, answer__in=ABOUT_CLASSES)
-    label = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
-    found = rows.order_by("id").values_list("crop__key", label)
-    return [(crop, key or NOT_SURE_LABEL) for crop, key in found if key not in set(split)]
+    rows = [row for row in reads_table(study, with_excluded=True, with_rereads=True) if row[1] not in out]
+    return from_long(rows, not_sure=NOT_SURE_LABEL, in_turn=True)
 
 
 def _sources(rows: list[Answered]) -> dict[str, int]:

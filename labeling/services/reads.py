@@ -78,14 +78,12 @@ def reads_in(rows: Iterable[tuple[Any, ...]], *, with_void: bool = False) -> dic
     return found
 
 
-def read_rows(study: Study, crops: Any = None) -> Iterator[tuple[int, int, int, str, str, bool]]:
-    """Crop, number, annotator, kind of answer, class ("" without), whether the reader is left out: without objects.
-
-    Reads of a class that was split are not among them, nor are decisions.
-    """
+def read_rows(study: Study, crops: Any = None) -> Iterator[tuple[int, int, int, str, str, bool, bool]]:
+    """Crop, number, annotator, kind of answer, class ("" without), whether the reader is left out, and whether it is
+    a lead's decision: the same without objects. Those of a class that was split are not among them."""
     for crop, number, annotator, answer, key, _, is_split, _, out, source in _reads(study.pk, crops):
-        if not is_split and source != Annotation.Source.DECISION:
-            yield crop, number, annotator, answer, key or "", bool(out)
+        if not is_split:
+            yield crop, number, annotator, answer, key or "", bool(out), source == Annotation.Source.DECISION
 
 
 def _reads(study: int, crops: Any) -> QuerySet[Annotation, Any]:
@@ -133,10 +131,15 @@ def given_reads(reads: Iterable[Read]) -> list[Read]:
 
 
 def decision_of(reads: Iterable[Read], reopened_at: int | None = None) -> Read | None:
-    """The decision that settles the crop; None without one, and once a class was named after a later reopening."""
+    """The decision that settles the crop; None without one, and once a class was named after a later reopening.
+
+    It settles what was read: while no read of the crop counts, neither does the decision.
+    """
     found = list(reads)
     decision = next((read for read in reversed(found) if read.is_decision), None)
-    if decision is None or reopened_at is None or reopened_at < decision.number:
+    if decision is None or not given_reads(found):
+        return None
+    if reopened_at is None or reopened_at < decision.number:
         return decision
     return None if any(read.number > reopened_at and read.label for read in found) else decision
 

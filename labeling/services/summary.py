@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Max
 
 from labeling.agreement.report import full_report
-from labeling.agreement.summary import summarise
+from labeling.agreement.summary import summarise, with_themselves
 from labeling.agreement.table import from_long
 from labeling.models import Annotation, Study
 from labeling.services.exclusions import exclusion_changes
@@ -21,7 +21,8 @@ def agreement_of(
     """The agreement report over the standing reads of the study; "not sure" is shown three ways.
 
     Imported answers count only where `with_imported` says that they were given independently. `left_out`: answers to
-    many crops at once and accepted suggestions, which are no independent readings. `ordered`: class keys from low to
+    many crops at once and accepted suggestions, which are no independent readings. Blind re-reads tell how far
+    readers repeat themselves (`repeats`, `intra`), and count for nothing else. `ordered`: class keys from low to
     high; `full` adds the consensus model and the suspects, which take longer than a page may wait for.
     """
     newest = Annotation.objects.filter(study=study).aggregate(newest=Max("id"))["newest"] or 0
@@ -40,7 +41,13 @@ def _agreement(
     full: bool,
 ) -> dict[str, Any]:
     study = Study.objects.get(pk=study_id)
-    reads = reads_table(study, with_imported=with_imported)
-    table = from_long(reads, not_sure=NOT_SURE_LABEL, in_turn=True)
+    table, again = (
+        from_long(
+            reads_table(study, with_imported=with_imported, with_rereads=rereads),
+            not_sure=NOT_SURE_LABEL,
+            in_turn=True,
+        )
+        for rereads in (False, True)
+    )
     found = full_report(table, ordered) if full else summarise(table, ordered)
-    return found | {"left_out": left_out_of_agreement(study)}
+    return found | with_themselves(again, ordered) | {"left_out": left_out_of_agreement(study)}

@@ -18,7 +18,7 @@ from labeling.services.forecast import Cost, Forecast, cost, forecast
 from labeling.services.history import BY_HAND, DAYS
 from labeling.services.pace import Answered, ClassTime, Pace, answered, class_times, names_of, pace_of, seconds_of
 from labeling.services.progress import pool_size
-from labeling.services.reads import Read, reads_needed, reads_of, reopened_after, situation_of
+from labeling.services.reads import Read, given_reads, reads_needed, reads_of, reopened_after, situation_of
 from labeling.services.timing import Day, by_day, last_days, together
 
 
@@ -100,8 +100,8 @@ def reads_left(study: Study, target: int | None = None) -> Left:
 
 
 def _missing(study: Study, key: str, reads: list[Read], reopened_at: int | None) -> int:
-    needed = reads_needed(study, key, [read.answer for read in reads], situation_of(reads, reopened_at))
-    return max(0, needed - len(reads))
+    given = [read.answer for read in given_reads(reads)]
+    return max(0, reads_needed(study, key, given, situation_of(reads, reopened_at)) - len(given))
 
 
 def _daily(people: list[Answered], out: set[int], today: date) -> list[int]:

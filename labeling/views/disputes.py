@@ -49,7 +49,8 @@ def _open_classes(study: Study) -> Any:
 
 def _card(study: Study, row: Discussed, classes: Sequence[LabelClass]) -> dict[str, Any]:
     reads = [_read(one) for one in row.reads]
-    named = {read["key"] for read in reads}
+    counted = [read for read in reads if read["counts"]]
+    named = {read["key"] for read in counted}
     decision = row.decision and _read(row.decision)
     if decision and row.decision and row.decision.answer == Annotation.Answer.NOT_SURE:
         decision["name"] = NOT_DECIDABLE
@@ -58,7 +59,7 @@ def _card(study: Study, row: Discussed, classes: Sequence[LabelClass]) -> dict[s
         "place": " · ".join((row.crop.image.sample.experiment.name, row.crop.image.sample.name)),
         "url": reverse("training:crop", args=[study.pk, row.crop.pk]),
         "reads": reads,
-        "shares": _shares(reads),
+        "shares": _shares(counted),
         "decision": decision,
         "stands": row.decision.client_id if row.decision else "",
         "comments": row.comments,
@@ -84,7 +85,12 @@ def _read(row: Annotation) -> dict[str, Any]:
         "reason": " · ".join(part for part in (reason, row.reason) if part),
         "at": row.received_at,
         "marks": _marks(row, counts_for),
+        "counts": not (_is_split(counts_for) or getattr(row, "is_left_out", False)),
     }
+
+
+def _is_split(counts_for: LabelClass | None) -> bool:
+    return counts_for is not None and bool(counts_for.parts.all())
 
 
 def _marks(row: Annotation, counts_for: LabelClass | None) -> list[str]:
@@ -93,14 +99,15 @@ def _marks(row: Annotation, counts_for: LabelClass | None) -> list[str]:
         "suggestion taken": bool(row.suggested_by),
         "imported": row.source == Annotation.Source.IMPORT,
         "simulated": row.source == Annotation.Source.SIMULATED,
-        "class was split since": counts_for is not None and bool(counts_for.parts.all()),
+        "class was split since": _is_split(counts_for),
+        "left out": getattr(row, "is_left_out", False),
         "asked to decide": row.why_asked == ADJUDICATION and row.source != Annotation.Source.DECISION,
     }
     return [words for words, holds in said.items() if holds]
 
 
 def _shares(reads: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What share of the standing reads says what, the most frequent first."""
+    """What share of the reads that count says what, the most frequent first."""
     counts = Counter((read["name"], read["color"]) for read in reads)
     return [
         {"name": name, "color": color, "n": n, "share": round(100 * n / len(reads))}

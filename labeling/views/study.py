@@ -93,7 +93,7 @@ def _steps(study: Study, counts: Counts, shown: dict[str, Any]) -> list[dict[str
     labels = Labels(
         has_guidelines=bool(study.guidelines.strip()),
         answered=counts.answered,
-        annotators=len([row for row in counts.by_annotator if row["n"]]),
+        annotators=len([row for row in counts.by_annotator if row["n"] and not row["excluded"]]),
         word=data["headline"]["word"] if data else "",
         # Where two classes are named to be discussed, their crops are among those of the page.
         disputed=0 if any(step.route == DISPUTED for step in asked) else counts.disputed,

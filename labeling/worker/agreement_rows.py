@@ -15,7 +15,16 @@ from labeling.agreement.table import MISSING, Codes
 from labeling.agreement.whole import Known
 from labeling.models import Annotation, LabelClass, Reopening, Study
 from labeling.services.progress import NOT_SURE_LABEL, pool
-from labeling.services.reads import ADJUDICATION, AMBIGUOUS_FROM, BAD, STREAM, is_shared, reads_of, reopened_after
+from labeling.services.reads import (
+    ADJUDICATION,
+    AMBIGUOUS_FROM,
+    BAD,
+    STREAM,
+    decision_of,
+    is_shared,
+    reads_of,
+    reopened_after,
+)
 from labeling.services.verdicts import verdict_of
 
 COLUMNS = (
@@ -205,24 +214,28 @@ def _design(study: Study, rows: _Rows, crops: dict[int, _Crop]) -> Design:
 def _known(study: Study, columns: Columns, numbers: Codes) -> Known:
     simulated = set(study.memberships.filter(is_simulated=True).values_list("user_id", flat=True))
     classes = dict(LabelClass.objects.filter(study=study).values_list("key", "name"))
-    return Known(numbers, classes, _decided(study, columns, numbers), simulated, study.is_simulated)
+    decided, by_lead = _decided(study, columns, numbers)
+    return Known(numbers, classes, decided, simulated, study.is_simulated, by_lead)
 
 
-def _decided(study: Study, columns: Columns, numbers: Codes) -> dict[int, str]:
-    """What was decided on an item where votes do not tell: of the stream, adjudicated, reopened or ambiguous."""
+def _decided(study: Study, columns: Columns, numbers: Codes) -> tuple[dict[int, str], set[int]]:
+    """What was decided on an item where votes do not tell: of the stream, adjudicated, reopened or ambiguous; and
+    which items a lead settled."""
     kinds = columns.kinds
     special = columns.items_with(kinds.stream | kinds.adjudication | kinds.reopened)
     special |= columns.reads_of(columns.unsure & ~kinds.reread) >= AMBIGUOUS_FROM
     decided = Annotation.objects.decisions().filter(study=study).values_list("crop_id", flat=True)
     special |= np.isin(numbers, list(decided))
     place = {int(numbers[item]): int(item) for item in np.flatnonzero(special)}
-    reopened, found = reopened_after(study), {}
+    reopened, found, by_lead = reopened_after(study), {}, set()
     for crops in _pieces(list(place)):
         for crop, reads in reads_of(study, crops).items():
             verdict = verdict_of(reads, reopened.get(crop))
             if verdict is not None:
                 found[place[crop]] = verdict
-    return found
+            if decision_of(reads, reopened.get(crop)) is not None:
+                by_lead.add(place[crop])
+    return found, by_lead
 
 
 def _pieces(crops: list[int]) -> Iterable[list[int]]:

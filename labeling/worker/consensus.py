@@ -52,9 +52,10 @@ def _rows(study: Study, gathered: Gathered, verdicts: Verdicts) -> Iterator[tupl
             yield (
                 crop,
                 {
-                    "label_class_id": keys.get(labels[label]) if label >= 0 else None,
+                    "label_class_id": keys.get(verdicts.names[label]) if label >= 0 else None,
                     "reads": n,
-                    "share": round(float(votes[label]) / n, DIGITS) if label >= 0 else 0.0,
+                    # A class that was decided on may be one that no reader named.
+                    "share": round(float(votes[label]) / n, DIGITS) if 0 <= label < len(votes) else 0.0,
                     "votes": {name: round(float(k) / n, DIGITS) for name, k in zip(labels, votes) if k},
                     "posterior": {
                         name: round(float(p), DIGITS) for name, p in zip(labels, posterior) if np.isfinite(p)

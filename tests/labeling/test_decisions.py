@@ -9,19 +9,23 @@ from django.utils import timezone
 
 from audit.models import AuditEvent
 from labeling.exchange.csv_table import parse
-from labeling.models import Annotation
+from labeling.models import Annotation, Consensus
 from labeling.services.ambiguous import ReopenRefused, ambiguous_crops, ask_third, reopen
 from labeling.services.answers import AnswerConflict, AnswerRefused, Submission, undo
 from labeling.services.classes import NewClass, add_class, retire_class, split_class
 from labeling.services.decisions import decide, standing_decision, undo_decision
 from labeling.services.discussion import Settled, confusion, decided_among, disputed_crops
+from labeling.services.exclusions import exclude, put_back
 from labeling.services.export.files import answers_csv, consensus_csv, label_studio_json
 from labeling.services.history import answers_of, everybodys_days
+from labeling.services.next_steps import disputed_crops as disputed_count
 from labeling.services.progress import by_annotator, own_progress
 from labeling.services.queue import next_crops
-from labeling.services.reads import STREAM
+from labeling.services.reads import ADJUDICATION, STREAM, awaiting_reads
 from labeling.services.stream import State, stream_counts, stream_crops
 from labeling.services.summary import agreement_of
+from labeling.services.workload import reads_left, workload
+from labeling.worker.agreement import make_report
 from tests.factories import add_reader, answer, fill_queue
 from tests.labeling.conftest import Room
 from training.services.labels import AnswerBook, standing_answers
@@ -246,3 +250,79 @@ def test_no_third_reader_is_asked_where_two_agree_or_a_lead_has_decided(disputed
     settle(disputed)
     with pytest.raises(ReopenRefused, match="decided"):
         ask_third(disputed.study, disputed.alice, disputed.crops[0])
+
+
+@pytest.mark.parametrize("label", ["ring", ""])
+def test_what_a_lead_decided_is_disputed_no_more_on_the_overview_and_in_the_report(
+    disputed: Room, label: str
+) -> None:
+    assert disputed_count(disputed.study) == 2
+    decision = settle(disputed, label)
+    make_report(disputed.study.pk)
+    disputed.study.refresh_from_db()
+    listed = [row["key"] for row in disputed.study.agreement_report.data["consensus"]["disputed"]]
+    assert (disputed_count(disputed.study), listed) == (1, [disputed.crops[1].key])
+    take_back(disputed, decision)
+    assert disputed_count(disputed.study) == 2
+
+
+def test_the_consensus_of_a_crop_is_the_class_that_was_decided_also_one_that_no_reader_named(disputed: Room) -> None:
+    add_class(disputed.study, disputed.alice, "blob", "Blob")
+    settle(disputed, "blob")
+    settle(disputed, "ring", crop=1)
+    make_report(disputed.study.pk)
+    rows = {row.crop_id: row for row in Consensus.objects.filter(study=disputed.study).select_related("label_class")}
+    found = [rows[disputed.crops[place].pk] for place in (0, 1)]
+    told = [(row.label_class and row.label_class.key, row.reads, row.share, row.is_disputed) for row in found]
+    assert told == [("blob", 2, 0.0, False), ("ring", 2, 0.5, False)]
+    assert found[0].votes == {"disc": 0.5, "ring": 0.5}
+    assert (consensus(disputed), consensus(disputed, 1)) == ("blob", "ring")
+
+
+def test_an_adjudicator_who_is_left_out_has_decided_nothing(disputed: Room) -> None:
+    eve = add_reader(disputed.study, "eve")
+    given = answer(disputed.study, eve, disputed.crops[0], "ring")
+    Annotation.objects.filter(pk=given.pk).update(why_asked=ADJUDICATION)
+    assert disputed_count(disputed.study) == 1
+    exclude(disputed.study, eve, disputed.alice, "hasty")
+    assert disputed_count(disputed.study) == 2
+
+
+def test_a_decision_is_no_read_of_those_that_are_planned_and_no_answer_of_many_at_once(disputed: Room) -> None:
+    disputed.study.reads_per_crop = 3
+    disputed.study.save()
+    before = reads_left(disputed.study)
+    assert before.missing_in_hand == 3
+    settle(disputed)
+    settle(disputed, "", crop=2)
+    after = reads_left(disputed.study)
+    assert (after.answered, after.missing_in_hand) == (before.answered, before.missing_in_hand)
+    assert workload(disputed.study).apart == {}
+
+
+def test_a_leads_own_read_after_their_decision_is_no_adjudication(disputed: Room) -> None:
+    disputed.study.adjudicates = True
+    disputed.study.save()
+    decision = settle(disputed)
+    assert answer(disputed.study, disputed.alice, disputed.crops[0], "disc").why_asked != ADJUDICATION
+    take_back(disputed, decision)
+    assert answer(disputed.study, add_reader(disputed.study, "eve"), disputed.crops[1]).why_asked == ADJUDICATION
+
+
+@pytest.mark.parametrize("label", ["ring", ""])
+def test_a_decision_settles_nothing_while_no_read_counts_and_stands_again_with_the_reads(
+    disputed: Room, label: str
+) -> None:
+    settle(disputed, label)
+    crop = disputed.crops[0]
+    before = standing_answers(disputed.study), b"".join(consensus_csv(disputed.study))
+    assert ambiguous_crops(disputed.study) == ([] if label else [crop.pk])
+    for reader in (disputed.bob, disputed.dora):
+        exclude(disputed.study, reader, disputed.alice, "a test")
+    assert standing_answers(disputed.study).crop_ids.tolist() == [] == ambiguous_crops(disputed.study)
+    assert crop.key.encode() not in b"".join(consensus_csv(disputed.study))
+    assert awaiting_reads(disputed.study, {crop.pk: crop.key}) == {crop.pk}
+    for reader in (disputed.bob, disputed.dora):
+        put_back(disputed.study, reader, disputed.alice, "a test")
+    after = standing_answers(disputed.study), b"".join(consensus_csv(disputed.study))
+    assert (after[0].votes.tolist(), after[1]) == (before[0].votes.tolist(), before[1])

@@ -12,8 +12,9 @@ from labeling.models import Annotation, ClassExample, Comment, LabelClass, Reope
 from labeling.services.classes import NewClass, split_class
 from labeling.services.comments import add_comment
 from labeling.services.decisions import standing_decision
-from labeling.services.discussion import PAGE, discussed
+from labeling.services.discussion import PAGE, Settled, confusion, discussed, disputed_crops
 from labeling.services.examples import examples_of
+from labeling.services.exclusions import exclude, put_back
 from labeling.services.progress import NOT_SURE_LABEL
 from tests.factories import add_reader, answer, make_user
 from tests.labeling.conftest import Room
@@ -202,3 +203,16 @@ def test_a_decision_on_a_class_that_was_split_says_that_it_counts_no_more(disput
     decision = standing_decision(disputed.study, disputed.crops[0].pk)
     again = act(disputed, "decide", choice="label:thin", replaces=str(decision.client_id))
     assert again.status_code == 400 and "has 1 so far" in again.content.decode()
+
+
+def test_who_is_left_out_mixes_nothing_up_and_their_answers_are_shown_marked(disputed: Room) -> None:
+    study, first = disputed.study, disputed.crops[0]
+    assert disputed_crops(study, "disc", "ring") == [first.pk]
+    exclude(study, disputed.dora, disputed.alice, "hasty")
+    assert disputed_crops(study, "disc", "ring") == [] == confusion(study)
+    (row,) = discussed(study, [first.pk])
+    assert [(read.annotator.username, read.is_left_out) for read in row.reads] == [("bob", False), ("dora", True)]
+    card = act(disputed, "comment", text="why?").content.decode()
+    assert "left out" in card and card.count("100") >= 1
+    put_back(study, disputed.dora, disputed.alice, "it was the microscope")
+    assert disputed_crops(study, "disc", "ring", settled=Settled.UNDECIDED) == [first.pk]

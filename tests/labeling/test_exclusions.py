@@ -203,3 +203,17 @@ def _other(room: Room) -> Any:
     from tests.factories import make_study
 
     return make_study(room.alice, *room.study.experiments.all(), name="other")
+
+
+def test_answers_over_http_mark_who_is_left_out_for_leads_and_tell_nobody_of_themselves(room: Room) -> None:
+    both_read(room)
+    exclude(room.study, room.bob, room.alice, "hasty")
+    client, address = Client(), f"/api/v1/studies/{room.study.pk}/answers/"
+    client.force_login(room.alice)
+    rows = client.get(address).json()["results"]
+    assert {(row["annotator"], row["excluded"]) for row in rows} == {
+        (f"user:{room.bob.pk}", True), (f"user:{room.dora.pk}", False),
+    }  # fmt: skip
+    client.force_login(room.bob)
+    own = client.get(address).json()["results"]
+    assert len(own) == 5 and all("excluded" not in row for row in own)

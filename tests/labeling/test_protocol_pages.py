@@ -28,6 +28,15 @@ RESULTS = (
     ("labeling-api:study-agreement", "get", ()),
     ("labeling-api:study-answers", "get", ()),
     ("training-api:grid", "get", ()),
+    ("labeling:agreement", "get", ()),
+    ("labeling:discuss", "get", ()),
+    ("labeling:comments", "get", ()),
+    ("labeling:progress", "get", ()),
+    ("labeling:progress-csv", "get", ()),
+    ("labeling-api:confusion", "get", ()),
+    ("training:runs", "get", ()),
+    ("training:advice", "get", ()),
+    ("training:model-reader", "get", ()),
 )
 DRAFT = {
     "question": "How far do two readers agree?", "primary_measure": "percent_agreement", "margin_kind": "half_width",

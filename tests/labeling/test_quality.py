@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from labeling.models import Study
 from labeling.services.answers import undo
+from labeling.services.exclusions import exclude
 from labeling.services.quality import called_by_experiment, called_by_image
 from tests.factories import answer, crops_of, make_experiment
 from tests.labeling.conftest import Room
@@ -49,3 +50,11 @@ def test_the_worst_experiment_comes_first_and_images_are_counted_apart(room: Roo
     (row,) = called_by_image(other, Study.objects.all())
     assert (row.place, row.faulty) == (crops_of(other)[0].image_id, 1)
     assert called_by_image(other, Study.objects.none()) == []
+
+
+def test_what_somebody_said_who_is_left_out_is_not_counted(room: Room) -> None:
+    call(room, room.bob, room.crops[0])
+    answer(room.study, room.dora, room.crops[1])
+    exclude(room.study, room.bob, room.alice, "hasty")
+    (row,) = called_by_experiment(room.study)
+    assert (row.read, row.faulty) == (1, 0)

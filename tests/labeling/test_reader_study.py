@@ -17,10 +17,12 @@ from audit.models import AuditEvent
 from imaging.models import Crop
 from labeling.models import Annotation, LabelClass, Lease, ReaderCase, ReaderStudy, Study
 from labeling.services.answers import AnswerConflict, AnswerRefused, submit, undo
+from labeling.services.archive import archive_study, restore_study
 from labeling.services.bulk import BulkItem, BulkStep, submit_bulk
 from labeling.services.classes import add_class, change_class, retire_class, split_class
 from labeling.services.comments import add_comment, comments_on
 from labeling.services.examples import add_example
+from labeling.services.exclusions import exclude
 from labeling.services.guidelines import change_guidelines
 from labeling.services.imports.reading import Upload
 from labeling.services.imports.store import take
@@ -284,6 +286,15 @@ def test_an_answer_that_was_on_its_way_when_the_protocol_was_locked_is_judged_by
     assert answer(stale, draft.bob, draft.crops[0]).why_asked == READER_STUDY
 
 
+def test_an_answer_on_its_way_meets_the_lock_also_where_the_study_has_no_guidelines(draft: Room) -> None:
+    draft.study.guideline_versions.all().delete()
+    stale = Study.objects.get(pk=draft.study.pk)
+    lock(draft)
+    with pytest.raises(AnswerRefused, match="is no case"):
+        answer(stale, draft.bob, draft.crops[9])
+    assert answer(stale, draft.bob, draft.crops[0]).guideline is None
+
+
 def test_cases_are_drawn_evenly_by_experiment_and_the_same_each_time(draft: Room, tmp_path: Path) -> None:
     other = make_experiment(tmp_path, "plate 2", crops=3, seed=1)
     change_study(draft.study, draft.alice, {"experiments": [*draft.study.experiments.all(), other]})
@@ -448,3 +459,24 @@ def test_an_ordinary_study_is_served_and_answered_with_the_same_number_of_querie
     # Counted before there were studies of readers; PostgreSQL gets several in one message.
     if connection.vendor == "sqlite":
         assert len(found) == QUERIES_BEFORE
+
+
+def test_an_archived_study_hands_out_no_cases_until_it_is_restored(locked: Room) -> None:
+    before = order(locked, locked.bob)
+    archive_study(locked.study, locked.alice)
+    assert order(locked, locked.bob) == [] and not Lease.objects.exists()
+    restore_study(locked.study, locked.alice)
+    assert order(locked, locked.bob) == before != []
+
+
+def test_a_reader_who_is_left_out_after_the_end_stays_in_the_report_which_says_so(locked: Room) -> None:
+    for crop in locked.crops[:6]:
+        for user in (locked.bob, locked.dora):
+            answer(locked.study, user, crop, "disc")
+    close_protocol(locked.study, locked.alice)
+    before = report_of(protocol(locked))
+    exclude(locked.study, locked.bob, locked.alice, "hasty")
+    after = report_of(protocol(locked))
+    assert after.primary == before.primary and after.table("readers") == before.table("readers")
+    told = [row for row in deviations(protocol(locked)) if row.kind == "reader left out"]
+    assert len(told) == 1 and "bob" in told[0].text and "hasty" in told[0].text

@@ -18,11 +18,6 @@ from tests.factories import answer
 from tests.labeling.conftest import Room
 
 
-def hits(found: Estimate) -> int:
-    """How many of its n a share counts."""
-    return round((found.value or 0.0) * found.n)
-
-
 def read(room: Room, user: Any, labels: str, **more: Any) -> None:
     """Answers to the crops in order: d and r for the classes, n for not sure, a dot for none."""
     names = {"d": "disc", "r": "ring", "n": ""}
@@ -31,13 +26,18 @@ def read(room: Room, user: Any, labels: str, **more: Any) -> None:
             answer(room.study, user, crop, names[letter], **more)
 
 
+def hits(share: Estimate) -> tuple[int, int]:
+    """How many of how many a share stands for."""
+    return round((share.value or 0) * share.n), share.n
+
+
 def test_the_figures_are_those_of_a_plain_count(room: Room) -> None:
     read(room, room.bob, "dddrrrnn....")
     read(room, room.dora, "ddrrrr.d....")
     figures = figures_of(room.study, room.bob)
-    assert (figures.reads, hits(figures.not_sure), hits(figures.bad)) == (8, 2, 0)
-    assert (hits(figures.others.same), figures.others.same.n) == (5, 6)
-    assert [(name, hits(row), row.n) for name, row in figures.per_class] == [("disc", 2, 2), ("ring", 3, 4)]
+    assert (figures.reads, hits(figures.not_sure), hits(figures.bad)) == (8, (2, 8), (0, 8))
+    assert hits(figures.others.same) == (5, 6)
+    assert [(name, hits(row)) for name, row in figures.per_class] == [("disc", (2, 2)), ("ring", (3, 4))]
     assert figures.sources == {"reading room": 8}
     assert figures.pace.per_hour is None and figures.said == []
 
@@ -48,12 +48,9 @@ def test_a_reader_who_is_left_out_is_shown_beside_those_who_count_and_changes_no
     read(room, room.alice, "rrrr........")
     assert figures_of(room.study, room.bob).others.same.n == 0
     exclude(room.study, room.alice, room.alice, "too fast")
-    assert (hits(figures_of(room.study, room.bob).others.same), figures_of(room.study, room.bob).others.same.n) == (
-        4,
-        4,
-    )
+    assert hits(figures_of(room.study, room.bob).others.same) == (4, 4)
     own = figures_of(room.study, room.alice)
-    assert (own.reads, hits(own.others.same), own.others.same.n) == (4, 0, 4)
+    assert (own.reads, hits(own.others.same)) == (4, (0, 4))
 
 
 def test_own_re_reads_tell_how_far_a_reader_repeats_themselves(room: Room) -> None:
@@ -62,7 +59,7 @@ def test_own_re_reads_tell_how_far_a_reader_repeats_themselves(room: Room) -> No
         given = answer(room.study, room.dora, crop, label)
         Annotation.objects.filter(pk=given.pk).update(is_reread=True, annotator=room.bob)
     figures = figures_of(room.study, room.bob)
-    assert (hits(figures.themselves), figures.themselves.n) == (2, 3)
+    assert hits(figures.themselves) == (2, 3)
     assert figures.reads == 3
 
 

@@ -17,6 +17,8 @@ from labeling.services.queueing.reader import Reader
 from labeling.services.queueing.slots import special_slots
 from labeling.services.reads import RE_READ, STREAM, reads_of
 from labeling.services.sitting import skip
+from labeling.services.summary import agreement_of
+from labeling.worker.agreement import compute
 from tests.factories import answer
 from tests.labeling.conftest import Room
 from training.services.labels import standing_answers
@@ -256,3 +258,29 @@ def test_rereads_come_at_their_moments_and_what_was_prefetched_is_what_comes(roo
         after = served(room, room.bob, 5)
         assert after[: len(before) - 1] == before[1:]
         before = after
+
+
+def test_the_command_and_the_page_hold_a_reader_against_their_rereads_and_nothing_else_changes(again: Room) -> None:
+    before = agreement_of(again.study, full=True)
+    assert before["intra"] == {}
+    for label in ("disc", "disc", "ring"):
+        reread(again, label)
+    after = agreement_of(again.study, full=True)
+    own = after["intra"]["bob"]
+    assert (own["n"], own["percent"]["value"], after["repeats"]["n"]) == (3, pytest.approx(2 / 3), 3)
+    (row,) = compute(again.study)[0]["intra"]
+    assert (row["reader"], row["n"], row["percent"]["value"]) == ("bob", own["n"], own["percent"]["value"])
+    again_alone = ("intra", "repeats")
+    assert [after[key] for key in before if key not in again_alone] == [
+        before[key] for key in before if key not in again_alone
+    ]
+
+
+def test_an_edited_first_answer_stays_the_first_beside_its_reread(again: Room) -> None:
+    second = reread(again, "ring")
+    first = Annotation.objects.reads().get(crop=second.crop, annotator=again.bob)
+    edited = answer(again.study, again.bob, second.crop, "ring", replaces=first.client_id)
+    assert (edited.is_reread, edited.supersedes) == (False, first)
+    rows = reads_table(again.study, with_rereads=True)
+    assert [row[2] for row in rows if row[0] == second.crop.key] == ["ring", "ring"]
+    assert agreement_of(again.study)["intra"]["bob"]["percent"]["value"] == 1

@@ -1,11 +1,16 @@
 """The model beside the readers: what the report says of predictions that are right, wrong, or about nothing."""
 
+import json
+
 import numpy as np
 import pytest
+from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
 
 from labeling.services.classes import add_class, retire_class
+from labeling.services.exclusions import exclude
+from labeling.services.people import forget_person
 from tests.factories import add_reader, answer, answer_all, kind_of, make_model
 from tests.training.conftest import Bench
 from training.models import ModelVersion
@@ -31,7 +36,8 @@ def read_twice(bench: Bench) -> Bench:
 def test_a_model_that_says_what_the_readers_say_agrees_with_them(read_twice: Bench) -> None:
     examples = load_examples(read_twice.study)
     found = beside_readers(read_twice.study, examples, right(read_twice, examples))
-    assert [row["annotator"] for row in found["against"]] == ["bob", "carol"]
+    readers = get_user_model().objects.filter(username__in=("bob", "carol")).order_by("pk")
+    assert [row["annotator"] for row in found["against"]] == [reader.pk for reader in readers]
     assert all(row["kappa"]["value"] == 1.0 and row["n"] == 40 for row in found["against"])
     assert found["with_model"]["value"] == 1.0
     assert found["consensus"]["changed"] == 0 and found["consensus"]["doubted"] == []
@@ -89,3 +95,28 @@ def test_the_report_page_shows_readers_by_name_and_links_the_doubted_crops(read_
     assert "carol" in page and "1 answer worth a second look" in page
     assert reverse("training:crop", args=[read_twice.study.pk, read_twice.crops[3].pk]) in page
     assert "&lt;b&gt;" in page and "<b>" not in page
+
+
+def test_a_report_keeps_no_name_so_that_who_is_forgotten_stands_in_none(read_twice: Bench, client: Client) -> None:
+    model = make_model(read_twice.study)
+    carol = get_user_model().objects.get(username="carol")
+    assert "carol" not in json.dumps(model.report) and "carol" not in json.dumps(model.gate)
+    forget_person(carol, None)
+    client.force_login(read_twice.alice)
+    page = client.get(reverse("training:report", args=[model.pk])).content.decode()
+    assert "How does it read beside the readers?" in page and "carol" not in page
+
+
+def test_annotators_of_an_open_study_learn_nothing_of_single_readers(read_twice: Bench, client: Client) -> None:
+    study, left_out = read_twice.study, add_reader(read_twice.study, "dave")
+    answer(study, left_out, read_twice.crops[44], "disc")
+    exclude(study, left_out, read_twice.alice, "hasty")
+    model = make_model(study)
+    assert not study.is_blind and model.report["left_out"] and model.report["readers"]
+    for user, told in ((read_twice.alice, True), (read_twice.bob, False), (left_out, False)):
+        client.force_login(user)
+        page = client.get(reverse("training:report", args=[model.pk])).content.decode()
+        found = client.get(f"/api/v1/models/{model.pk}/").json()["report"]
+        assert ("beside the readers" in page, "Answers of <a" in page) == (told, told)
+        assert ("readers" in found, "left_out" in found) == (told, told)
+        assert found["n"] == model.report["n"]

@@ -9,11 +9,14 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imaging.models import Crop
 from imaging.pixels.normalise import scale_crops
 from imaging.services.storage import shard
+from labeling.models import Annotation
 from labeling.services.bulk import BulkItem, BulkStep, submit_bulk
+from labeling.services.decisions import decide
 from labeling.services.imports.store import take
-from tests.factories import answer_all, crops_of, kind_of
+from tests.factories import add_reader, answer, answer_all, crops_of, kind_of, submission
 from tests.labeling.exchange_files import csv_upload
 from tests.training.conftest import Bench
 from training.learning.evaluate import evaluate
@@ -184,3 +187,25 @@ def test_a_study_that_was_answered_in_bulk_alone_is_not_judged(bench: Bench) -> 
         submit_bulk(bench.study, bench.bob, BulkStep("label", timezone.now(), items, (label,)))
     with pytest.raises(Refused, match="one by one"):
         load_examples(bench.study)
+
+
+def test_a_model_is_held_to_what_a_lead_decided_and_only_where_somebody_read_alone(bench: Bench) -> None:
+    """Two against one call a disc a ring; the lead knows better. Of another crop all reads are answers to many."""
+    answer_all(bench.study, bench.bob, bench.crops)
+    disc, bulk = (next(crop for crop in bench.crops[start:] if kind_of(crop) == "disc") for start in (0, 24))
+    for name in ("carol", "dave"):
+        for crop in (disc, bulk):
+            answer(bench.study, add_reader(bench.study, f"{name} {crop.pk}"), crop, "ring")
+    Annotation.objects.filter(crop=bulk).update(is_bulk=True)
+    for crop in (disc, bulk):
+        assert told(bench, crop)[0] == "ring"
+        decide(bench.study, bench.alice, submission(crop, "disc"))
+    assert [told(bench, crop) for crop in (disc, bulk)] == [("disc", [1.0, 0.0]), ("disc", [0.0, 0.0])]
+
+
+def told(bench: Bench, crop: Crop) -> tuple[str, list[float]]:
+    """What a model learns of a crop, and what it is held to (disc, ring)."""
+    examples = load_examples(bench.study)
+    keys = [examples.pool.crop_keys[row] for row in examples.labelled]
+    row = keys.index(crop.key)
+    return examples.classes[examples.labels[row]], examples.held_to[row].tolist()

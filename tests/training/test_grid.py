@@ -12,8 +12,10 @@ from django.utils import timezone
 from imaging.models import Crop
 from labeling.models import Annotation, LabelClass, Membership, QueueEntry, Ranked, Study
 from labeling.services.classes import move_class
+from labeling.services.decisions import decide
+from labeling.services.exclusions import exclude
 from labeling.services.reads import STREAM
-from tests.factories import add_reader, answer, answer_all, kind_of, make_user
+from tests.factories import add_reader, answer, answer_all, kind_of, make_user, submission
 from tests.training.conftest import Bench
 from training.learning.grid import inside, page_in_order, polygon_area, scattered, shrunk
 from training.services.embedding_maps import request_map
@@ -267,6 +269,35 @@ def test_the_lasso_keeps_the_points_inside_it(ranked: Bench) -> None:
     assert sorted(ids(found)) == sorted(wanted)
     assert ask(ranked, lasso="a,b").status_code == 400
     assert ask(ranked, lasso="0,0 1,nan 1,1", layout="pca").status_code == 400
+
+
+def test_leads_find_crops_by_the_class_that_was_decided_and_without_readers_who_are_left_out(ranked: Bench) -> None:
+    make_map(request_map(ranked.study, ranked.alice).pk)
+    study, crop = ranked.study, next(crop for crop in ranked.crops[:8] if kind_of(crop) == "disc")
+    carol = add_reader(study, "carol")
+    answer(study, carol, crop, "ring")
+    decide(study, ranked.alice, submission(crop, "ring"))
+    places = {label: set(ids(ask(ranked, given=label))) for label in ("disc", "ring")}
+    assert (crop.pk in places["disc"], crop.pk in places["ring"]) == (False, True)
+    (tile,) = (row for row in ask(ranked, given="ring").json()["crops"] if row["id"] == crop.pk)
+    assert tile["answer"] is None
+    assert crop.pk in ids(ask(ranked, reader=ranked.bob.pk, given="disc"))
+    assert mapped(ranked)[crop.pk] == "ring"
+    exclude(study, ranked.bob, ranked.alice, "hasty")
+    assert set(mapped(ranked)) == {crop.pk} == set(ids(ask(ranked, state="labelled")))
+    assert crop.pk in ids(ask(ranked, ranked.bob, given="disc"))
+
+
+def mapped(bench: Bench) -> dict[int, str]:
+    """The class of each labelled crop on the map that a lead sees."""
+    response = ask(bench, part="map/", layout="pca")
+    length = int.from_bytes(response.content[:4], "little")
+    meta = json.loads(response.content[4 : 4 + length])
+    numbers, _, _, _, label = (
+        np.frombuffer(response.content, dtype, int(np.prod(shape)), 4 + length + offset)
+        for dtype, shape, offset in meta["blocks"]
+    )
+    return {int(number): ("disc", "ring")[place] for number, place in zip(numbers, label) if place >= 0}
 
 
 def test_a_class_that_came_after_the_ranking_hides_its_probabilities(ranked: Bench) -> None:

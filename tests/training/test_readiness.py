@@ -6,7 +6,8 @@ from django.urls import reverse
 
 from labeling.models import Annotation
 from labeling.services.classes import add_class
-from tests.factories import answer, answer_all
+from labeling.services.decisions import decide
+from tests.factories import add_reader, answer, answer_all, submission
 from tests.training.conftest import Bench
 from training.models import ModelVersion, TrainingRun
 from training.services.models import promote, request_training
@@ -93,3 +94,18 @@ def test_the_overview_is_told_what_to_do_about_models_and_nothing_once_one_is_li
     assert reverse("training:report", args=[model.pk]) in advice(bench)
     promote(model, bench.alice, "for this test")
     assert advice(bench) == ""
+
+
+def test_a_class_that_only_a_lead_named_counts_so_that_what_is_refused_beforehand_is_refused(bench: Bench) -> None:
+    carol = add_reader(bench.study, "carol")
+    for crop in bench.crops[:30]:
+        answer(bench.study, bench.bob, crop, "disc")
+        answer(bench.study, carol, crop, "disc")
+    assert readiness_of(bench.study).refusal
+    for crop in bench.crops[:15]:
+        decide(bench.study, bench.alice, submission(crop, "ring"))
+    ready = readiness_of(bench.study)
+    assert ready.refusal == "" and [row.crops for row in ready.classes] == [30, 15]
+    run = request_training(bench.study, None, {"model": "handcrafted"})
+    train(run.pk)
+    assert TrainingRun.objects.get(pk=run.pk).status == "done"

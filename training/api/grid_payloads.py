@@ -114,10 +114,11 @@ def map_blocks(page: GridPage, shown: MapPoints, allowed: Any) -> list[Any]:
     table = page.table
     state = np.zeros(len(table.crop_ids), dtype=np.uint8)
     label = np.full(len(table.crop_ids), -1, dtype=np.int16)
-    at = table.rows_of(page.seen.rows["crop"])
+    given = page.counts.rows
+    at = table.rows_of(given["crop"])
     kinds = np.array([_STATE.get(kind, OTHER) for kind in KINDS], dtype=np.uint8)
-    state[at[at >= 0]] = kinds[page.seen.rows["kind"][at >= 0]]
-    label[at[at >= 0]] = page.seen.rows["label"][at >= 0]
+    state[at[at >= 0]] = kinds[given["kind"][at >= 0]]
+    label[at[at >= 0]] = given["label"][at >= 0]
     ids = table.crop_ids[rows].astype(np.float64)
     return [ids, points.astype(np.float32), table.predicted[rows].astype(np.int16), state[rows], label[rows]]
 

@@ -1,5 +1,6 @@
 """Training runs and models over HTTP."""
 
+from functools import cached_property
 from typing import Any
 
 from django.core.exceptions import PermissionDenied as Forbidden
@@ -30,6 +31,9 @@ class StudyField(serializers.PrimaryKeyRelatedField[Study]):
         return access.studies_of(self.context["request"].user)
 
 
+OF_READERS = frozenset({"readers", "left_out"})
+
+
 class TrainingRunSerializer(serializers.ModelSerializer[TrainingRun]):
     """A training run and how far it is."""
 
@@ -43,11 +47,25 @@ class TrainingRunSerializer(serializers.ModelSerializer[TrainingRun]):
 
 
 class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
-    """A model version with its held-out report and what its gate says."""
+    """A model version with its held-out report and what its gate says.
+
+    What the report says of single readers (`readers`, `left_out`) is for leads of the study.
+    """
 
     class Meta:
         model = ModelVersion
         fields = ["id", "study", "run", "digest", "kind", "classes", "report", "gate", "created_at"]
+
+    @cached_property
+    def _led(self) -> set[int]:
+        return set(access.studies_led_by(self.context["request"].user).values_list("pk", flat=True))
+
+    def to_representation(self, instance: ModelVersion) -> dict[str, Any]:
+        """The fields, for annotators without what the report says of readers."""
+        told: dict[str, Any] = super().to_representation(instance)
+        if instance.study_id not in self._led:
+            told["report"] = {key: part for key, part in told["report"].items() if key not in OF_READERS}
+        return told
 
 
 class PromoteIn(serializers.Serializer[Any]):

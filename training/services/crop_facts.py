@@ -14,7 +14,7 @@ from imaging.services.storage import fetch
 from labeling.models import Annotation, Lease, QueueEntry, Ranked, Study
 from labeling.models.annotation import is_excluded
 from labeling.services import access
-from labeling.services.reader_study.guard import refuse_results
+from labeling.services.reader_study.guard import refuse_results, with_open_results
 from labeling.services.reads import STREAM
 from labeling.services.stream import State, stream_crops
 
@@ -109,16 +109,22 @@ def sees_opinions(user: Any, study: Study) -> bool:
 
 
 def model_study_for(user: Any, study_pk: int) -> Study:
-    """The study for those who may see its models; PermissionDenied tells blind readers why not, strangers get 404."""
+    """The study for those who may see its models; PermissionDenied tells blind readers why not, strangers get 404.
+
+    Nobody sees them while the results of a study of readers are closed: they tell what was answered.
+    """
     study = access.study_for(user, study_pk)
     if not sees_opinions(user, study):
         raise PermissionDenied(BLIND_MODELS)
+    refuse_results(study)
     return study
 
 
 def model_studies_of(user: Any) -> QuerySet[Study]:
     """The studies of the user whose models they may see."""
-    return access.studies_of(user).filter(Q(is_blind=False) | Q(pk__in=access.studies_led_by(user).values("pk")))
+    return with_open_results(access.studies_of(user)).filter(
+        Q(is_blind=False) | Q(pk__in=access.studies_led_by(user).values("pk"))
+    )
 
 
 def hidden_checks(user: Any, study: Study) -> frozenset[int]:

@@ -133,20 +133,21 @@ class AnswerBook:
         return _as_arrays(numbers, rows, self._places)
 
     def _reads(self, crops: set[int] | None) -> dict[int, list[Read]]:
-        """Reads of each crop; one that only readers who are left out have read is none, and open again.
+        """Reads of each crop; one that only readers who are left out have read, or that nobody reads any more though
+        a lead decided on it, is none, and open again.
 
         A random check stays one, to be read anew: taken out, its place would go to a crop that the ranking chose.
         """
         found = reads_of(self._study, crops, with_void=True)
         if self._with_excluded:
-            return {
+            found = {
                 crop: [replace(read, is_void=read.is_split, is_excluded=False) for read in reads]
                 for crop, reads in found.items()
             }
         return {
             crop: reads
             for crop, reads in found.items()
-            if in_stream(reads) or not all(read.is_excluded for read in reads)
+            if in_stream(reads) or not all(read.is_excluded for read in given_reads(reads))
         }
 
 
@@ -176,7 +177,7 @@ class _Row:
         kind = KINDS[cause]
         # Read, but not as the classes are now: it is asked again as what it was.
         is_split = any(read.is_split and not read.is_excluded for read in answered)
-        if (is_split or not reads) and cause not in (Cause.NONE, Cause.DISPUTE):
+        if (is_split or not given_reads(reads)) and cause not in (Cause.NONE, Cause.DISPUTE):
             kind = FURTHER_READS.index(STREAM if at.in_stream else CLASS_SPLIT)
         decided = decision_of(reads, reopened_at)
         return _Row(given_reads(reads), at.in_stream, is_ambiguous(list(reads), reopened_at), kind, decided)

@@ -73,6 +73,16 @@ def left_out_shown(model: ModelVersion) -> dict[str, Any]:
     return told | {"readers": named, "classes": classes}
 
 
+def readers_shown(model: ModelVersion) -> dict[str, Any]:
+    """What the report says of the model beside the readers, for leads, with the names of today."""
+    told: dict[str, Any] = model.report.get("readers") or {}
+    rows = told.get("against", [])
+    people = get_user_model().objects.in_bulk([row["annotator"] for row in rows if isinstance(row["annotator"], int)])
+    names = {pk: person.get_username() for pk, person in people.items()}
+    named = [row | {"annotator": names.get(row["annotator"], row["annotator"])} for row in rows]
+    return told | {"against": named} if rows else told
+
+
 def promote(model: ModelVersion, user: Any, reason: str) -> Promotion:
     """Put the model into production. Refused where its gate is closed, unless a lead gives a reason."""
     if not model.gate.get("passed") and not reason.strip():

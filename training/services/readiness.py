@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.db.models.functions import Coalesce
 
 from labeling.models import Annotation, AnnotationLabel, AnnotationQuerySet, Study
+from labeling.models.annotation import is_independent
 from training.learning.splits import SplitRules
 
 RULES = SplitRules()
@@ -52,11 +53,12 @@ class Readiness:
 
 def readiness_of(study: Study) -> Readiness:
     """What the study's standing answers say of a training run that begins now."""
-    standing = Annotation.objects.counted().filter(study=study)
+    # A lead may decide on a class that nobody else named.
+    standing = Annotation.objects.counted(with_decisions=True).filter(study=study)
     counts = _counts(standing)
     rows = study.classes.filter(retired_at__isnull=True)
     classes = tuple(Stock(row.name, row.color, *counts.get(row.pk, (0, 0))) for row in rows)
-    judged = _counts(standing.independent())
+    judged = _counts(standing.filter(is_independent() | Q(source=Annotation.Source.DECISION)))
     return Readiness(classes, _refusal(classes, [row.name for row in rows if row.pk in judged]))
 
 

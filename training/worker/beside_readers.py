@@ -12,7 +12,7 @@ from labeling.agreement.intervals import Estimate
 from labeling.agreement.model_reader import Against, ModelReader, model_beside
 from labeling.agreement.table import ReadTable, from_long, recoded
 from labeling.models import Study
-from labeling.services.progress import NOT_SURE_LABEL, reads_table
+from labeling.services.progress import COUNTS_FOR, NOT_SURE_LABEL, independent_reads
 from training.worker.examples import Examples
 
 # Enough to talk about in one sitting; the crops stand with the least likely answer first.
@@ -23,9 +23,12 @@ DOUBTFUL = 0.5
 def beside_readers(study: Study, examples: Examples, predictions: NDArray[np.float64]) -> dict[str, Any]:
     """What the report says of the model (pool, classes) and the study's readers, or {"reason"} where nothing can be.
 
-    Only independent reads count: no bulk answer, no accepted suggestion, nothing out of a file.
+    Only independent reads count: no bulk answer, no accepted suggestion, nothing out of a file. Readers stand in it
+    by number: names stand in the user table alone.
     """
-    table = _by_class(from_long(reads_table(study), not_sure=NOT_SURE_LABEL), examples.classes)
+    rows_read = independent_reads(study).values_list("crop__key", "annotator_id", COUNTS_FOR)
+    told = ((crop, str(annotator), label or NOT_SURE_LABEL) for crop, annotator, label in rows_read)
+    table = _by_class(from_long(told, not_sure=NOT_SURE_LABEL), examples.classes)
     rows = _rows(examples, table)
     if not len(rows) or (rows < 0).all():
         return {"reason": "nobody read a crop of the pool on its own"}
@@ -62,7 +65,7 @@ def _compared(found: ModelReader) -> dict[str, Any]:
 
 
 def _row(found: Against) -> dict[str, Any]:
-    told = asdict(found) | {"kappa": _estimate(found.kappa)}
+    told = asdict(found) | {"annotator": int(found.annotator), "kappa": _estimate(found.kappa)}
     return {name: None if isinstance(value, float) and np.isnan(value) else value for name, value in told.items()}
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from imaging.pixels.digest import mapping_digest
 from labeling.models import Study
-from labeling.services.reads import reads_of
+from labeling.services.reads import Read, decision_of, independent, reads_of, reopened_after
 from training.learning.splits import Split, SplitRules, choose_split
 from training.models import LabelSnapshot
 from training.services.labels import class_keys, standing_answers
@@ -23,8 +23,8 @@ class Examples:
 
     `labelled` (n,) are rows of the pool, `shares` (n, classes) their vote shares, `crops` (n, channel, s, s) their
     pixels, scaled to [0, 1]. The pixels of the whole pool stay in their files and are read through `pixels`.
-    `truth` (n, classes) are the shares among independent reads alone, rows of zeros where there is none; all reads
-    where it is left out.
+    `truth` (n, classes) are the shares among independent reads alone, or the class that a lead decided on them, rows
+    of zeros where there is none; all reads where it is left out.
     """
 
     pool: Pool
@@ -87,13 +87,17 @@ def _shares(votes: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _truth(study: Study, classes: list[str], crop_ids: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Shares (n, classes) among independent reads of the crops; Refused where they name fewer than two classes."""
+    """Shares (n, classes) among independent reads of the crops, or what a lead decided on them.
+
+    Refused where they name fewer than two classes.
+    """
     places = {key: place for place, key in enumerate(classes)}
     rows = {int(crop): row for row, crop in enumerate(crop_ids)}
     votes = np.zeros((len(crop_ids), len(classes)))
+    reopened = reopened_after(study)
     for crop, reads in reads_of(study).items():
-        for read in reads:
-            if crop in rows and read.is_independent and read.label in places:
+        for read in _judging(reads, reopened.get(crop)):
+            if crop in rows and read.label in places:
                 votes[rows[crop], places[read.label]] += 1
     named = int((votes.sum(axis=0) > 0).sum())
     if named < 2:
@@ -102,6 +106,13 @@ def _truth(study: Study, classes: list[str], crop_ids: NDArray[np.int64]) -> NDA
             "those alone, so read crops of at least two classes in the reading room."
         )
     return _shares(votes)
+
+
+def _judging(reads: list[Read], reopened_at: int | None) -> list[Read]:
+    """What tells the class that a model is held to: the independent reads, or what a lead decided on them."""
+    alone = independent(reads)
+    decision = decision_of(reads, reopened_at)
+    return [decision] if alone and decision is not None else alone
 
 
 def split_of(study: Study, examples: Examples) -> Split:

@@ -78,7 +78,7 @@ def _serve_protocol(study: Study, user: Any, count: int) -> Served:
     leases = LEASES.of(study=study.pk, user=user.pk)
     with one_at_a_time(study, facts_of(study, user), leases) as (facts, held):
         reader, rows = reader_of(study, user, timezone.now(), facts), records(Lease, held)
-        if reader.wish.is_paused:
+        if reader.wish.is_paused or study.archived_at is not None:
             return Served([], reader)
         renew(rows, reader.now)
         running = {row.crop_id for row in rows if row.expires_at > reader.now}

@@ -64,6 +64,7 @@ def deviations(protocol: ReaderStudy) -> list[Deviation]:
         *_unfinished(protocol),
         *_dropped(protocol),
         *_people(protocol),
+        *_left_out(protocol),
         *_strays(protocol),
         *_altered(protocol),
     ]
@@ -96,14 +97,18 @@ def _people(protocol: ReaderStudy) -> list[Deviation]:
     added = [row.user.username for row in annotators if row.user_id not in protocol.readers]
     gone = [row.name for row in progress_of(protocol) if not row.is_member]
     return [
-        *(
-            Deviation("member added", f"{name} became an annotator after the lock and got no cases.")
-            for name in added
-        ),
-        *(
-            Deviation("member removed", f"{name} takes part no more; their answers are kept and counted.")
-            for name in gone
-        ),
+        *(Deviation("member added", ADDED.format(name)) for name in added),
+        *(Deviation("member removed", REMOVED.format(name)) for name in gone),
+    ]
+
+
+def _left_out(protocol: ReaderStudy) -> list[Deviation]:
+    """Readers who were left out once results were open: the protocol names them, so that its report counts them."""
+    rows = protocol.study.exclusions.filter(lifted_at__isnull=True, user__in=protocol.readers).select_related("user")
+    text = "{} was left out of the study after its end ({}); the protocol names them, and their answers count here."
+    return [
+        Deviation("reader left out", text.format(row.user.username, row.reason))
+        for row in rows.order_by("user__username")
     ]
 
 

@@ -21,14 +21,15 @@ KINDS = tuple(Annotation.Answer.values)
 PLACES = {kind: place for place, kind in enumerate(KINDS)}
 COLUMNS = [
     ("crop", np.int64), ("annotator", np.int64), ("kind", np.int8), ("label", np.int32), ("number", np.int64),
-    ("excluded", np.bool_),
+    ("excluded", np.bool_), ("decision", np.bool_),
 ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """Standing answers, one row each: `crop`, `annotator`, `kind` (place in KINDS), `label` (place in `classes`, -1
-    without), `number` of the answer and whether its reader is left out (`excluded`), all (n,)."""
+    """Standing answers and decisions, one row each: `crop`, `annotator`, `kind` (place in KINDS), `label` (place in
+    `classes`, -1 without), `number` of the answer, whether its reader is left out (`excluded`) and whether a lead
+    decided it (`decision`), all (n,)."""
 
     rows: NDArray[np.void]
     classes: tuple[str, ...]
@@ -37,9 +38,16 @@ class Reads:
         """The answers of one annotator."""
         return Reads(self.rows[self.rows["annotator"] == annotator], self.classes)
 
+    def given(self) -> "Reads":
+        """What readers answered, without decisions."""
+        return Reads(self.rows[~self.rows["decision"]], self.classes)
+
     def counted(self) -> "Reads":
-        """The answers of readers who are not left out."""
-        return Reads(self.rows[~self.rows["excluded"]], self.classes)
+        """What counts: the answers of readers who are not left out, or in their place what a lead decided on them."""
+        counted = self.rows[~self.rows["excluded"]]
+        decides, crops = counted["decision"], counted["crop"]
+        settled = np.intersect1d(crops[decides], crops[~decides])
+        return Reads(counted[np.isin(crops, settled) == decides], self.classes)
 
     def of_kind(self, *kinds: str) -> Ids:
         """Crops (n,) with an answer of one of these kinds."""
@@ -87,14 +95,14 @@ class _Book:
 
     def _fresh(self, crops: set[int] | None) -> NDArray[np.void]:
         rows = [
-            (crop, annotator, PLACES[answer], self._places.get(label, -1), number, excluded)
-            for crop, number, annotator, answer, label, excluded in read_rows(self._study, crops)
+            (crop, annotator, PLACES[answer], self._places.get(label, -1), number, excluded, decision)
+            for crop, number, annotator, answer, label, excluded, decision in read_rows(self._study, crops)
         ]
         return np.array(rows, dtype=COLUMNS)
 
 
 def reads(study: Study) -> Reads:
-    """Every standing answer of the study now."""
+    """Every standing answer and decision of the study now."""
     merged = study.classes.filter(merged_into__isnull=False).order_by("pk").values_list("pk", "merged_into")
     return _book(study.pk, study.created_at, tuple(class_keys(study)), (*merged, exclusion_changes(study))).read()
 

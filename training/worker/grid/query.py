@@ -74,8 +74,9 @@ class Sight:
 @dataclass(frozen=True, slots=True)
 class GridPage:
     """One page: places `rows` (count,) in `table`, of `total` crops that fit; `values` (count,) sorted them, in
-    `unit`; `seen` are the answers that the user may see. `hidden` crops of the pool are kept from the user, because
-    they are random checks that they have still to read."""
+    `unit`; `seen` are the answers that the user may see, `counts` those that tell which class a crop has: for leads
+    without readers who are left out, and with what was decided in place of what was answered. `hidden` crops of the
+    pool are kept from the user, because they are random checks that they have still to read."""
 
     table: GridTable
     rows: Ids
@@ -83,6 +84,7 @@ class GridPage:
     values: NDArray[Any]
     unit: str
     seen: Reads
+    counts: Reads
     sort: str
     hidden: int = 0
 
@@ -94,10 +96,10 @@ def grid_page(study: Study, user: Any, query: GridQuery) -> GridPage:
     _check(sight, query, sort)
     table = grid_table(study, query.ranking)
     given = reads(study)
-    seen = given if sight.is_lead else _of_their_own(study, user, given)
+    seen = given.given() if sight.is_lead else _of_their_own(study, user, given.given())
     checks = _unread_checks(study, sight, table)
     # Somebody who is left out is seen by name, and as one sees oneself; else their answers stand for nothing.
-    counts = seen.counted() if sight.is_lead and not query.reader else seen
+    counts = given.counted() if sight.is_lead and not query.reader else seen
     allowed = ~checks & _allowed(study, table, query, counts)
     values, unit, descending = _values(study, user, table, query, sort)
     first = _pinned(table, query, sort)
@@ -106,7 +108,7 @@ def grid_page(study: Study, user: Any, query: GridQuery) -> GridPage:
     rows = _rows(values, table, allowed, query, first, descending != query.reverse)
     total = len(first) + int(np.count_nonzero(allowed))
     return GridPage(
-        table, rows, total, np.asarray(values)[rows], unit, seen, sort, hidden=int(np.count_nonzero(checks))
+        table, rows, total, np.asarray(values)[rows], unit, seen, counts, sort, int(np.count_nonzero(checks))
     )
 
 
