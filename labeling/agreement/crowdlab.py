@@ -35,7 +35,7 @@ def crowdlab(codes: Codes, probabilities: Floats) -> Weighed:
     if not len(codes) or (codes < 0).all(axis=1).any():
         raise ValueError("every item needs a read; leave the others out")
     if not ((codes >= 0).sum(axis=1) >= 2).any():
-        raise ValueError("no item has reads from two annotators, so nothing tells how far to trust them")
+        raise ValueError("no crop was read by two, so nothing tells how far to trust them")
     if codes.max() >= probabilities.shape[1] or len(codes) != len(probabilities):
         raise ValueError(f"reads of {codes.max() + 1} classes need probabilities of as many, for the same items")
     posterior, *_ = _weighed(codes, probabilities, majority(codes, probabilities))

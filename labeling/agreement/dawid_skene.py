@@ -101,7 +101,7 @@ def _why_not(table: ReadTable) -> str:
     if readers < NEEDED_READERS:
         return f"not identifiable: {readers} annotators, {NEEDED_READERS} are needed"
     if not ((table.codes >= 0).sum(axis=1) >= 2).any():
-        return "no item has reads from two annotators"
+        return "no crop was read by two"
     return "" if len(table.labels) > 1 else "only one label was used"
 
 

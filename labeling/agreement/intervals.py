@@ -166,18 +166,18 @@ def _caution(sample: Sample, by_chance: bool) -> str:
     """What makes the interval unreliable, or nothing."""
     n, minority = sample.n_shared, sample.n_minority
     if n < FEW_ITEMS:
-        return f"too few: {n} shared items, at least {FEW_ITEMS} are needed"
+        return f"too few: {n} shared crops, at least {FEW_ITEMS} are needed"
     if by_chance and minority < FEW_MINORITY:
         return (
-            f"too few: only {minority} items have a read that differs from the most common label, at least "
+            f"too few: only {minority} crops have a read that differs from the most common label, at least "
             f"{FEW_MINORITY} are needed for the interval to hold"
         )
     if 0 < sample.n_disagreeing < FEW_DISAGREEING:
-        return f"only {sample.n_disagreeing} items were read differently, so the interval is rough"
+        return f"only {sample.n_disagreeing} crops were read differently, so the interval is rough"
     return ""
 
 
 def undefined(n_shared: int) -> Estimate:
     """No figure, with the reason that the shared items give."""
-    reason = "only one label was used on the shared items, so chance agreement is already complete"
-    return Estimate(None, None, None, n_shared, reason if n_shared else "no item has reads from two annotators")
+    reason = "only one label was used on the shared crops, so chance agreement is already complete"
+    return Estimate(None, None, None, n_shared, reason if n_shared else "no crop was read by two")

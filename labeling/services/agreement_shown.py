@@ -110,6 +110,15 @@ def name_of(labels: Mapping[str, str], key: str) -> str:
     return "not sure" if key == NOT_SURE_LABEL else labels.get(key, key)
 
 
+def disputed_of(data: AgreementData) -> list[dict[str, Any]]:
+    """The disputed crops, newest first, each with its votes in words: "2 × round, 1 × long"."""
+    names = data["labels"]
+    return [
+        {**row, "votes": ", ".join(f"{votes} × {name_of(names, key)}" for key, votes in row["votes"].items())}
+        for row in data["consensus"]["disputed"]
+    ]
+
+
 def steps_of(data: AgreementData, matrix: Matrix | None) -> list[Step]:
     """What the figures ask for, the most pressing first: crops to discuss, classes to sharpen, readers to look at."""
     return [*_to_discuss(data, matrix), *_to_sharpen(data), *_to_look_at(data)]
@@ -136,7 +145,9 @@ def _talk(data: AgreementData, rows: Sequence[MatrixRow], cell: Cell) -> Step:
 
 
 def _to_sharpen(data: AgreementData) -> list[Step]:
-    known = [row for row in data["per_class"] if _is_low(row)]
+    # Nobody writes a guideline of "not sure".
+    classes = [row for row in data["per_class"] if row["key"] != NOT_SURE_LABEL]
+    known = [row for row in classes if _is_low(row)]
     # Of two classes each is the rest of the other.
     most = 1 if len(data["per_class"]) == 2 else 2
     lowest = sorted(known, key=lambda row: (row["value"] or 0.0, row["reads"]))[:most]

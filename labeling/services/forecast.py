@@ -61,8 +61,8 @@ def forecast(missing: int, daily: Sequence[int], today: date) -> Forecast:
 
 def _too_little(active: int, answers: int) -> str:
     return (
-        f"too little to say: {answers} answers on {active} of the last days; at least {FEWEST_ANSWERS} answers on "
-        f"{FEWEST_DAYS} days are needed"
+        f"too little to say: {answers:,} {'answer' if answers == 1 else 'answers'} on {active} "
+        f"{'day' if active == 1 else 'days'}; at least {FEWEST_ANSWERS} answers on {FEWEST_DAYS} days are needed"
     )
 
 

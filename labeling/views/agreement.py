@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from labeling.models import Study
 from labeling.services.agreement import Shown, report_of
-from labeling.services.agreement_shown import WORTH_A_TALK, matrix_of, steps_of, time_plot
+from labeling.services.agreement_shown import WORTH_A_TALK, disputed_of, matrix_of, steps_of, time_plot
 from labeling.services.next_steps import Step
 from labeling.services.reader_study.guard import led_results_for
 from labeling.tasks import ring_for_agreement
@@ -29,6 +29,7 @@ def agreement(request: HttpRequest, pk: int) -> HttpResponse:
         "plot": time_plot(data["over_time"]) if data else None,
         "without_reads": [row["name"].lower() for row in data["rows"] if not row["reads"]] if data else [],
         "worth_a_talk": WORTH_A_TALK,
+        "disputed": disputed_of(data) if data else [],
         "has_uplot": any("uplot" in str(folder) for folder in settings.STATICFILES_DIRS),
     }
     return render(request, "labeling/agreement.html", context)
@@ -66,5 +67,5 @@ def waiting_words(shown: Shown) -> str:
     if shown.is_empty:
         return "Nobody has answered yet. Agreement needs crops that two readers answer without sight of each other."
     if shown.problem:
-        return f"The last try failed: {shown.problem}. It is tried again in the background."
+        return f"{shown.problem} It is tried again in the background."
     return "They are computed in the background after the first answers; load this page again in a minute."

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from labeling.agreement.shape import AgreementData
 from labeling.models import AgreementReport
-from labeling.services.agreement_shown import Matrix, matrix_of, steps_of, time_plot
+from labeling.services.agreement_shown import Matrix, disputed_of, matrix_of, steps_of, time_plot
 from labeling.services.progress import NOT_SURE_LABEL
 from labeling.worker.agreement import make_report
 from tests.factories import answer
@@ -82,6 +82,7 @@ def test_only_classes_that_are_surely_hard_are_to_be_sharpened() -> None:
         {"key": "a", "name": "alpha", "reads": 9, **figure(0.5)},
         {"key": "b", "name": "beta", "reads": 9, **figure(0.5, reason="too few")},
         {"key": "c", "name": "gamma", "reads": 9, **figure(0.65)},
+        {"key": NOT_SURE_LABEL, "name": "not sure", "reads": 9, **figure(0.0)},
     ]
     assert [step.text for step in steps_of(data_of(per_class=rows), None)] == ["Sharpen the guideline of alpha"]
 
@@ -181,3 +182,9 @@ def test_names_of_classes_and_readers_are_text(read: Room, client: Client) -> No
     shown = page(read, client)
     assert "<i>disc" not in shown and "<b>bob" not in shown
     assert "&lt;i&gt;disc" in shown and "&lt;b&gt;bob" in shown
+
+
+def test_votes_on_disputed_crops_name_the_classes_as_people_do() -> None:
+    row = {"crop": 7, "experiment": "plate 1", "votes": {"a": 2, NOT_SURE_LABEL: 1}}
+    (shown,) = disputed_of(data_of(consensus={"counts": {}, "disputed": [row]}))
+    assert (shown["crop"], shown["votes"]) == (7, "2 × alpha & co, 1 × not sure")

@@ -76,7 +76,7 @@ def test_a_tie_goes_to_the_class_that_the_model_finds_likelier_then_to_the_rarer
     ("codes", "classes", "word"),
     [
         (np.array([[0, 1], [-1, -1]]), 2, "every item needs a read"),
-        (np.array([[0, -1], [-1, 1]]), 2, "no item has reads from two"),
+        (np.array([[0, -1], [-1, 1]]), 2, "no crop was read by two"),
         (np.array([[0, 2], [1, 1]]), 2, "need probabilities of as many"),
     ],
 )

@@ -77,7 +77,7 @@ def test_the_likelihood_equals_that_of_plain_loops(codes, repeats):
     ("rows", "reason"),
     [
         ([("i", "a", "x"), ("i", "b", "y")], "not identifiable: 2 annotators"),
-        ([("i", "a", "x"), ("j", "b", "y"), ("k", "c", "x")], "no item has reads from two"),
+        ([("i", "a", "x"), ("j", "b", "y"), ("k", "c", "x")], "no crop was read by two"),
         ([("i", "a", "x"), ("i", "b", "x"), ("i", "c", "x")], "only one label"),
         ([], "not identifiable: 0 annotators"),
     ],

@@ -81,7 +81,7 @@ def test_full_agreement_on_a_few_items_does_not_claim_certainty():
 @pytest.mark.parametrize(
     ("rows", "reason"),
     [
-        ([("i", "ann", "x"), ("j", "bob", "y")], "no item has reads from two"),
+        ([("i", "ann", "x"), ("j", "bob", "y")], "no crop was read by two"),
         ([("i", "ann", "x"), ("j", "ann", "y")], "two annotators; 1 gave reads"),
         ([("i", "ann", "x"), ("i", "bob", "x")], "only one label"),
         ([], "two annotators; 0 gave reads"),
@@ -107,7 +107,7 @@ def test_below_thirty_shared_items_the_reason_says_too_few():
 def test_a_class_that_is_hardly_ever_used_is_warned_about():
     codes = np.zeros((100, 2), int)
     codes[:3] = [[1, 1], [0, 1], [1, 1]]
-    assert "only 3 items have a read" in alpha_interval(table_of(codes)).reason
+    assert "only 3 crops have a read" in alpha_interval(table_of(codes)).reason
 
 
 def test_percent_agreement_of_agreeing_items_allows_for_what_was_not_seen():
@@ -120,7 +120,7 @@ def test_fewer_than_five_items_read_differently_are_told():
     codes = np.tile([[0, 0], [1, 1]], (100, 1))
     codes[:4, 0] = [1, 0, 1, 0]
     found = alpha_interval(table_of(codes))
-    assert "only 4 items were read differently" in found.reason
+    assert "only 4 crops were read differently" in found.reason
     assert found.low < found.value < found.high < 1.0
 
 

@@ -163,7 +163,7 @@ def test_a_session_without_a_change_has_no_after(room: Room) -> None:
         (Estimate(0.4, 0.3, 0.5, 50), Estimate(0.8, 0.6, 0.9, 50), BETTER),
         (Estimate(0.8, 0.6, 0.9, 50), Estimate(0.4, 0.3, 0.5, 50), WORSE),
         (Estimate(0.4, 0.3, 0.5, 50), Estimate(0.6, 0.5, 0.9, 50), NO_TELLING),
-        (Estimate(0.4, 0.3, 0.5, 29, "too few: 29 shared items"), Estimate(0.8, 0.6, 0.9, 50), TOO_FEW),
+        (Estimate(0.4, 0.3, 0.5, 29, "too few: 29 shared crops"), Estimate(0.8, 0.6, 0.9, 50), TOO_FEW),
         (Estimate(0.4, None, None, 1), Estimate(0.8, 0.6, 0.9, 50), TOO_FEW),
         (Estimate(None, None, None, 0), Estimate(None, None, None, 0), TOO_FEW),
     ],

@@ -52,10 +52,12 @@ export function rowsOf(figure) {
   return [...document.querySelectorAll(`#${figure.dataset.plot} tbody tr[data-x]`)];
 }
 
-/** Puts the plot of `options(size, pick)` in the place of the drawn one; without the library that one stays. */
+/** Puts the plot of `options(size, pick)` in the place of the drawn one, which is kept for paper: a canvas keeps the
+ *  colours of the screen. Without the library the drawn one stays. */
 export async function replaceWith(figure, { options, data, height }) {
   const { default: Plot } = await import(figure.dataset.library);
   const width = figure.clientWidth;
   const plot = new Plot(options({ width, height: height(width) }, colors(figure)), data);
-  figure.replaceChildren(plot.root);
+  figure.querySelector("svg")?.classList.add("drawn");
+  figure.append(plot.root);
 }
