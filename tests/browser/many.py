@@ -120,9 +120,7 @@ def drafted(study: Study) -> ReaderStudy:
     grown(study)
     for name in NAMES:
         add_reader(study, name)
-    change_draft(
-        study, lead, {"question": "How far do eight agree on " + "touching nuclei? " * 12, "seed": 7}
-    )
+    change_draft(study, lead, {"question": "How far do eight agree on " + "touching nuclei? " * 12, "seed": 7})
     draw_cases(study, lead, 6)
     return ReaderStudy.objects.get(study=study)
 

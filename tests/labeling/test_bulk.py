@@ -17,6 +17,7 @@ from labeling.services.queue import next_crops
 from labeling.services.reads import SECOND_READ, STREAM, awaiting_reads
 from labeling.services.stream import stream_crops
 from labeling.services.summary import agreement_of
+from labeling.worker.agreement import make_report
 from tests.factories import add_reader, answer, make_experiment, make_user
 from tests.labeling.conftest import Room
 from training.services.labels import FURTHER_READS, standing_answers
@@ -179,6 +180,7 @@ def test_agreement_leaves_bulk_and_suggested_answers_out_and_says_how_many(room:
     Annotation.objects.filter(pk=suggested.pk).update(suggested_by="ab")
     assert reads_table(room.study) == before
     assert left_out_of_agreement(room.study) == 11 == agreement_of(room.study)["left_out"]
+    make_report(room.study.pk)
     client = Client()
     client.force_login(room.alice)
     assert "11 answers left out" in client.get(f"/studies/{room.study.pk}/").content.decode()

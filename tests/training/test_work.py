@@ -66,7 +66,7 @@ def test_a_run_whose_worker_went_silent_waits_again_and_is_finished_by_the_next(
     run = claimed(bench)
     assert bury_the_silent(TrainingRun) == []
     go_silent(run)
-    assert what_is_due() == [(TRAIN, run.pk)]
+    assert [row for row in what_is_due() if row[0] == TRAIN] == [(TRAIN, run.pk)]
     assert "silent" in fresh(run).stage
     train(run.pk)
     assert fresh(run).status == Status.DONE
