@@ -63,7 +63,7 @@ def test_one_reader_is_compared_without_a_consensus(bench: Bench) -> None:
     examples = load_examples(bench.study)
     found = beside_readers(bench.study, examples, right(bench, examples))
     assert found["against"][0]["n"] == 40
-    assert "two annotators" in found["consensus"]["reason"]
+    assert "read by two" in found["consensus"]["reason"]
     assert found["winning_rate"] is None
 
 

@@ -17,6 +17,8 @@ from training.learning.calibrate import (
     ece_from_sums,
     negative_log_likelihood,
 )
+from training.learning.conformal import held_out_sets
+from training.learning.curves import abstention, ranked_classes
 from training.learning.metrics import (
     Floats,
     Indices,
@@ -29,6 +31,8 @@ from training.learning.metrics import (
 )
 from training.learning.promotion import gate, paired_difference, with_comparisons
 from training.learning.unit_intervals import Scope, describe, jackknife_error, t_quantile, unit_estimate
+
+NO_SETS = "No experiment was held out as a whole, so nothing tells what prediction sets would do in a new one."
 
 __all__ = ["evaluate", "gate", "paired_difference", "with_comparisons"]
 
@@ -67,6 +71,9 @@ def evaluate(
         "recall": recalls,
         "confusion": confusion.sum(axis=0).astype(int).tolist(),
         "per_unit": [] if level == "crop" else _per_unit(names, confusion, classes),
+        "ranked": ranked_classes(probabilities, truth, number, classes),
+        "abstention": abstention(probabilities, truth),
+        "sets": {"text": NO_SETS} if level == "crop" else held_out_sets(probabilities, truth, number),
         **_calibration(probabilities, truth, number, scope),
     }
 
