@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from labeling.api.persons import of_this_person
 from labeling.api.plain import plain_json
-from labeling.api.serializers import DigestField
+from labeling.api.serializers.answers import DigestField
 from labeling.services import access
 from labeling.services.answers import AnswerRefused
 from labeling.services.bulk import MOST_AT_ONCE, BulkItem, BulkStep, Outcome, submit_bulk, undo_bulk

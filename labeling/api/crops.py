@@ -11,8 +11,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from imaging.models import Crop
-from labeling.api import serializers
 from labeling.api.guide import guide_payload
+from labeling.api.serializers.crops import CommentSerializer, GuideOut
 from labeling.models import Study
 from labeling.services import access
 from labeling.services.comments import CommentRefused, add_comment, comments_on
@@ -21,30 +21,30 @@ from labeling.services.comments import CommentRefused, add_comment, comments_on
 class CommentsView(APIView):
     """Comments on a crop, oldest first; annotators read those of others once they have answered, if not blind."""
 
-    @extend_schema(responses=serializers.CommentSerializer(many=True))
+    @extend_schema(responses=CommentSerializer(many=True))
     def get(self, request: Request, pk: int, crop: int) -> Response:
         """The comments that the user may read."""
         study, row = _study_and_crop(request.user, pk, crop)
         rows = comments_on(study, request.user, row)
-        return Response(serializers.CommentSerializer(rows, many=True).data)
+        return Response(CommentSerializer(rows, many=True).data)
 
-    @extend_schema(request=serializers.CommentSerializer, responses={201: serializers.CommentSerializer})
+    @extend_schema(request=CommentSerializer, responses={201: CommentSerializer})
     def post(self, request: Request, pk: int, crop: int) -> Response:
         """Keep a comment; returns it."""
         study, row = _study_and_crop(request.user, pk, crop)
-        given = serializers.CommentSerializer(data=request.data)
+        given = CommentSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         try:
             comment = add_comment(study, request.user, row, given.validated_data["text"])
         except CommentRefused as error:
             raise ValidationError({"text": str(error)}) from error
-        return Response(serializers.CommentSerializer(comment).data, status=status.HTTP_201_CREATED)
+        return Response(CommentSerializer(comment).data, status=status.HTTP_201_CREATED)
 
 
 class GuideView(APIView):
     """How the crops of a study are to be decided."""
 
-    @extend_schema(responses=serializers.GuideOut)
+    @extend_schema(responses=GuideOut)
     def get(self, request: Request, pk: int) -> Response:
         """The guidelines that stand, and example crops in the order of the classes, ready to be drawn."""
         return Response(guide_payload(access.study_for(request.user, pk)))

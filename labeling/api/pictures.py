@@ -29,7 +29,7 @@ from imaging.services.pixels import (
     crop_plane,
 )
 from labeling.api.frames import field_payload
-from labeling.api.serializers import FieldOut
+from labeling.api.serializers.crops import FieldOut
 from labeling.models import Study
 from labeling.services import access
 

@@ -6,7 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from labeling.api.serializers import PreferencesSerializer
+from labeling.api.serializers.room import PreferencesSerializer
 from labeling.services.preferences import PreferencesRefused, change_preferences, preferences_of
 
 

@@ -12,7 +12,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from labeling.api.payloads import PREFETCH, room_state, sitting_payload
 from labeling.api.persons import of_this_person
-from labeling.api.serializers import RoomOut, SittingOut
+from labeling.api.serializers.room import RoomOut, SittingOut
 from labeling.models import Sitting, Study
 from labeling.services import access
 from labeling.services.queue import sitting_state

@@ -12,12 +12,21 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from labeling.api import serializers
 from labeling.api.closed import refuse_results
 from labeling.api.conflicts import Conflict, standing_payload
 from labeling.api.payloads import PREFETCH, crop_payload, example_payloads, ranking_payload, room_state
 from labeling.api.persons import of_this_person
 from labeling.api.pictures import PictureActions, whole_number
+from labeling.api.serializers.answers import (
+    AnnotationSerializer,
+    AnswerIn,
+    BlindAnnotationSerializer,
+    LeadAnnotationSerializer,
+    UndoIn,
+)
+from labeling.api.serializers.crops import EXAMPLES_OUT
+from labeling.api.serializers.room import AnswerOut, RoomOut, UndoOut
+from labeling.api.serializers.studies import NewestRankingOut, StudySerializer
 from labeling.api.sitting import SittingActions
 from labeling.models import Annotation, Study
 from labeling.models.annotation import is_excluded
@@ -27,13 +36,13 @@ from labeling.services.progress import daily_goal, own_progress
 from labeling.services.queue import in_turn, release
 
 # It keeps nothing of what it has checked; making one for each answer takes longer than the check.
-_ANSWER = serializers.AnswerIn()
+_ANSWER = AnswerIn()
 
 
 class StudyViewSet(SittingActions, PictureActions, ReadOnlyModelViewSet[Study]):
     """Studies that the user takes part in, and their reading room."""
 
-    serializer_class = serializers.StudySerializer
+    serializer_class = StudySerializer
     lookup_value_converter = "int"
     queryset = Study.objects.none()
 
@@ -49,7 +58,7 @@ class StudyViewSet(SittingActions, PictureActions, ReadOnlyModelViewSet[Study]):
         return super().list(request, *args, **kwargs)
 
     @extend_schema(
-        responses=serializers.RoomOut,
+        responses=RoomOut,
         parameters=[OpenApiParameter("count", int, description="1 to 60")],
         filters=False,
     )
@@ -59,11 +68,11 @@ class StudyViewSet(SittingActions, PictureActions, ReadOnlyModelViewSet[Study]):
         study = access.study_for(request.user, pk)
         return Response(room_state(study, request.user, whole_number(request, "count", PREFETCH)))
 
-    @extend_schema(methods=["GET"], responses=serializers.LeadAnnotationSerializer(many=True))
+    @extend_schema(methods=["GET"], responses=LeadAnnotationSerializer(many=True))
     @extend_schema(
         methods=["POST"],
-        request=serializers.AnswerIn,
-        responses={201: serializers.AnswerOut},
+        request=AnswerIn,
+        responses={201: AnswerOut},
         parameters=[OpenApiParameter("count", int, description="crops to come: 1 to 60, 12 unless told")],
     )
     @action(detail=True, methods=["get", "post"])
@@ -92,12 +101,12 @@ class StudyViewSet(SittingActions, PictureActions, ReadOnlyModelViewSet[Study]):
         }
         return Response(body, status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK)
 
-    @extend_schema(request=serializers.UndoIn, responses=serializers.UndoOut)
+    @extend_schema(request=UndoIn, responses=UndoOut)
     @action(detail=True, methods=["post"])
     def undo(self, request: Request, pk: int) -> Response:
         """Take back the user's newest standing answer; may be repeated without end."""
         study = access.study_for(request.user, pk)
-        given = serializers.UndoIn(data=request.data)
+        given = UndoIn(data=request.data)
         given.is_valid(raise_exception=True)
         fields = of_this_person(request.user, given.validated_data)
         try:
@@ -108,13 +117,13 @@ class StudyViewSet(SittingActions, PictureActions, ReadOnlyModelViewSet[Study]):
         own = own_progress(study, request.user, goal=daily_goal(study, request.user))
         return Response(body | {"progress": asdict(own)})
 
-    @extend_schema(responses=serializers.NewestRankingOut, filters=False)
+    @extend_schema(responses=NewestRankingOut, filters=False)
     @action(detail=True, pagination_class=None)
     def ranking(self, request: Request, pk: int) -> Response:
         """Which state ranked, when, over how many crops, and how many answers are newer; null before the first."""
         return Response({"ranking": ranking_payload(access.study_for(request.user, pk), request.user)})
 
-    @extend_schema(responses={200: serializers.EXAMPLES_OUT}, filters=False)
+    @extend_schema(responses={200: EXAMPLES_OUT}, filters=False)
     @action(detail=True, pagination_class=None)
     def examples(self, request: Request, pk: int) -> Response:
         """The example crops of each open class, by its key, with a word on why."""
@@ -133,13 +142,13 @@ class StudyViewSet(SittingActions, PictureActions, ReadOnlyModelViewSet[Study]):
             .select_related("crop", "guideline")
             .prefetch_related("labels__label_class")
         )
-        kind: type[serializers.AnnotationSerializer] = serializers.LeadAnnotationSerializer
+        kind: type[AnnotationSerializer] = LeadAnnotationSerializer
         if access.is_lead(request.user, study):
             refuse_results(study)
             rows = rows.annotate(is_left_out=is_excluded())
         else:
             rows = without_old(rows.filter(annotator=request.user), study, request.user)
-            kind = serializers.BlindAnnotationSerializer if study.is_blind else serializers.AnnotationSerializer
+            kind = BlindAnnotationSerializer if study.is_blind else AnnotationSerializer
         page = self.paginate_queryset(rows.order_by("id"))
         return self.get_paginated_response(kind(page, many=True).data)
 

@@ -147,7 +147,7 @@ def reports_due() -> list[int]:
     """Numbers of the studies whose report lacks answers, classes or settings, and was not tried too lately."""
     newest = Annotation.objects.filter(study=OuterRef("pk")).order_by("-id").values("id")[:1]
     studies = Study.objects.annotate(newest=Subquery(newest)).filter(newest__isnull=False)
-    reports = {row.study_id: row for row in AgreementReport.objects.defer("data", "problem")}
+    reports = {row.study_id: row for row in AgreementReport.objects.defer("data", "counts")}
     classes, left_out = _by_study(_classes()), _by_study(_left_out())
     return [
         study.pk

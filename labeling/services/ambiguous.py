@@ -24,7 +24,6 @@ from labeling.services.reads import (
     reads_of,
     reopened_after,
 )
-from labeling.services.refusals import StudyRefused
 
 
 class ReopenRefused(ValueError):
@@ -74,13 +73,6 @@ def waiting_again(study: Study) -> set[int]:
     return {crop for crop, at in reopened.items() if max((read.number for read in reads[crop]), default=0) <= at}
 
 
-def _refuse_protocol(study: Study) -> None:
-    try:
-        refuse_locked(study, "its cases and who reads them")
-    except StudyRefused as error:
-        raise ReopenRefused(str(error)) from error
-
-
 def ask_third(study: Study, lead: Any, crop: Crop) -> Reopening:
     """Ask for one more read of a crop whose readers differ; a class that it names settles the crop.
 
@@ -88,7 +80,7 @@ def ask_third(study: Study, lead: Any, crop: Crop) -> Reopening:
     """
     with transaction.atomic():
         lock(study)
-        _refuse_protocol(study)
+        refuse_locked(study, "its cases and who reads them", ReopenRefused)
         reads = reads_of(study, [crop.pk])[crop.pk]
         if not differ(independent(reads)):
             raise ReopenRefused("Only a crop whose independent readers differ can be read by a third.")
@@ -105,7 +97,7 @@ def reopen(study: Study, lead: Any, crop: Crop) -> Reopening:
     """Ask for one more read of an ambiguous crop; ReopenRefused where it is not ambiguous or waits already."""
     with transaction.atomic():
         lock(study)
-        _refuse_protocol(study)
+        refuse_locked(study, "its cases and who reads them", ReopenRefused)
         reads = reads_of(study, [crop.pk])[crop.pk]
         before = reopened_after(study, [crop.pk]).get(crop.pk)
         newest = max((read.number for read in reads), default=0)

@@ -23,7 +23,6 @@ from labeling.services.clock import Times, settled
 from labeling.services.progress import pool
 from labeling.services.queue import lock
 from labeling.services.reader_study.guard import refuse_locked
-from labeling.services.refusals import StudyRefused
 
 MOST_AT_ONCE = 500
 
@@ -92,7 +91,7 @@ def submit_bulk(study: Study, user: Any, step: BulkStep) -> list[BulkResult]:
     times = step.times(timezone.now())
     with transaction.atomic():
         lock(study)
-        _refuse_protocol(study)
+        refuse_locked(study, "its cases are read one by one in the reading room; the grid's crops", AnswerRefused)
         results = _Judge(study, user, step).results()
         fresh = {
             (row.client_id, row.crop_id) for row in results if row.outcome == Outcome.SAVED and row.annotation is None
@@ -120,13 +119,6 @@ def undo_bulk(study: Study, user: Any, items: Sequence[tuple[UUID, UUID]]) -> li
             audit.record("answers.bulk_undone", study, actor=audit.actor_of(user), detail={"crops": crops})
         done = _done_before(study, user, items)
     return [_undone(client, answer, done) for client, answer in items]
-
-
-def _refuse_protocol(study: Study) -> None:
-    try:
-        refuse_locked(study, "its cases are read one by one in the reading room; the grid's crops")
-    except StudyRefused as error:
-        raise AnswerRefused(str(error)) from error
 
 
 def _check_size(items: Sequence[Any]) -> None:

@@ -123,13 +123,18 @@ def _table_of(study: Study, readers: Sequence[int]) -> tuple[ReadTable, str | No
 def _table(study: Study) -> ReadTable:
     """Independent reads by the numbers of crops and annotators; kept until the next answer, merge or split, or until
     a reader is left out or put back."""
+    return _kept_table(study.pk, state_of_reads(study))
+
+
+def state_of_reads(study: Study) -> tuple[Any, ...]:
+    """What changes with everything that reads add up to: the newest answer, classes, who is left out."""
     newest = Annotation.objects.filter(study=study).aggregate(newest=Max("id"))["newest"] or 0
     moved = study.classes.order_by("pk").values_list("pk", "merged_into", "split_from")
-    return _kept_table(study.pk, study.created_at, newest, (*moved, exclusion_changes(study)))
+    return study.created_at, newest, *moved, exclusion_changes(study)
 
 
 @lru_cache(maxsize=8)
-def _kept_table(study_id: int, created_at: Any, newest: int, changes: tuple[tuple[int, ...], ...]) -> ReadTable:
+def _kept_table(study_id: int, state: tuple[Any, ...]) -> ReadTable:
     rows = independent_reads(Study.objects.get(pk=study_id)).values_list("crop_id", "annotator_id", COUNTS_FOR)
     told = ((str(crop), str(annotator), label or NOT_SURE_LABEL) for crop, annotator, label in rows)
     return from_long(told, not_sure=NOT_SURE_LABEL, in_turn=True)

@@ -82,19 +82,12 @@ def accept(invitation: Invitation, user: Any) -> Membership:
         check_open(invitation)
         if known is not None and (known.role == Membership.Role.LEAD or known.role == invitation.role):
             return known
-        _refuse_promotion(study, user)
+        refuse_reader_change(study, user, InvitationEnded)
         member = join(study, user, invitation.role)
         invitation.accepted_by, invitation.accepted_at = user, timezone.now()
         invitation.save(update_fields=["accepted_by", "accepted_at"])
         _write_event("invitation.accepted", invitation, user, {"role": invitation.role, "member": member.pk})
     return member
-
-
-def _refuse_promotion(study: Study, user: Any) -> None:
-    try:
-        refuse_reader_change(study, user)
-    except StudyRefused as error:
-        raise InvitationEnded(str(error)) from error
 
 
 def revoke(invitation: Invitation, lead: Any) -> None:

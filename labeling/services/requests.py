@@ -13,7 +13,6 @@ from labeling.services.progress import pool
 from labeling.services.queue import lock
 from labeling.services.reader_study.guard import refuse_locked
 from labeling.services.reads import awaiting_reads
-from labeling.services.refusals import StudyRefused
 
 # Enough for one sitting; a longer list would push aside what the ranking asks for.
 MOST_REQUESTED = 200
@@ -31,13 +30,6 @@ def _still_waiting(study: Study, user: Any) -> QuerySet[RequestedCrop]:
     return waiting.all()
 
 
-def _refuse_protocol(study: Study) -> None:
-    try:
-        refuse_locked(study, "the cases and everybody's order of them")
-    except StudyRefused as error:
-        raise RequestRefused(str(error)) from error
-
-
 def request_crops(study: Study, user: Any, like: Crop, crop_ids: Iterable[int]) -> int:
     """Put crops that look like `like` in front of the user's queue, in this order; returns how many are new.
 
@@ -51,7 +43,7 @@ def request_crops(study: Study, user: Any, like: Crop, crop_ids: Iterable[int]) 
         raise RequestRefused(f"Crop {min(outside)} is not in the pool of this study.")
     with transaction.atomic():
         lock(study)
-        _refuse_protocol(study)
+        refuse_locked(study, "the cases and everybody's order of them", RequestRefused)
         answered = Annotation.objects.counted(with_excluded=True).filter(study=study, annotator=user, crop__in=wanted)
         waiting = _still_waiting(study, user)
         passed = {*answered.values_list("crop_id", flat=True), *waiting.values_list("crop_id", flat=True)}

@@ -6,6 +6,7 @@ before the session, and on others read under the guidelines that the session mad
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -18,7 +19,7 @@ from labeling.agreement.confusion import only_labels
 from labeling.agreement.intervals import Estimate, alpha_interval
 from labeling.agreement.table import from_long
 from labeling.models import Annotation, AnnotationQuerySet, DisagreementSession, LabelClass, Study
-from labeling.services.discussion import Settled, disputed_crops
+from labeling.services.discussion import Settled, disputed_crops, state_of_reads
 from labeling.services.examples import add_example
 from labeling.services.guidelines import change_guidelines, current_guideline
 from labeling.services.progress import COUNTS_FOR, independent_reads
@@ -119,11 +120,21 @@ def effect_of(session: DisagreementSession) -> Effect:
     before = Estimate(**session.agreement_before)
     if session.guideline is None:
         return Effect(before, NO_AFTER, "")
+    after = _kept_after(session.pk, state_of_reads(session.study))
+    return Effect(before, after, change_in_words(before, after))
+
+
+@lru_cache(maxsize=128)
+def _kept_after(session_id: int, state: tuple[Any, ...]) -> Estimate:
+    """How far the classes are told apart since the guidelines of the session, kept until something changes: a page
+    lists many sessions."""
+    session = DisagreementSession.objects.select_related(
+        "study", "guideline", "class_a__merged_into", "class_b__merged_into"
+    ).get(pk=session_id)
     since = _random_reads(session.study).filter(guideline__number__gte=session.guideline.number)
     # Who changes an earlier answer, or reads what was talked over, knows more than the guidelines say.
     fresh = since.exclude(supersedes__received_at__lt=session.started_at).exclude(crop__in=session.crops.values("pk"))
-    after = _told_apart(session, fresh)
-    return Effect(before, after, change_in_words(before, after))
+    return _told_apart(session, fresh)
 
 
 def _draw(study: Study, a: LabelClass, b: LabelClass, seed: str) -> list[int]:

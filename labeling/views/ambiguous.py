@@ -45,7 +45,7 @@ def reopen(request: HttpRequest, pk: int, crop_pk: int) -> HttpResponseRedirect:
 def _rows(study: Study, crops: list[int]) -> list[dict[str, Any]]:
     waiting = service.waiting_again(study)
     notes: dict[int, list[str]] = {}
-    standing = Annotation.objects.reads().filter(study=study, crop__in=crops).exclude(reason="")
+    standing = Annotation.objects.reads().included().filter(study=study, crop__in=crops).exclude(reason="")
     for crop, reason in standing.order_by("id").values_list("crop_id", "reason"):
         notes.setdefault(crop, []).append(reason)
     found = Crop.objects.filter(pk__in=crops).order_by("pk")

@@ -6,7 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from inference.loop import what_is_due
@@ -16,7 +18,7 @@ from labeling.services.classes import add_class, retire_class
 from labeling.services.export.agreement import table_names
 from labeling.services.people import forget_person
 from labeling.worker.agreement import make_report
-from tests.factories import add_reader, answer, fill_queue, make_user
+from tests.factories import add_reader, answer, fill_queue, make_study, make_user
 from tests.labeling.conftest import Room
 
 STREAM, QUEUE = "random check", "uncertain"
@@ -247,3 +249,18 @@ def test_nobody_but_leads_sees_it(room: Room) -> None:
         assert client_of(room.bob).get(address).status_code == 403
         assert client_of(make_user(f"stranger{len(tail)}")).get(address).status_code == 404
         assert Client().get(address).status_code in (401, 403)
+
+
+def test_looking_for_due_reports_asks_as_much_of_many_studies_as_of_one(
+    room: Room, django_assert_num_queries: Any
+) -> None:
+    answer(room.study, room.bob, room.crops[0])
+    make_report(room.study.pk)
+    with CaptureQueriesContext(connection) as of_one:
+        assert reports_due() == []
+    for name in ("second", "third"):
+        study = make_study(room.alice, *room.study.experiments.all(), name=name)
+        answer(study, room.alice, room.crops[0])
+        make_report(study.pk)
+    with django_assert_num_queries(len(of_one)):
+        assert reports_due() == []

@@ -15,6 +15,7 @@ from labeling.models import DisagreementSession
 from labeling.services.answers import Submission
 from labeling.services.decisions import decide
 from labeling.services.examples import examples_of
+from labeling.services.exclusions import exclude
 from labeling.services.guidelines import change_guidelines, current_guideline
 from labeling.services.reads import STREAM
 from labeling.services.refusals import StudyRefused
@@ -193,3 +194,27 @@ def test_the_pages_of_a_session_keep_what_was_typed_where_they_refuse(room: Room
     assert client.post(root, {"a": "x"}).status_code == 404
     client.force_login(room.bob)
     assert client.get(address).status_code == client.post(root).status_code == 403
+
+
+def test_what_a_session_changed_is_worked_out_once_until_something_changes(
+    room: Room, django_assert_max_num_queries: Any
+) -> None:
+    disagree(room, room.crops[:3])
+    session = start(room)
+    close_session(
+        session, room.alice, Outcome("a hole makes a ring", "A hole makes a ring.", "holes", seen=_seen(room))
+    )
+    fill_queue(room.study, room.crops[4:8], why=STREAM)
+    agree(room, room.crops[4:6])
+    assert effect_of(session).after.n == 2
+    with django_assert_max_num_queries(3):
+        effect_of(session)
+    agree(room, room.crops[6:8])
+    assert effect_of(session).after.n == 4
+    exclude(room.study, room.bob, room.alice, "hasty")
+    assert effect_of(session).after.n == 0
+
+
+def _seen(room: Room) -> int | None:
+    newest = current_guideline(room.study)
+    return newest.number if newest else None

@@ -21,24 +21,24 @@ NOT_YOUR_OWN = (
 )
 
 
-def refuse_locked(study: Study, what: str) -> None:
-    """Raise StudyRefused where the protocol of the study is locked; `what` stays as it is, in the plural.
+def refuse_locked(study: Study, what: str, refusal: type[ValueError] = StudyRefused) -> None:
+    """Raise `refusal` where the protocol of the study is locked; `what` stays as it is, in the plural.
 
     Asks the database: what was loaded before the lock would not know of it. Call it after `lock(study)`.
     """
     row = ReaderStudy.objects.filter(study=study, locked_at__isnull=False).first()
     if row is not None:
-        raise StudyRefused(
+        raise refusal(
             f"The protocol of this study is locked (digest {row.digest[:12]}): {what} stay as they are, and nothing "
             "was changed. Make a new study with its own protocol to change them."
         )
 
 
-def refuse_reader_change(study: Study, user: Any) -> None:
-    """Raise StudyRefused where the user is a reader of a locked protocol that is not closed yet: they stay one."""
+def refuse_reader_change(study: Study, user: Any, refusal: type[ValueError] = StudyRefused) -> None:
+    """Raise `refusal` where the user is a reader of a locked protocol that is not closed yet: they stay one."""
     row = ReaderStudy.objects.filter(study=study, locked_at__isnull=False, closed_at__isnull=True).first()
     if row is not None and user.pk in row.readers:
-        raise StudyRefused(
+        raise refusal(
             f"The protocol of this study is locked (digest {row.digest[:12]}) and names {user} as a reader: they "
             "stay one. If they cannot go on, close the protocol early and say why; their answers are kept."
         )
