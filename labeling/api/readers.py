@@ -125,5 +125,6 @@ def _changed(request: Request, pk: int, reader: int, change: Any) -> Response:
 
 def _payload(study: Study, person: Any) -> dict[str, Any]:
     row = exclusions.exclusion_of(study, person)
-    left_out = None if row is None else {"since": row.at.isoformat(), "reason": row.reason, "by": row.by.username}
+    by = row.by.username if row is not None and row.by else None
+    left_out = None if row is None else {"since": row.at.isoformat(), "reason": row.reason, "by": by}
     return {"id": person.pk, "name": person.get_username(), "left_out": left_out}

@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from labeling.models import Annotation
+from labeling.services.exclusions import exclude
 from tests.factories import answer
 from tests.labeling.conftest import Room
 
@@ -47,6 +48,12 @@ def test_leaving_out_and_putting_back_is_said_and_keeps_every_answer(room: Room,
     assert (status, said["left_out"]) == (200, None)
     assert Annotation.objects.counted().filter(study=room.study, annotator=room.bob).count() == 4
     assert Annotation.objects.count() == before
+
+
+def test_who_was_left_out_by_a_command_is_listed_without_a_name(room: Room, lead: Client) -> None:
+    exclude(room.study, room.bob, None, "by command")
+    row = lead.get(f"{base(room)}/readers/").json()[0]
+    assert (row["left_out"]["reason"], row["left_out"]["by"]) == ("by command", None)
 
 
 def test_a_reason_is_asked_for_and_somebody_without_answers_is_refused(room: Room, lead: Client) -> None:
