@@ -180,6 +180,21 @@ def test_on_paper_nothing_is_cut_off_and_the_ground_is_white(
     assert _overflow(page) <= 0
 
 
+def test_a_plot_has_the_colours_of_the_page_where_nothing_moves_and_follows_the_theme(
+    page: Page, live_server: Any, study: Study, log_in: Callable[[], None]
+) -> None:
+    log_in()
+    _open(page, live_server.url + PAGES["report"](study), 1440, "light")
+    page.wait_for_selector(".uplot")
+    accent = """import("/static/js/shared/plot.js")
+        .then(({ colors }) => colors(document.querySelector("figure.plot"))("--accent"))"""
+    assert page.evaluate(accent) == "rgb(15, 118, 110)"
+    before = page.evaluate("document.querySelector('.uplot canvas').toDataURL()")
+    page.click("[data-theme-toggle]")
+    page.wait_for_function("before => document.querySelector('.uplot canvas').toDataURL() !== before", arg=before)
+    assert page.locator(".uplot").count() == 1
+
+
 def test_the_log_in_page_is_accessible_and_says_what_was_wrong(
     page: Page, live_server: Any, study: Study, troubles: list[str]
 ) -> None:
