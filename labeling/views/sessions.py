@@ -61,6 +61,8 @@ def session(request: HttpRequest, pk: int, session_pk: int) -> HttpResponse:
             sessions.keep_notes(row, request.user, _long(request, "notes"))
             messages.success(request, "The notes are kept.")
         else:
+            if (notes := _long(request, "notes")) and notes != row.notes:
+                sessions.keep_notes(row, request.user, notes)
             sessions.close_session(row, request.user, _outcome(request, typed))
             messages.success(request, "The session is closed. What it changes shows once random crops are read anew.")
     except StudyRefused as error:

@@ -11,8 +11,20 @@ from django.utils import timezone
 
 from imaging.models import Crop, Image
 from labeling.colors.palette import color_at
-from labeling.models import Annotation, AnnotationLabel, LabelClass, ReaderStudy, Study
+from labeling.models import (
+    Annotation,
+    AnnotationLabel,
+    Comment,
+    DisagreementSession,
+    LabelClass,
+    ReaderExclusion,
+    ReaderStudy,
+    Study,
+)
 from labeling.services.comments import add_comment
+from labeling.services.discussion import confusion
+from labeling.services.exclusions import exclude
+from labeling.services.progress import NOT_SURE_LABEL
 from labeling.services.reader_study.closing import close_protocol
 from labeling.services.reader_study.drafting import change_draft, draw_cases
 from labeling.services.reader_study.locking import draft_digest, lock_protocol
@@ -94,29 +106,53 @@ def _answer(study: Study, crop: int, reader: Any, why: str, at: datetime, *, is_
     )  # fmt: skip
 
 
-def talked_over(study: Study, *, closes: bool = False) -> Any:
-    """A session on two classes of a crowded study, open or with a new rule."""
-    lead = study.members.get(username="reader")
-    a, b = study.classes.filter(key__in=["more-10", "more-11"])
-    session = start_session(study, lead, a, b)
-    if closes:
-        close_session(session, lead, Outcome("Small ones are debris.", "Small ones are debris.", "size decides"))
+def mixed_up(study: Study) -> tuple[str, str]:
+    """Keys of the two classes that most crops are disputed between."""
+    cells = [cell for cell in confusion(study) if cell.a != cell.b and NOT_SURE_LABEL not in (cell.a, cell.b)]
+    worst = max(cells, key=lambda cell: cell.items)
+    return worst.a, worst.b
+
+
+def worst_cell(study: Study) -> str:
+    """The query that chooses the crops of these two."""
+    a, b = mixed_up(study)
+    return f"?a={a}&b={b}"
+
+
+def talked_over(study: Study) -> DisagreementSession:
+    """An open session on the two."""
+    return start_session(study, lead_of(study), *study.classes.filter(key__in=mixed_up(study)))
+
+
+def agreed_on(study: Study) -> DisagreementSession:
+    """A session that is closed with a new rule."""
+    session = talked_over(study)
+    close_session(session, lead_of(study), Outcome("Small is debris.", "Small is debris.", "size decides"))
     return session
 
 
-def commented(study: Study) -> Study:
-    """A crowded study with comments, one as long as comments may be and without a space."""
-    lead = study.members.get(username="reader")
-    for crop, text in zip(Crop.objects.order_by("id"), ("The rim is open, so I called it long.", "x" * 2000)):
-        add_comment(study, lead, crop, text)
-    return study
+def lead_of(study: Study) -> Any:
+    """Who leads it."""
+    return study.members.get(username="reader")
+
+
+def left_out(study: Study) -> ReaderExclusion:
+    """The reader with the longest name, who is left out of a crowded study."""
+    assert exclude(study, study.members.get(username=NAMES[6]), lead_of(study), "x" * 500)
+    return ReaderExclusion.objects.get(study=study)
+
+
+def commented(study: Study) -> list[Comment]:
+    """Two comments, one as long as comments may be and without a space."""
+    texts = ("The rim is open, so I called it long.", "x" * 2000)
+    return [add_comment(study, lead_of(study), crop, text) for crop, text in zip(Crop.objects.order_by("id"), texts)]
 
 
 def drafted(study: Study) -> ReaderStudy:
     """The draft of a protocol with six cases and all eight readers."""
     Study.objects.filter(pk=study.pk).update(is_blind=True)
     study.refresh_from_db()
-    lead = study.members.get(username="reader")
+    lead = lead_of(study)
     grown(study)
     for name in NAMES:
         add_reader(study, name)
@@ -127,7 +163,7 @@ def drafted(study: Study) -> ReaderStudy:
 
 def locked(study: Study) -> ReaderStudy:
     """The protocol, locked before anybody has read."""
-    lead = study.members.get(username="reader")
+    lead = lead_of(study)
     return lock_protocol(study, lead, seen=draft_digest(drafted(study)))
 
 
@@ -136,4 +172,4 @@ def closed(study: Study) -> ReaderStudy:
     locked(study)
     readers = [row.user for row in study.memberships.filter(role="annotator").select_related("user")]
     read(study, readers, list(study.reader_cases.values_list("crop_id", flat=True)), READER_STUDY)
-    return close_protocol(study, study.members.get(username="reader"))
+    return close_protocol(study, lead_of(study))

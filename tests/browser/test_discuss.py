@@ -77,6 +77,36 @@ def test_c_comments_and_typing_decides_nothing(discuss: Page, disputed: list[Cro
     assert not Annotation.objects.decisions().exists() and troubles == []
 
 
+def test_a_comment_that_is_not_kept_yet_outlives_a_decision(discuss: Page, disputed: list[Crop]) -> None:
+    tile = f"#crop-{disputed[0].pk}"
+    discuss.focus(tile)
+    discuss.keyboard.press("c")
+    discuss.keyboard.type("is the rim open?")
+    discuss.focus(tile)
+    discuss.keyboard.press("1")
+    expect(discuss.locator(f"{tile} .dispute-said")).to_have_text("round")
+    expect(discuss.locator(f"{tile} textarea")).to_have_value("is the rim open?")
+    discuss.click(f"{tile} button:has-text('Keep')")
+    expect(discuss.locator(f"{tile} .dispute-comments")).to_contain_text("is the rim open?")
+    expect(discuss.locator(f"{tile} textarea")).to_have_value("")
+
+
+def test_what_is_typed_in_a_session_outlives_a_change_of_page_and_notes_are_closed_with_it(
+    discuss: Page, disputed: list[Crop]
+) -> None:
+    discuss.click("text=Start a session on these two")
+    discuss.fill("#words", "open rims are long")
+    discuss.fill("#notes", "all agreed")
+    discuss.click("text=One after another")
+    expect(discuss.locator("#words")).to_have_value("open rims are long")
+    discuss.click("text=Next")
+    expect(discuss.locator("#notes")).to_have_value("all agreed")
+    discuss.click("text=Close without a change")
+    expect(discuss.locator("main")).to_contain_text("all agreed")
+    session = DisagreementSession.objects.get()
+    assert (session.notes, session.outcome) == ("all agreed", "open rims are long")
+
+
 def test_two_leads_see_each_others_decisions_before_they_overrule_them(
     discuss: Page, disputed: list[Crop], study: Study
 ) -> None:

@@ -12,9 +12,12 @@ from playwright.sync_api import Page
 from imaging.models import Crop, CropMove, Experiment, Revision
 from inference.models import InferenceRun
 from labeling.models import Study
+from labeling.services.archive import archive_study
+from tests.browser import many
 from tests.browser.access import serious
 from tests.browser.rows import make_model, make_run
 from tests.factories import answer
+from tests.factories import make_model as trained
 from training.models import ModelVersion, Promotion
 
 
@@ -24,6 +27,11 @@ def _answered(study: Study) -> bool:
     for crop in (*Crop.objects.order_by("id")[:5], Crop.objects.first()):
         answer(study, reader, crop, "long" if crop.pk % 2 else "round")
     return True
+
+
+def _archived(study: Study) -> bool:
+    """The study is archived by its lead."""
+    return archive_study(study, study.members.get(username="reader"))
 
 
 def _revised() -> Revision:
@@ -71,9 +79,35 @@ PAGES: dict[str, Callable[[Study], str]] = {
     "experiment": lambda study: reverse("imaging:experiment", args=[Experiment.objects.get().pk]),
     "revision": lambda study: reverse("imaging:revision", args=[_revised().experiment_id, 1]),
     "report": lambda study: reverse("training:report", args=[make_model(study).pk]),
+    "no agreement yet": lambda study: reverse("labeling:agreement", args=[study.pk]),
+    "nothing to discuss": lambda study: reverse("labeling:discuss", args=[study.pk]),
+    "no comment yet": lambda study: reverse("labeling:comments", args=[study.pk]),
+    "archived": lambda study: _archived(study) and reverse("labeling:room", args=[study.pk]),
+    "password": lambda study: reverse("change-password"),
+    "protocol draft": lambda study: reverse("labeling:protocol", args=[many.drafted(study).study_id]),
+    "protocol locked": lambda study: reverse("labeling:protocol", args=[many.locked(study).study_id]),
+    "protocol closed": lambda study: reverse("labeling:protocol", args=[many.closed(study).study_id]),
     "runs": lambda study: reverse("inference:runs"),
     "running": lambda study: reverse("inference:run", args=[make_run(make_model(study), "running").pk]),
     "done": lambda study: reverse("inference:run", args=[make_run(make_model(study), "done").pk]),
+}
+
+
+# Pages of a study with twelve classes and eight readers, whose names are as long as may be.
+CROWDED: dict[str, Callable[[Study], str]] = {
+    "overview": PAGES["overview"],
+    "agreement": lambda study: reverse("labeling:agreement", args=[study.pk]),
+    "discuss": lambda study: reverse("labeling:discuss", args=[study.pk]) + many.worst_cell(study),
+    "session": lambda study: reverse("labeling:session", args=[study.pk, many.talked_over(study).pk]),
+    "session, closed": lambda study: reverse("labeling:session", args=[study.pk, many.agreed_on(study).pk]),
+    "reader, left out": lambda study: reverse("labeling:reader", args=[study.pk, many.left_out(study).user_id]),
+    "people": lambda study: reverse("labeling:members", args=[study.pk]),
+    "progress": lambda study: reverse("labeling:progress", args=[study.pk]) + "?rate=30",
+    "comments": lambda study: reverse("labeling:comments", args=[many.commented(study)[0].study_id]),
+    "classes": lambda study: reverse("labeling:classes", args=[study.pk]),
+    "crop": lambda study: reverse("training:crop", args=[study.pk, many.commented(study)[0].crop_id]),
+    "room": PAGES["room"],
+    "report": lambda study: reverse("training:report", args=[trained(study, None).pk]),
 }
 
 
@@ -85,6 +119,16 @@ def _open(page: Page, address: str, width: int, theme: str) -> None:
     page.wait_for_load_state("load")
     if page.query_selector("main[data-state]"):
         page.wait_for_selector("main[data-state=ready]")
+
+
+CROPS = 128  # So many that a model can learn from them.
+# What a matrix has, a column for each class, is scrolled sideways; a table of figures is not.
+OUT_OF_SIGHT = """[...document.querySelectorAll(".table-wrap:not(.confusion, :has(.confusion))")]
+    .filter((wrap) => wrap.scrollWidth > wrap.clientWidth + 1).map((wrap) => wrap.textContent.slice(0, 80))"""
+CUT_OFF = """[...document.querySelectorAll(".table-wrap")].filter((wrap) =>
+    wrap.scrollHeight > wrap.clientHeight + 1 || wrap.scrollWidth > wrap.clientWidth + 1
+).map((wrap) => wrap.textContent.slice(0, 80))"""
+ON_WHITE = "getComputedStyle(document.body).backgroundColor === 'rgb(255, 255, 255)'"
 
 
 def _overflow(page: Page) -> int:
@@ -104,6 +148,51 @@ def test_a_page_is_accessible_fits_a_phone_and_breaks_no_policy(
     assert _overflow(page) <= 0
     assert serious(page) == []
     assert troubles == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", CROWDED)
+def test_long_names_and_many_of_them_leave_every_figure_in_reach(
+    name: str, theme: str, page: Page, live_server: Any, study: Study, log_in: Callable[[], None], troubles: list[str]
+) -> None:
+    log_in()
+    address = live_server.url + CROWDED[name](many.crowded(study, CROPS))
+    _open(page, address, 1440, theme)
+    assert serious(page) == []
+    # A table that is scrolled sideways for its figures hides them: names give way.
+    assert page.evaluate(OUT_OF_SIGHT) == []
+    _open(page, address, 390, theme)
+    assert _overflow(page) <= 0
+    assert serious(page) == []
+    assert troubles == []
+
+
+@pytest.mark.parametrize("name", ["agreement", "protocol closed"])
+def test_on_paper_nothing_is_cut_off_and_the_ground_is_white(
+    name: str, page: Page, live_server: Any, study: Study, log_in: Callable[[], None]
+) -> None:
+    log_in()
+    address = PAGES[name](study) if name in PAGES else CROWDED[name](many.crowded(study, CROPS))
+    _open(page, live_server.url + address, 1050, "dark")
+    page.emulate_media(media="print")
+    page.wait_for_function(ON_WHITE)
+    assert page.evaluate(CUT_OFF) == []
+    assert _overflow(page) <= 0
+
+
+def test_a_plot_has_the_colours_of_the_page_where_nothing_moves_and_follows_the_theme(
+    page: Page, live_server: Any, study: Study, log_in: Callable[[], None]
+) -> None:
+    log_in()
+    _open(page, live_server.url + PAGES["report"](study), 1440, "light")
+    page.wait_for_selector(".uplot")
+    accent = """import("/static/js/shared/plot.js")
+        .then(({ colors }) => colors(document.querySelector("figure.plot"))("--accent"))"""
+    assert page.evaluate(accent) == "rgb(15, 118, 110)"
+    before = page.evaluate("document.querySelector('.uplot canvas').toDataURL()")
+    page.click("[data-theme-toggle]")
+    page.wait_for_function("before => document.querySelector('.uplot canvas').toDataURL() !== before", arg=before)
+    assert page.locator(".uplot").count() == 1
 
 
 def test_the_log_in_page_is_accessible_and_says_what_was_wrong(

@@ -9,7 +9,7 @@ function options(size, pick) {
   return {
     ...size,
     scales: { x: { time: false }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(1, high ?? 1)] } },
-    axes: [axis("window of 50 crops"), axis("α")],
+    axes: [{ ...axis("window of 50 crops"), incrs: [1, 2, 5, 10, 20] }, axis("α")],
     series: [
       { label: "window" },
       { label: "α", stroke: pick("--text-quiet"), points, value: two },

@@ -2,6 +2,7 @@
 import { csrfToken } from "../shared/api.js";
 import { isTyping, KeyMap, printed } from "../shared/keys.js";
 import { drawInView, readPictures } from "../shared/pictures.js";
+import { keepDrafts, putBack, typedIn } from "./drafts.js";
 import { choiceFor, columnsOf, movedPlace } from "./mine.js";
 
 const DECISIONS = /^(?:label:|not_sure$|back$)/;
@@ -69,11 +70,18 @@ function bind(section, { classes, keys }) {
     send(tile, choice);
   });
 
+  let typed = new Map();
+  document.body.addEventListener("htmx:beforeSwap", ({ detail: { target, xhr, requestConfig } }) => {
+    // A refusal keeps what was sent as well.
+    if (target.matches(".dispute")) typed = typedIn(target, xhr.status < 400 ? requestConfig.elt : null);
+  });
+
   document.body.addEventListener("htmx:afterSwap", ({ detail: { target } }) => {
     const tile = document.getElementById(target.id);
     if (!tile?.matches(".dispute")) return;
     drawInView(pictures, "canvas[data-crop]", tile);
     printKeys(tile, map);
+    putBack(tile, typed);
     tile.focus();
     status.textContent = tile.querySelector("[data-done]")?.textContent ?? "";
   });
@@ -107,4 +115,6 @@ if (typeof document !== "undefined") {
   if (section) bind(section, JSON.parse(document.getElementById("dispute-config").textContent));
   const clock = document.getElementById("session-clock");
   if (clock) tick(clock);
+  const form = document.getElementById("session-form");
+  if (form) keepDrafts(form, sessionStorage, `parfocal.draft:${location.pathname}`);
 }

@@ -15,10 +15,11 @@ export function columnsOf(rows) {
 export function colors(element) {
   const style = getComputedStyle(element);
   return (name) => {
-    // A canvas cannot read light-dark(); a colour property resolves it.
+    // A canvas cannot read light-dark(); a colour property resolves it, at once where nothing fades.
+    element.style.transition = "none";
     element.style.color = `var(${name})`;
     const color = style.color;
-    element.style.color = "";
+    element.style.color = element.style.transition = "";
     return color;
   };
 }
@@ -56,8 +57,15 @@ export function rowsOf(figure) {
  *  colours of the screen. Without the library the drawn one stays. */
 export async function replaceWith(figure, { options, data, height }) {
   const { default: Plot } = await import(figure.dataset.library);
-  const width = figure.clientWidth;
-  const plot = new Plot(options({ width, height: height(width) }, colors(figure)), data);
+  let plot = null;
+  const draw = () => {
+    const width = figure.clientWidth;
+    plot?.destroy();
+    plot = new Plot(options({ width, height: height(width) }, colors(figure)), data);
+    figure.append(plot.root);
+  };
+  draw();
   figure.querySelector("svg")?.classList.add("drawn");
-  figure.append(plot.root);
+  new MutationObserver(draw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 }
