@@ -203,6 +203,8 @@ def test_exceptions_confirm_what_was_on_screen_and_the_rest_after_scrolling_by_k
     grid.select_option("#mode", "exceptions")
     expect(grid.locator("#grid-unseen")).to_contain_text("Scroll to them")
     grid.focus("#grid")
+    # That brings it on screen: what is painted has been seen once the button offers to confirm it.
+    grid.wait_for_selector("main[data-state=ready]:has(#confirm[aria-disabled=false])")
     grid.keyboard.press("Enter")
     grid.wait_for_selector("main[data-answered]:not([data-answered='0'])[data-unsent='0']")
     first = set(_bulk().values_list("crop", flat=True))
@@ -212,6 +214,7 @@ def test_exceptions_confirm_what_was_on_screen_and_the_rest_after_scrolling_by_k
         grid.keyboard.press("ArrowDown")
         grid.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
     expect(grid.locator("#grid-unseen")).to_have_text("")
+    grid.wait_for_selector("main[data-state=ready]:has(#confirm[aria-disabled=false])")
     grid.keyboard.press("Enter")
     grid.wait_for_selector(f"main[data-answered='{len(crops)}'][data-unsent='0']")
     assert set(_bulk().values_list("crop", flat=True)) == set(crops)

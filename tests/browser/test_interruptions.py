@@ -360,8 +360,12 @@ def test_a_reader_who_is_removed_is_told_so_and_what_waits_goes_out_once_they_ar
     room.reload()
     press(room, "1")
     room.wait_for_selector("main[data-saved='1']")
-    remove_member(study.memberships.get(user=dora), study.memberships.get(user__username="reader").user)
+    # The answer waits here before anything else, pictures that are fetched ahead say, can tell of the removal.
+    context.set_offline(True)
     press(room, "2")
+    room.wait_for_selector("main[data-waiting='1']")
+    remove_member(study.memberships.get(user=dora), study.memberships.get(user__username="reader").user)
+    context.set_offline(False)
     room.wait_for_selector("main[data-state=stranger]")
     said = room.inner_text("#curtain-text")
     assert "no longer a member of this study" in said
