@@ -299,3 +299,17 @@ def test_how_cases_came_is_told_from_the_newest_choice(blind: Room) -> None:
     assert "named by a lead" in cases_came(blind.study)
     draw_cases(blind.study, blind.alice, 3)
     assert "drawn at random" in cases_came(blind.study)
+
+
+def test_readers_see_their_own_cases_of_their_own_and_the_lead_all_reads(locked: Room) -> None:
+    (first, *_) = next_crops(locked.study, locked.bob, 1)
+    answer(locked.study, locked.bob, first.crop_id, "disc")
+    for reader, given in ((locked.bob, 1), (locked.dora, 0)):
+        assert (
+            f"{given} of your 4 cases read"
+            in client_of(reader).get(url(locked, "labeling:overview")).content.decode()
+        )
+    lead = client_of(locked.alice)
+    lead.post(url(locked, "labeling:protocol-close"), {"reason": "enough"})
+    shown = lead.get(url(locked, "labeling:progress")).content.decode()
+    assert "1 of 8 reads of the protocol" in shown and "missing" not in shown
