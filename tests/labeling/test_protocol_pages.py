@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from labeling.models import Ranked, ReaderStudy
+from labeling.models import AgreementReport, Ranked, ReaderStudy, Study
 from labeling.services.queue import next_crops
 from labeling.services.reader_study.drafting import cases_came, change_draft, choose_cases, draw_cases, protocol_of
 from labeling.services.reader_study.locking import draft_digest, lock_protocol
@@ -291,6 +291,16 @@ def test_the_page_of_agreement_says_how_the_cases_came(locked: Room) -> None:
     shown = client_of(locked.alice).get(url(locked, "labeling:agreement")).content.decode()
     assert "named by a lead" in shown and "nothing is left to do" in shown
     assert "crops were chosen" not in shown and "Chosen crops" not in shown
+
+
+def test_agreement_of_a_protocol_rests_on_all_its_cases_whatever_share_the_study_has_read_twice(locked: Room) -> None:
+    Study.objects.filter(pk=locked.study.pk).update(overlap_share=1.0)
+    closed(locked)
+    make_report(locked.study.pk)
+    shown = AgreementReport.objects.get(study=locked.study).data["headline"]
+    report = client_of(locked.alice).get(url(locked, "labeling:protocol")).context["report"]
+    assert (shown["basis"], shown["alpha"]["n"]) == ("queue", 4)
+    assert shown["alpha"]["value"] == pytest.approx(report.primary["value"])
 
 
 def test_how_cases_came_is_told_from_the_newest_choice(blind: Room) -> None:
