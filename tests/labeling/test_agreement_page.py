@@ -7,11 +7,12 @@ from django.test import Client
 from django.urls import reverse
 
 from labeling.agreement.shape import AgreementData
-from labeling.models import AgreementReport
+from labeling.models import AgreementReport, Annotation
 from labeling.services.agreement_shown import Matrix, disputed_of, matrix_of, steps_of, time_plot, word_of
 from labeling.services.exclusions import exclude, put_back
 from labeling.services.next_steps import TOO_FEW_RARE
 from labeling.services.progress import NOT_SURE_LABEL
+from labeling.services.reads import STREAM
 from labeling.worker.agreement import make_report
 from tests.factories import answer
 from tests.labeling.conftest import Room
@@ -230,3 +231,17 @@ def test_the_headline_names_what_it_rests_on_and_how_many_crops(read: Room, clie
     make_report(read.study.pk)
     head = AgreementReport.objects.get(study=read.study).data["headline"]
     assert f"now rests on: {head['name'].lower()}, n {head['alpha']['n']}." in page(read, client)
+
+
+def test_a_headline_that_rests_on_something_else_now_says_on_what_it_rested(read: Room, client: Client) -> None:
+    make_report(read.study.pk)
+    assert "Before, it rested on" not in page(read, client)
+    first = AgreementReport.objects.get(study=read.study).data["headline"]
+    assert first["basis"] == "queue"
+    Annotation.objects.filter(study=read.study).update(why_asked=STREAM)
+    for times in range(2):
+        # Also the report after the next one says so.
+        answer(read.study, read.alice, read.crops[times])
+        make_report(read.study.pk)
+        assert AgreementReport.objects.get(study=read.study).data["headline"]["basis"] == "random"
+        assert f"Before, it rested on: {first['name'].lower()}" in page(read, client)
