@@ -137,6 +137,6 @@ def _note(row: Row, random: Row, census: bool) -> str:
         return CENSUS if census else random["text"]
     lacking = "No crop that was drawn at random was" if not n else f"Only {n} crops that were drawn at random were"
     return (
-        f"{lacking} read by two, at least {FEW_ITEMS} are needed. Shown instead: {row['name'].lower()}. "
-        f"These crops were chosen, so the figure does not stand for all crops of the study."
+        f"{lacking} read by two, at least {FEW_ITEMS} are needed. The figure now rests on: {row['name'].lower()}, "
+        f"n {row['alpha']['n']:,}. These crops were chosen, so the figure does not stand for all crops of the study."
     )

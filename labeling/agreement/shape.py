@@ -4,7 +4,7 @@ Every figure is an Interval: value with its 95 % interval, the number behind it,
 or where the interval should not be relied on. Nothing is NaN. Names of readers, classes and experiments are text.
 """
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 # How the crops of a row came to be read. "random" are those that nobody's judgement chose; see docs/agreement.md.
 Basis = Literal["random", "shared", "queue", "routed", "adjudicated", "dependent", "imported", "blind", "all"]
@@ -209,11 +209,13 @@ class DawidSkenePart(TypedDict):
 
 class State(TypedDict):
     """What the report knows: the number of the newest answer, a digest of the classes and of the settings that say
-    which crops are read twice, and how many answers there were."""
+    which crops are read twice, how many answers there were, and the name of the basis that led before the present
+    one, where there was another."""
 
     newest: int
     setup: str
     answers: int
+    rested_on: NotRequired[str]
 
 
 class AgreementData(TypedDict):

@@ -11,7 +11,8 @@ from labeling.exchange.labels import BAD_CROP, LABEL, NOT_SURE, WRONG_OBJECT
 class Majority:
     """The class that most reads name (empty where two are named equally often, or none), or that was decided on.
 
-    `share`: of all reads, how many name it. `disputed`: the reads name more than one class.
+    `share`: of all reads, how many name it. `disputed`: the reads name different classes, none of which more than
+    half of them name, and nobody has decided.
     """
 
     name: str
@@ -23,10 +24,11 @@ class Majority:
     wrong_object: int
 
 
-def majority(said: Sequence[tuple[str, str]], decided: str | None = None) -> Majority:
+def majority(said: Sequence[tuple[str, str]], decided: str | None = None, *, is_settled: bool = False) -> Majority:
     """The majority over (answer, class) of each read; at least one read is needed.
 
-    `decided`: the class that stands whatever the votes say, "" for none; None where the votes tell.
+    `decided`: the class that stands whatever the votes say, "" for none; None where the votes tell. `is_settled`:
+    somebody has decided, be it that no class fits.
     """
     classes = Counter(name for answer, name in said if answer == LABEL)
     answers = Counter(answer for answer, _ in said)
@@ -35,4 +37,5 @@ def majority(said: Sequence[tuple[str, str]], decided: str | None = None) -> Maj
     voted = "" if tied or not top else top[0][0]
     name = voted if decided is None else decided
     counts = (answers[NOT_SURE], answers[BAD_CROP], answers[WRONG_OBJECT])
-    return Majority(name, len(said), classes[name] / len(said), len(classes) > 1, *counts)
+    is_split = len(classes) > 1 and 2 * top[0][1] <= classes.total()
+    return Majority(name, len(said), classes[name] / len(said), is_split and not is_settled, *counts)

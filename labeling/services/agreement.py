@@ -33,8 +33,9 @@ class Shown:
     """The newest report of a study and how fresh it is.
 
     `data` is None until the first report is there. `newer`: answers, withdrawals among them, that it does not know.
-    `is_current`: nothing changed since, neither answers nor classes nor settings. `is_empty`: nobody has answered, so
-    that there is nothing to compute. `problem`: why the newest try failed.
+    `is_current`: nothing changed since, neither answers nor classes nor settings. `changed`: what did besides
+    answers, in words, empty where nothing did. `is_empty`: nobody has answered, so that there is nothing to compute.
+    `problem`: why the newest try failed.
     """
 
     data: AgreementData | None
@@ -45,6 +46,7 @@ class Shown:
     is_empty: bool
     is_computing: bool
     problem: str
+    changed: str = ""
 
     @property
     def is_wanted(self) -> bool:
@@ -65,16 +67,24 @@ def report_of(study: Study) -> Shown:
     newest, newer = _extent(study, report.last_annotation)
     has_data = report.computed_at is not None
     data: Any = report.data if has_data else None
+    is_same = has_data and setup_of(study) == report.setup
     return Shown(
         data=data,
         computed_at=report.computed_at,
         seconds=report.seconds,
         newer=newer if has_data else 0,
-        is_current=has_data and (newest, setup_of(study)) == (report.last_annotation, report.setup),
+        is_current=is_same and newest == report.last_annotation,
         is_empty=not newest,
         is_computing=_is_claimed(report),
         problem=report.problem,
+        changed=_changed(report) if has_data and not is_same else "",
     )
+
+
+def _changed(report: AgreementReport) -> str:
+    since = Q(at__gt=report.computed_at) | Q(lifted_at__gt=report.computed_at)
+    moved = ReaderExclusion.objects.filter(since, study=report.study_id).exists()
+    return "who counts has changed" if moved else "classes or settings have changed"
 
 
 def newest_annotation(study: Study) -> int:

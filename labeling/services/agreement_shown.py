@@ -6,8 +6,9 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
+from labeling.agreement.intervals import FEW_ITEMS
 from labeling.agreement.shape import AgreementData, PerClass, Window
-from labeling.services.next_steps import DISPUTED, Step
+from labeling.services.next_steps import DISPUTED, TOO_FEW_RARE, Step
 from labeling.services.progress import NOT_SURE_LABEL
 
 # Steps of the shading, from none to the darkest.
@@ -108,6 +109,13 @@ def _row(keys: Sequence[str], names: Sequence[str], counts: list[list[int]], at:
 def name_of(labels: Mapping[str, str], key: str) -> str:
     """What people call the class of this key; the not-sure label has its words."""
     return "not sure" if key == NOT_SURE_LABEL else labels.get(key, key)
+
+
+def word_of(data: AgreementData) -> str:
+    """The headline's word; of too little data it says whether crops are lacking, or answers that are not the most
+    common one."""
+    head = data["headline"]
+    return TOO_FEW_RARE if head["word"] == "too few" and head["alpha"]["n"] >= FEW_ITEMS else head["word"]
 
 
 def disputed_of(data: AgreementData) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from labeling.services.reads import (
     reads_of,
     reopened_after,
 )
+from labeling.services.refusals import WHAT_COUNTS
 
 
 class ReopenRefused(ValueError):
@@ -83,7 +84,7 @@ def ask_third(study: Study, lead: Any, crop: Crop) -> Reopening:
         refuse_locked(study, "its cases and who reads them", ReopenRefused)
         reads = reads_of(study, [crop.pk])[crop.pk]
         if not differ(independent(reads)):
-            raise ReopenRefused("Only a crop whose independent readers differ can be read by a third.")
+            raise ReopenRefused(f"Only a crop whose independent readers differ can be read by a third. {WHAT_COUNTS}")
         if any(read.answer in BAD for read in reads):
             raise ReopenRefused("A reader called this crop bad or its object wrong: such a crop is asked no more.")
         if decision_of(reads, reopened_after(study, [crop.pk]).get(crop.pk)) is not None:

@@ -8,6 +8,7 @@ from labeling.models import AgreementReport, Annotation, Study
 from labeling.services import progress
 from labeling.services.ambiguous import ambiguous_crops
 from labeling.services.next_steps import disputed_crops
+from labeling.services.pace import paces
 from labeling.services.quality import Called, called_by_experiment
 
 # Up to so many answers are counted while somebody waits: some 50 ms. A million take seconds.
@@ -16,7 +17,8 @@ COUNTED_AT_ONCE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Crops with an answer, rows by class and by annotator (see `progress`), what was said of the crops themselves,
+    """Crops with an answer, rows by class and by annotator (see `progress`; those with `per_hour`, the
+    answers an hour of reading, see `pace`), what was said of the crops themselves,
     and the numbers of crops that are frozen as ambiguous, that readers dispute, and of imported answers."""
 
     answered: int
@@ -53,9 +55,15 @@ def count(study: Study) -> Counts:
     return Counts(
         answered=progress.answered_crops(study),
         by_class=progress.by_class(study),
-        by_annotator=progress.by_annotator(study),
+        by_annotator=_with_pace(study),
         called=called_by_experiment(study),
         ambiguous=len(ambiguous_crops(study)),
         disputed=disputed_crops(study),
         imported=progress.imported_answers(study),
     )
+
+
+def _with_pace(study: Study) -> list[dict[str, Any]]:
+    known = paces(study)
+    rows = progress.by_annotator(study)
+    return [row | {"per_hour": known[row["user"]].per_hour if row["user"] in known else None} for row in rows]

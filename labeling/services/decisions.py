@@ -19,6 +19,7 @@ from labeling.services.answers import ANY, AnswerConflict, AnswerRefused, Submis
 from labeling.services.guidelines import current_guideline
 from labeling.services.queue import lock
 from labeling.services.reads import ADJUDICATION, given_reads, reads_of
+from labeling.services.refusals import WHAT_COUNTS
 
 DECIDABLE = (Annotation.Answer.LABEL, Annotation.Answer.NOT_SURE)
 # One reader's word is no dispute that could be settled.
@@ -45,7 +46,9 @@ def decide(study: Study, lead: Any, given: Submission) -> tuple[Annotation, bool
         classes = _classes(study, given)
         reads = given_reads(reads_of(study, [crop.pk])[crop.pk])
         if len(reads) < FEWEST_READS:
-            raise AnswerRefused(f"A decision settles what two readers said; this crop has {len(reads)} so far.")
+            raise AnswerRefused(
+                f"A decision settles what two readers said; this crop has {len(reads)} so far. {WHAT_COUNTS}"
+            )
         before = standing_decision(study, crop.pk)
         _check_replaced(before, given)
         row = _store(study, lead, crop, given, before)

@@ -17,7 +17,9 @@ FEW_ANSWERS = 10
 # Where crops that readers name differently are looked at together.
 DISPUTED = "labeling:discuss"
 
+TOO_FEW_RARE = "too few rarer answers"
 TOO_FEW_SHARED = {
+    TOO_FEW_RARE: "Too few of the crops that two read have an answer other than the most common one.",
     "tentative": "Agreement is tentative: more shared crops make it certain.",
     "too few": "Too few crops were read by two to tell how far readers agree.",
 }

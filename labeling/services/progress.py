@@ -1,11 +1,10 @@
 """Counts for pages: how far a study is, by class and by annotator."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Max, Min, Q
+from django.db.models import Count, Exists, OuterRef, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -18,12 +17,10 @@ from labeling.models import (
     Ranked,
     ReaderCase,
     ReaderStudy,
+    Reopening,
     Study,
 )
-
-# Fewer answers than this give no rate worth showing.
-ENOUGH_FOR_A_RATE = 5
-ONE_BY_ONE = Q(is_bulk=False) & ~Q(source=Annotation.Source.IMPORT)
+from labeling.services.reads import ADJUDICATION
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +128,7 @@ def by_class(study: Study) -> list[dict[str, Any]]:
 
 
 def by_annotator(study: Study) -> list[dict[str, Any]]:
-    """For each annotator: number, name, answers, "not sure", bad crops, answers per hour, and whether simulated.
+    """For each annotator: number, name, answers, "not sure", bad crops, and whether simulated.
 
     `excluded`: they are left out; their answers are shown and count for nothing.
     """
@@ -143,10 +140,6 @@ def by_annotator(study: Study) -> list[dict[str, Any]]:
             n=Count("id"),
             not_sure=Count("id", filter=Q(answer=Annotation.Answer.NOT_SURE)),
             bad=Count("id", filter=Q(answer=Annotation.Answer.BAD_CROP)),
-            # A page of the grid is answered in one moment, and a file brings no pace of its own.
-            single=Count("id", filter=ONE_BY_ONE),
-            first=Min("answered_at", filter=ONE_BY_ONE),
-            last=Max("answered_at", filter=ONE_BY_ONE),
         )
         .order_by("annotator__username")
     )
@@ -159,8 +152,6 @@ def by_annotator(study: Study) -> list[dict[str, Any]]:
             "n": row["n"],
             "not_sure": row["not_sure"],
             "bad": row["bad"],
-            # How fast a program answers says nothing.
-            "per_hour": None if row["annotator__pk"] in simulated else _per_hour(row),
             "simulated": row["annotator__pk"] in simulated,
             "excluded": row["annotator__pk"] in left_out,
         }
@@ -174,7 +165,12 @@ def imported_answers(study: Study) -> int:
 
 
 def reads_table(
-    study: Study, *, with_imported: bool = False, with_excluded: bool = False, with_rereads: bool = False
+    study: Study,
+    *,
+    with_imported: bool = False,
+    with_excluded: bool = False,
+    with_rereads: bool = False,
+    blind: bool = False,
 ) -> list[tuple[str, str, str]]:
     """Long table (crop, annotator, answer) of every standing read, in the order of reading; labels by class key.
 
@@ -185,14 +181,24 @@ def reads_table(
     answers to many crops at once and accepted suggestions, which are no independent readings, and imported answers,
     unless asked for: nobody knows whether they were given blind. Readers who are left out are out of it too, unless
     `with_excluded`. `with_rereads`: blind re-reads follow behind all first reads, each where its first read is there.
+    `blind`: only what the report of agreement calls so, without adjudications and reads that a lead asked for by
+    reopening a crop.
     """
     rows = independent_reads(study, with_imported=with_imported, with_excluded=with_excluded)
+    rows = _blind(rows) if blind else rows
     table = _long(rows)
     if with_rereads:
         again = _independent_rereads(study, with_excluded=with_excluded)
         first = {(crop, annotator) for crop, annotator, _ in table}
         table += [row for row in _long(again) if row[:2] in first]
     return table
+
+
+def _blind(rows: AnnotationQuerySet) -> AnnotationQuerySet:
+    before = Reopening.objects.filter(
+        study=OuterRef("study"), crop=OuterRef("crop"), last_annotation__lt=OuterRef("pk")
+    )
+    return rows.exclude(why_asked=ADJUDICATION).exclude(Exists(before))
 
 
 def _long(rows: AnnotationQuerySet) -> list[tuple[str, str, str]]:
@@ -228,10 +234,3 @@ NOT_SURE_LABEL = "(not sure)"
 # Key of the class that an answer counts for.
 COUNTS_FOR = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
 ABOUT_CLASSES = (Annotation.Answer.LABEL, Annotation.Answer.NOT_SURE)
-
-
-def _per_hour(row: dict[str, Any]) -> float | None:
-    if row["single"] < ENOUGH_FOR_A_RATE or row["last"] == row["first"]:
-        return None
-    spent: timedelta = row["last"] - row["first"]
-    return float((row["single"] - 1) / spent.total_seconds() * 3600)

@@ -23,7 +23,8 @@ BAD = (Annotation.Answer.BAD_CROP, Annotation.Answer.WRONG_OBJECT)
 
 @dataclass(frozen=True, slots=True)
 class ReaderFigures:
-    """What a reader did: standing first reads, of which `not_sure` and `bad` shares; `changed` answers of any kind.
+    """What a reader did: standing first reads, of which `bad` is a share; `not_sure`, a share of those that are blind
+    and about classes, as in the report of agreement; `changed` answers of any kind.
 
     `sources`: standing answers by where they came from. `per_class`: names of the classes that the others gave, with
     how often the reader gave the same. `guidelines`: versions that answers name, None for none, and how many
@@ -58,7 +59,7 @@ def figures_of(study: Study, reader: Any) -> ReaderFigures:
     times = [row.given.received_at for row in rows]
     return ReaderFigures(
         reads=kinds.total(),
-        not_sure=share(kinds[Annotation.Answer.NOT_SURE], kinds.total()),
+        not_sure=_unsure(table, name),
         bad=share(sum(kinds[kind] for kind in BAD), kinds.total()),
         changed=sum(not row.given.stands for row in rows),
         first=min(times, default=None),
@@ -82,14 +83,23 @@ def person_in(study: Study, number: int) -> Any:
 
 
 def table_with(study: Study, reader: Any) -> ReadTable:
-    """Independent reads about classes by all readers who count, and by this one, in the order of reading.
+    """Blind reads about classes by all readers who count, and by this one, in the order of reading: those that the
+    report of agreement holds against each other.
 
     Re-reads stand behind them: they tell how far a reader repeats themselves.
     """
     name = reader.get_username()
     out = {row.name for row in excluded_readers(study)} - {name}
-    rows = [row for row in reads_table(study, with_excluded=True, with_rereads=True) if row[1] not in out]
+    rows = [row for row in reads_table(study, with_excluded=True, with_rereads=True, blind=True) if row[1] not in out]
     return from_long(rows, not_sure=NOT_SURE_LABEL, in_turn=True)
+
+
+def _unsure(table: ReadTable, name: str) -> Estimate:
+    if name not in table.annotators:
+        return share(0, 0)
+    own = table.codes[:, table.annotators.index(name)]
+    unsure = int((own == table.not_sure_code).sum()) if table.not_sure_code >= 0 else 0
+    return share(unsure, int((own >= 0).sum()))
 
 
 def _sources(rows: list[Answered]) -> dict[str, int]:

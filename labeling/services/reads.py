@@ -154,10 +154,11 @@ def disputed(reads: Iterable[Read]) -> bool:
 
     One "not sure" beside a class is no dispute: who could not tell has not said otherwise.
     """
-    given = list(reads)
+    found = list(reads)
+    given = given_reads(found)
     votes = Counter(read.label for read in given if read.answer == Annotation.Answer.LABEL)
     tied = len(votes) > 1 and 2 * max(votes.values()) <= votes.total()
-    return tied and not _decided(given)
+    return tied and not _decided(given) and decision_of(found) is None
 
 
 def _decided(reads: Iterable[Read]) -> bool:

@@ -12,12 +12,13 @@ from typing import Any
 from django.utils import timezone
 
 from imaging.models import Crop
-from labeling.models import Annotation, Study
+from labeling.models import Annotation, ReaderStudy, Study
 from labeling.services.exclusions import excluded_readers
 from labeling.services.forecast import Cost, Forecast, cost, forecast
 from labeling.services.history import BY_HAND, DAYS
 from labeling.services.pace import Answered, ClassTime, Pace, answered, class_times, names_of, pace_of, seconds_of
 from labeling.services.progress import pool_size
+from labeling.services.reader_study.progress import progress_of
 from labeling.services.reads import Read, given_reads, reads_needed, reads_of, reopened_after, situation_of
 from labeling.services.timing import Day, by_day, last_days, together
 
@@ -89,7 +90,12 @@ def workload(study: Study, target: int | None = None, rate: float | None = None)
 
 
 def reads_left(study: Study, target: int | None = None) -> Left:
-    """Reads that are missing until `target` crops have all that they need; those of crops in hand count first."""
+    """Reads that are missing until `target` crops have all that they need; those of crops in hand count first.
+
+    In a study of readers: reads of cases, those that come again among them; nothing is missing once it is closed.
+    """
+    if study.is_reader_study:
+        return _cases_left(ReaderStudy.objects.get(study=study))
     reads, reopened = reads_of(study), reopened_after(study)
     keys = dict(Crop.objects.filter(annotations__study=study).values_list("pk", "key").distinct())
     in_hand = sum(_missing(study, keys[crop], reads[crop], reopened.get(crop)) for crop in list(reads))
@@ -97,6 +103,12 @@ def reads_left(study: Study, target: int | None = None) -> Left:
     once = 1 - (1 - study.overlap_share) * (1 - study.random_share)
     fresh = study.reads_per_crop + (once if study.reads_per_crop < 2 else 0.0)
     return Left(target, len(reads), in_hand, round(max(0, target - len(reads)) * fresh), fresh)
+
+
+def _cases_left(protocol: ReaderStudy) -> Left:
+    rows = progress_of(protocol)
+    planned, given = sum(row.cases + row.again_planned for row in rows), sum(row.read + row.again for row in rows)
+    return Left(planned, given, 0 if protocol.closed_at else planned - given, 0, 0.0)
 
 
 def _missing(study: Study, key: str, reads: list[Read], reopened_at: int | None) -> int:

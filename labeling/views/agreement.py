@@ -11,8 +11,10 @@ from django.views.decorators.http import require_safe
 
 from labeling.models import Study
 from labeling.services.agreement import Shown, report_of
-from labeling.services.agreement_shown import WORTH_A_TALK, disputed_of, matrix_of, steps_of, time_plot
-from labeling.services.next_steps import Step
+from labeling.services.agreement_shown import disputed_of, matrix_of, steps_of, time_plot, word_of
+from labeling.services.counts import Counts, counts_of
+from labeling.services.next_steps import DISPUTED, Labels, Step, next_steps
+from labeling.services.reader_study.drafting import cases_came
 from labeling.services.reader_study.guard import led_results_for
 from labeling.tasks import ring_for_agreement
 
@@ -25,10 +27,9 @@ def agreement(request: HttpRequest, pk: int) -> HttpResponse:
     data = context["agreement"]
     context |= {
         "study": study,
-        "steps": with_addresses(study, context["steps"]),
+        "steps": steps_for(study, counts_of(study), context),
         "plot": time_plot(data["over_time"]) if data else None,
         "without_reads": [row["name"].lower() for row in data["rows"] if not row["reads"]] if data else [],
-        "worth_a_talk": WORTH_A_TALK,
         "disputed": disputed_of(data) if data else [],
         "has_uplot": any("uplot" in str(folder) for folder in settings.STATICFILES_DIRS),
     }
@@ -46,8 +47,29 @@ def shown_agreement(study: Study) -> dict[str, Any]:
         "freshness": shown,
         "waiting": waiting_words(shown),
         "matrix": matrix,
+        "word": word_of(shown.data) if shown.data else "",
+        "case_note": cases_came(study) if study.is_reader_study else "",
         "steps": steps_of(shown.data, matrix) if shown.data else [],
     }
+
+
+def steps_for(study: Study, counts: Counts, shown: dict[str, Any]) -> list[dict[str, str]]:
+    """What is missing, then what the figures of agreement ask for; nothing in a study of readers, which is done.
+
+    `shown`: as `shown_agreement` gives it.
+    """
+    if study.is_reader_study:
+        return []
+    labels = Labels(
+        has_guidelines=bool(study.guidelines.strip()),
+        answered=counts.answered,
+        annotators=len([row for row in counts.by_annotator if row["n"] and not row["excluded"]]),
+        word=shown["word"],
+        # Where two classes are named to be discussed, their crops are among those of the page.
+        disputed=0 if any(step.route == DISPUTED for step in shown["steps"]) else counts.disputed,
+        by_class=[(row["name"], row["count"]) for row in counts.by_class if row["is_open"]],
+    )
+    return with_addresses(study, [*next_steps(labels), *shown["steps"]])
 
 
 def with_addresses(study: Study, steps: Iterable[Step]) -> list[dict[str, str]]:

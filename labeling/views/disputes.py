@@ -60,6 +60,7 @@ def _card(study: Study, row: Discussed, classes: Sequence[LabelClass]) -> dict[s
         "url": reverse("training:crop", args=[study.pk, row.crop.pk]),
         "reads": reads,
         "shares": _shares(counted),
+        "counted": len(counted),
         "decision": decision,
         "stands": row.decision.client_id if row.decision else "",
         "comments": row.comments,

@@ -9,19 +9,20 @@ from django.views.decorators.http import require_safe
 
 from imaging.services.access import experiment_for
 from labeling.api.payloads import ranking_payload, told_problem
-from labeling.models import Study
+from labeling.models import ReaderStudy, Study
 from labeling.services import access, progress
 from labeling.services.counts import Counts, counts_of
 from labeling.services.exclusions import excluded_readers
 from labeling.services.guidelines import current_guideline
 from labeling.services.guidelines_shown import newest_number
 from labeling.services.members import lead_names
-from labeling.services.next_steps import DISPUTED, Labels, next_steps
 from labeling.services.preferences import preferences_of
 from labeling.services.quality import called_by_image
+from labeling.services.reader_study.drafting import cases_came
 from labeling.services.reader_study.guard import results_are_open, with_open_results
+from labeling.services.reader_study.report import report_of
 from labeling.services.sitting import may_choose_by_model, resume
-from labeling.views.agreement import shown_agreement, with_addresses
+from labeling.views.agreement import shown_agreement, steps_for
 
 WORST_IMAGES = 20
 ROOM_URLS = ("next", "answers", "undo", "leave", "ranking", "skip", "pause", "sitting")
@@ -74,32 +75,24 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
             "by_class": [row for row in counts.by_class if row["is_open"] or row["count"]],
             "by_annotator": counts.by_annotator,
         }
-        shown = shown_agreement(study)
-        context |= {
-            **shown,
-            "steps": _steps(study, counts, shown),
-            "left_out": excluded_readers(study),
-            "called": counts.called,
-            "ambiguous": counts.ambiguous,
-            "comments": study.comments.count(),
-            "imported": counts.imported,
-        }
+        context |= _results(study, counts)
     return render(request, "labeling/overview.html", context)
 
 
-def _steps(study: Study, counts: Counts, shown: dict[str, Any]) -> list[dict[str, str]]:
-    """What is missing, then what the figures of agreement ask for."""
-    data, asked = shown["agreement"], shown["steps"]
-    labels = Labels(
-        has_guidelines=bool(study.guidelines.strip()),
-        answered=counts.answered,
-        annotators=len([row for row in counts.by_annotator if row["n"] and not row["excluded"]]),
-        word=data["headline"]["word"] if data else "",
-        # Where two classes are named to be discussed, their crops are among those of the page.
-        disputed=0 if any(step.route == DISPUTED for step in asked) else counts.disputed,
-        by_class=[(row["name"], row["count"]) for row in counts.by_class if row["is_open"]],
-    )
-    return with_addresses(study, [*next_steps(labels), *asked])
+def _results(study: Study, counts: Counts) -> dict[str, Any]:
+    """What answers add up to: the protocol's figure where the study has one, else agreement and what to do next."""
+    context: dict[str, Any] = {
+        "left_out": excluded_readers(study),
+        "called": counts.called,
+        "ambiguous": counts.ambiguous,
+        "comments": study.comments.count(),
+        "imported": counts.imported,
+    }
+    if study.is_reader_study:
+        protocol = ReaderStudy.objects.get(study=study)
+        return context | {"protocol": protocol, "report": report_of(protocol), "case_note": cases_came(study)}
+    shown = shown_agreement(study)
+    return context | shown | {"steps": steps_for(study, counts, shown)}
 
 
 @require_safe

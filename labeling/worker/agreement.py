@@ -1,6 +1,8 @@
 """Computes the agreement report of a study and writes the consensus of its crops."""
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from labeling.agreement.shape import AgreementData
 from labeling.agreement.votes import Verdicts
@@ -20,12 +22,24 @@ def make_report(study_pk: int) -> bool:
     started = time.monotonic()
     try:
         data, verdicts, gathered = compute(report.study)
+        if before := rested_on(report.data, data):
+            data["state"]["rested_on"] = before
         write_consensus(report.study, gathered, verdicts)
         counts = count(report.study).as_json()
     except Exception as error:
         agreement.fail(report, f"The agreement could not be computed ({type(error).__name__}). See the worker's log.")
         raise
     return agreement.store(report, data, counts, time.monotonic() - started)
+
+
+def rested_on(before: Mapping[str, Any], data: AgreementData) -> str:
+    """Name of the basis that led the reports before this one, up to the last change; "" where there was no other."""
+    if not before:
+        return ""
+    head = before["headline"]
+    if head["basis"] == data["headline"]["basis"]:
+        return str(before["state"].get("rested_on", ""))
+    return str(head["name"])
 
 
 def compute(study: Study) -> tuple[AgreementData, Verdicts, Gathered]:

@@ -178,7 +178,8 @@ def _items(
     focus = _focus([crop.image for crop in found])
     items = Items(
         tuple(crop.key for crop in found),
-        np.array([is_shared(study, crop.key) for crop in found], dtype=bool),
+        # Every reader of a protocol reads every case: no lot chooses the second.
+        np.array([not study.is_reader_study and is_shared(study, crop.key) for crop in found], dtype=bool),
         np.array([place[crop.experiment] for crop in found], dtype=np.int64),
         np.array([verdicts[crop.verdict] for crop in found], dtype=np.int64),
         focus,

@@ -7,9 +7,12 @@ from django.test import Client
 from django.urls import reverse
 
 from labeling.agreement.shape import AgreementData
-from labeling.models import AgreementReport
-from labeling.services.agreement_shown import Matrix, disputed_of, matrix_of, steps_of, time_plot
+from labeling.models import AgreementReport, Annotation
+from labeling.services.agreement_shown import Matrix, disputed_of, matrix_of, steps_of, time_plot, word_of
+from labeling.services.exclusions import exclude, put_back
+from labeling.services.next_steps import TOO_FEW_RARE
 from labeling.services.progress import NOT_SURE_LABEL
+from labeling.services.reads import STREAM
 from labeling.worker.agreement import make_report
 from tests.factories import answer
 from tests.labeling.conftest import Room
@@ -188,3 +191,57 @@ def test_votes_on_disputed_crops_name_the_classes_as_people_do() -> None:
     row = {"crop": 7, "experiment": "plate 1", "votes": {"a": 2, NOT_SURE_LABEL: 1}}
     (shown,) = disputed_of(data_of(consensus={"counts": {}, "disputed": [row]}))
     assert (shown["crop"], shown["votes"]) == (7, "2 × alpha & co, 1 × not sure")
+
+
+@pytest.mark.parametrize("name", ["agreement", "overview"])
+def test_figures_say_that_who_counts_has_changed_since(read: Room, client: Client, name: str) -> None:
+    make_report(read.study.pk)
+    assert "has changed since" not in page(read, client, name)
+    for change in (exclude, put_back):
+        change(read.study, read.dora, read.alice, "a test")
+        # Put back before anything was computed the figures hold again, as nothing but the same people count.
+        assert ("who counts has changed since" in page(read, client, name)) == (change is exclude)
+    exclude(read.study, read.dora, read.alice, "again")
+    make_report(read.study.pk)
+    assert "has changed since" not in page(read, client, name)
+    put_back(read.study, read.dora, read.alice, "back")
+    assert "who counts has changed since" in page(read, client, name)
+
+
+def test_overview_and_agreement_ask_for_the_same(read: Room, client: Client) -> None:
+    make_report(read.study.pk)
+    texts = []
+    for name in ("agreement", "overview"):
+        page(read, client, name)
+        reply = client.get(reverse(f"labeling:{name}", args=[read.study.pk]))
+        texts.append([(step["text"], step["url"]) for step in reply.context["steps"]])
+        assert texts[-1] and "lack nothing" not in reply.content.decode()
+    assert texts[0] == texts[1]
+
+
+def test_too_few_says_whether_crops_or_rarer_answers_are_lacking() -> None:
+    def head(n: int, word: str = "too few") -> AgreementData:
+        return data_of(headline={"word": word, "alpha": figure(0.9, n)})
+
+    assert [word_of(head(n)) for n in (29, 30)] == ["too few", TOO_FEW_RARE]
+    assert word_of(head(30, "firm")) == "firm"
+
+
+def test_the_headline_names_what_it_rests_on_and_how_many_crops(read: Room, client: Client) -> None:
+    make_report(read.study.pk)
+    head = AgreementReport.objects.get(study=read.study).data["headline"]
+    assert f"now rests on: {head['name'].lower()}, n {head['alpha']['n']}." in page(read, client)
+
+
+def test_a_headline_that_rests_on_something_else_now_says_on_what_it_rested(read: Room, client: Client) -> None:
+    make_report(read.study.pk)
+    assert "Before, it rested on" not in page(read, client)
+    first = AgreementReport.objects.get(study=read.study).data["headline"]
+    assert first["basis"] == "queue"
+    Annotation.objects.filter(study=read.study).update(why_asked=STREAM)
+    for times in range(2):
+        # Also the report after the next one says so.
+        answer(read.study, read.alice, read.crops[times])
+        make_report(read.study.pk)
+        assert AgreementReport.objects.get(study=read.study).data["headline"]["basis"] == "random"
+        assert f"Before, it rested on: {first['name'].lower()}" in page(read, client)

@@ -12,11 +12,13 @@ from audit.models import AuditEvent
 from labeling.models import Annotation, Lease, QueueEntry, Study
 from labeling.services.answers import AnswerRefused
 from labeling.services.bulk import BulkItem, BulkResult, BulkStep, Outcome, submit_bulk, undo_bulk
-from labeling.services.progress import by_annotator, left_out_of_agreement, reads_table
+from labeling.services.counts import count
+from labeling.services.progress import left_out_of_agreement, reads_table
 from labeling.services.queue import next_crops
 from labeling.services.reads import SECOND_READ, STREAM, awaiting_reads
 from labeling.services.stream import stream_crops
 from labeling.services.summary import agreement_of
+from labeling.services.workload import workload
 from labeling.worker.agreement import make_report
 from tests.factories import add_reader, answer, make_experiment, make_user
 from tests.labeling.conftest import Room
@@ -204,8 +206,18 @@ def test_a_shared_crop_that_was_answered_in_bulk_is_read_twice_by_itself(room: R
 
 def test_a_page_answered_at_once_is_no_pace(room: Room) -> None:
     submit_bulk(room.study, room.bob, step(room.crops))
-    [row] = by_annotator(room.study)
+    [row] = count(room.study).by_annotator
     assert row["n"] == 12 and row["per_hour"] is None
+
+
+def test_steps_that_were_taken_back_are_counted_nowhere_as_given(room: Room) -> None:
+    given = step(room.crops[:5])
+    submit_bulk(room.study, room.bob, given)
+    assert workload(room.study).apart == {"given to many crops at once": 5}
+    undo_bulk(room.study, room.bob, [(uuid4(), item.client_id) for item in given.items[:3]])
+    assert workload(room.study).apart == {"given to many crops at once": 2}
+    answer(room.study, room.bob, room.crops[0])
+    assert workload(room.study).apart == {"given to many crops at once": 2}
 
 
 def test_answered_crops_leave_the_queue_and_their_leases_end(room: Room) -> None:

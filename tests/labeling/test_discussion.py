@@ -213,6 +213,9 @@ def test_who_is_left_out_mixes_nothing_up_and_their_answers_are_shown_marked(dis
     (row,) = discussed(study, [first.pk])
     assert [(read.annotator.username, read.is_left_out) for read in row.reads] == [("bob", False), ("dora", True)]
     card = act(disputed, "comment", text="why?").content.decode()
-    assert "left out" in card and card.count("100") >= 1
+    assert "left out" in card and "1 of 1, 100" in card
+    refused = act(disputed, "decide", choice="label:ring")
+    assert refused.status_code == 400 and "has 1 so far" in refused.content.decode()
+    assert all("left out" in said.content.decode() for said in (refused, act(disputed, "ask")))
     put_back(study, disputed.dora, disputed.alice, "it was the microscope")
     assert disputed_crops(study, "disc", "ring", settled=Settled.UNDECIDED) == [first.pk]

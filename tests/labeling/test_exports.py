@@ -23,15 +23,18 @@ from labeling.services.access import join
 from labeling.services.ambiguous import reopen
 from labeling.services.bulk import BulkItem, BulkStep, submit_bulk
 from labeling.services.classes import add_class, retire_class, split_class
+from labeling.services.counts import count
+from labeling.services.decisions import decide
 from labeling.services.export.answers import HEADER, answer_rows
 from labeling.services.export.files import EXPORTS
 from labeling.services.imports.reading import Upload
 from labeling.services.imports.store import take
 from labeling.services.progress import by_annotator
-from labeling.services.reads import STREAM
+from labeling.services.reads import ADJUDICATION, STREAM, reads_of
+from labeling.services.reads import disputed as is_disputed
 from labeling.services.studies import NewClass
 from tests.commands import call
-from tests.factories import add_reader, answer, crops_of, fill_queue, make_experiment, make_study
+from tests.factories import add_reader, answer, crops_of, fill_queue, make_experiment, make_study, submission
 from tests.labeling.conftest import Room
 from tests.labeling.exchange_files import ODD_NAMES, csv_upload, exported, outline, said, taken, twin, unzipped
 
@@ -119,7 +122,7 @@ def test_what_a_program_answered_is_marked_as_such_in_a_copy_of_the_study_and_ha
             answer(room.study, reader, crop, source=source)
     again = twin(room.study, room.alice)
     take(again, Upload("labels.csv", exported(room.study, "answers")), room.alice)
-    told = {row["name"]: (row["simulated"], row["per_hour"]) for row in by_annotator(again)}
+    told = {row["name"]: (row["simulated"], row["per_hour"]) for row in count(again).by_annotator}
     assert told == {f"imported: user:{room.bob.pk}": (True, None), f"imported: user:{room.dora.pk}": (False, None)}
 
 
@@ -243,6 +246,28 @@ def test_the_consensus_counts_first_reads_that_stand(read: Room) -> None:
     assert found[two] == ("ring", "1", "1.0", "False", "0")
     assert found[four] == ("", "2", "0.0", "True", "0")
     assert found[five] == ("", "1", "0.0", "False", "1")
+
+
+def test_the_consensus_says_who_decided_and_a_decided_crop_is_disputed_no_more(room: Room) -> None:
+    third = add_reader(room.study, "third")
+    for crop, labels in zip(room.crops, (("disc", "ring"), ("disc", "ring"), ("disc", "ring", "ring")), strict=False):
+        for reader, label in zip((room.bob, room.dora, third), labels, strict=False):
+            answer(room.study, reader, crop, label)
+    made = answer(room.study, third, room.crops[1], "ring")
+    Annotation.objects.exclude(pk=made.pk).update(why_asked="")
+    assert made.why_asked == ADJUDICATION
+    assert told_of(room) == [("True", ""), ("False", "adjudication"), ("False", "")]
+    decide(room.study, room.alice, submission(room.crops[0], ""))
+    assert told_of(room)[0] == ("False", "lead")
+    reads = reads_of(room.study)
+    assert [is_disputed(reads[crop.pk]) for crop in room.crops[:3]] == [False] * 3
+
+
+def told_of(room: Room) -> list[tuple[str, str]]:
+    """Whether the first three crops are disputed, and who decided on them, by the file."""
+    rows = csv.DictReader(io.StringIO(exported(room.study, "consensus").decode()))
+    found = {row["crop"]: (row["disputed"], row["decided"]) for row in rows}
+    return [found[crop.key] for crop in room.crops[:3]]
 
 
 def classes_in(study: Study, kind: str) -> dict[str, str]:

@@ -69,7 +69,7 @@ def overview(room: Room) -> str:
 def test_the_overview_says_so_where_the_labels_lack_nothing_and_leaves_models_to_training(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labeling.views.study.next_steps", lambda labels: ())
+    monkeypatch.setattr("labeling.views.agreement.next_steps", lambda labels: ())
     text = overview(room)
     assert "The labels lack nothing for now" in text
     assert f'hx-get="{reverse("training:advice", args=[room.study.pk])}"' in text

@@ -1,6 +1,7 @@
 """The protocol of a study of readers on pages and over the API: who sees what, and when."""
 
 import csv
+import html
 import io
 from typing import Any
 
@@ -8,11 +9,12 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from labeling.models import Ranked, ReaderStudy
+from labeling.models import AgreementReport, Ranked, ReaderStudy, Study
 from labeling.services.queue import next_crops
-from labeling.services.reader_study.drafting import change_draft, choose_cases, protocol_of
+from labeling.services.reader_study.drafting import cases_came, change_draft, choose_cases, draw_cases, protocol_of
 from labeling.services.reader_study.locking import draft_digest, lock_protocol
 from labeling.services.settings import change_study
+from labeling.worker.agreement import make_report
 from tests.factories import add_reader, answer, make_user
 from tests.labeling.conftest import Room
 
@@ -156,7 +158,8 @@ def test_the_pages_that_stay_open_tell_how_far_it_is_and_not_what_was_said(locke
     lead.post(url(locked, "labeling:protocol-close"))
     assert called != lead.get(reverse("labeling:called", args=[locked.study.experiments.get().pk])).content.decode()
     assert lead.get(ranking).json()["ranking"]["expected_not_sure"] == 0.3
-    assert "Can I trust these labels" in lead.get(url(locked, "labeling:overview")).content.decode()
+    opened = lead.get(url(locked, "labeling:overview")).content.decode()
+    assert "The report of the protocol" in opened and "bob" in opened
 
 
 def test_readers_see_the_question_their_own_count_and_the_digest(locked: Room) -> None:
@@ -262,3 +265,61 @@ def test_admin_shows_a_locked_study_and_changes_nothing(locked: Room) -> None:
     assert admin.post(page, {"name": "other"}).status_code == 403
     late = add_reader(locked.study, "late")
     assert client_of(late).get(url(locked, "labeling:protocol")).status_code == 200
+
+
+def closed(room: Room) -> str:
+    """The overview once everything was read and the protocol is closed."""
+    read_all(room)
+    lead = client_of(room.alice)
+    lead.post(url(room, "labeling:protocol-close"), {"reason": ""})
+    return lead.get(url(room, "labeling:overview")).content.decode()
+
+
+def test_the_overview_of_a_closed_protocol_says_what_its_report_says(locked: Room) -> None:
+    shown = closed(locked)
+    report = client_of(locked.alice).get(url(locked, "labeling:protocol")).context["report"]
+    assert report.verdict in html.unescape(shown) and url(locked, "labeling:protocol") in shown
+    for other in ("Can I trust these labels", "What to do next", "were chosen", "Not ranked yet"):
+        assert other not in shown
+    for name in ("training:stream", "training:embedding"):
+        assert f'hx-get="{url(locked, name)}"' not in shown
+
+
+def test_the_page_of_agreement_says_how_the_cases_came(locked: Room) -> None:
+    closed(locked)
+    make_report(locked.study.pk)
+    shown = client_of(locked.alice).get(url(locked, "labeling:agreement")).content.decode()
+    assert "named by a lead" in shown and "nothing is left to do" in shown
+    assert "crops were chosen" not in shown and "Chosen crops" not in shown
+
+
+def test_agreement_of_a_protocol_rests_on_all_its_cases_whatever_share_the_study_has_read_twice(locked: Room) -> None:
+    Study.objects.filter(pk=locked.study.pk).update(overlap_share=1.0)
+    closed(locked)
+    make_report(locked.study.pk)
+    shown = AgreementReport.objects.get(study=locked.study).data["headline"]
+    report = client_of(locked.alice).get(url(locked, "labeling:protocol")).context["report"]
+    assert (shown["basis"], shown["alpha"]["n"]) == ("queue", 4)
+    assert shown["alpha"]["value"] == pytest.approx(report.primary["value"])
+
+
+def test_how_cases_came_is_told_from_the_newest_choice(blind: Room) -> None:
+    change_draft(blind.study, blind.alice, {"question": "How far?", "seed": 7})
+    choose_cases(blind.study, blind.alice, [blind.crops[0].pk])
+    assert "named by a lead" in cases_came(blind.study)
+    draw_cases(blind.study, blind.alice, 3)
+    assert "drawn at random" in cases_came(blind.study)
+
+
+def test_readers_see_their_own_cases_of_their_own_and_the_lead_all_reads(locked: Room) -> None:
+    (first, *_) = next_crops(locked.study, locked.bob, 1)
+    answer(locked.study, locked.bob, first.crop_id, "disc")
+    for reader, given in ((locked.bob, 1), (locked.dora, 0)):
+        assert (
+            f"{given} of your 4 cases read"
+            in client_of(reader).get(url(locked, "labeling:overview")).content.decode()
+        )
+    lead = client_of(locked.alice)
+    lead.post(url(locked, "labeling:protocol-close"), {"reason": "enough"})
+    shown = lead.get(url(locked, "labeling:progress")).content.decode()
+    assert "1 of 8 reads of the protocol" in shown and "missing" not in shown

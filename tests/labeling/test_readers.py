@@ -4,16 +4,21 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from labeling.agreement.intervals import Estimate
 from labeling.models import Annotation
+from labeling.services.counts import count
 from labeling.services.exclusions import exclude
 from labeling.services.guidelines import keep_version
 from labeling.services.pace import answered, class_times, names_of, pace_of
 from labeling.services.readers import figures_of
+from labeling.services.reads import ADJUDICATION
+from labeling.services.workload import workload
+from labeling.worker.agreement import compute
 from tests.factories import answer
 from tests.labeling.conftest import Room
 
@@ -102,3 +107,25 @@ def test_the_page_opens_for_leads_for_everybody_who_takes_part_and_links_to_the_
     for name in ("members", "overview"):
         text = client.get(reverse(f"labeling:{name}", args=[room.study.pk])).content.decode()
         assert reverse("labeling:reader", args=[room.study.pk, room.bob.pk]) in text
+
+
+def test_the_reader_page_and_the_report_of_agreement_tell_the_same_of_a_reader(room: Room) -> None:
+    read(room, room.bob, "dddrrrnnd...")
+    read(room, room.dora, "ddrrrr.dr...")
+    read(room, room.alice, "..rd......dd")
+    Annotation.objects.filter(annotator=room.alice, crop=room.crops[3]).update(why_asked=ADJUDICATION)
+    answer(room.study, room.bob, room.crops[11], "", answer="bad_crop")
+    data, _, _ = compute(room.study)
+    for row in data["readers"]:
+        figures = figures_of(room.study, get_user_model().objects.get(pk=row["id"]))
+        for told, kept in ((figures.others.same, row["reliability"]), (figures.not_sure, row["not_sure"])):
+            assert (told.n, told.value) == (kept["n"], kept["value"]), row["name"]
+
+
+def test_the_overview_and_the_page_of_progress_tell_one_pace(room: Room) -> None:
+    now = timezone.now()
+    read(room, room.bob, "d" * 12, shown_at=now - timedelta(seconds=7), answered_at=now)
+    assert [row["per_hour"] for row in count(room.study).by_annotator] == [None], "twelve answers are too few"
+    read(room, room.bob, "r" * 12, shown_at=now - timedelta(seconds=7), answered_at=now)
+    (told,), (shown,) = count(room.study).by_annotator, [row for row in workload(room.study).readers if row.answers]
+    assert told["per_hour"] == shown.pace.per_hour == pytest.approx(3600 / 7)

@@ -39,7 +39,7 @@ from training.learning.handcrafted import HandcraftedEncoder
 from training.learning.shards import ShardedRows
 from training.learning.similar import standardised_distance
 from training.models import EmbeddingSet, Ranking
-from training.services.crop_facts import RANKINGS, Asked, asked, hidden_checks
+from training.services.crop_facts import RANKINGS, Asked, asked, still_to_read
 from training.services.work import Refused
 from training.worker.explanations import Explanation, explanation_of
 from training.worker.page_pool import page_pool
@@ -310,6 +310,31 @@ def test_a_random_check_is_read_before_the_opinion_on_it_is_seen_also_in_an_open
         assert fetch(dora, page(known.study, crop)).status == 200
 
 
+@pytest.mark.parametrize("per_crop, read", [(2, True), (1, False)], ids=["second read", "first read"])
+def test_no_opinion_on_a_crop_that_waits_for_the_readers_own_read(known: Bench, per_crop: int, read: bool) -> None:
+    Study.objects.filter(pk=known.study.pk).update(reads_per_crop=per_crop)
+    crop, dora = known.crops[0 if read else 30], add_reader(known.study, "dora")
+    refused = fetch(dora, page(known.study, crop))
+    assert refused.status == 403 and "shown once you have answered" in refused.text
+    told = fetch(dora, route(known.study, crop, "explanation"))
+    assert told.status == 403 and "probability" not in told.text
+    assert fetch(known.alice, page(known.study, crop)).status == 200
+    answer(known.study, dora, crop)
+    assert fetch(dora, page(known.study, crop)).status == 200
+    assert fetch(dora, route(known.study, crop, "explanation")).status == 200
+
+
+def test_the_class_of_a_crop_that_waits_for_a_second_read_is_told_by_no_neighbour(known: Bench) -> None:
+    Study.objects.filter(pk=known.study.pk).update(reads_per_crop=2)
+    known.study.refresh_from_db()
+    dora = add_reader(known.study, "dora")
+    near = {crop.pk for crop in known.crops[:16]}
+    assert near & near_drawn(known.alice, known, known.crops[0])
+    assert not near & near_drawn(dora, known, known.crops[0])
+    answer(known.study, dora, known.crops[0], kind_of(known.crops[0]))
+    assert near & near_drawn(dora, known, known.crops[0]) == {known.crops[0].pk}
+
+
 def test_a_blind_reader_looks_for_more_only_from_a_crop_of_their_own(blind: Bench) -> None:
     dora = add_reader(blind.study, "dora")
     assert fetch(dora, page(blind.study, blind.crops[0], "similar/")).status == 403
@@ -355,7 +380,7 @@ def test_an_unsettled_random_check_is_no_labelled_neighbour_for_who_has_still_to
     answer(known.study, known.bob, drawn, kind_of(drawn))
     shown = {user: near_drawn(user, known, drawn) for user in (known.alice, known.bob, dora)}
     assert [drawn.pk in shown[user] for user in (known.alice, known.bob, dora)] == [True, True, False]
-    told = json.loads(fetch(dora, route(known.study, known.crops[26], "explanation")).text)
+    told = json.loads(fetch(dora, route(known.study, known.crops[3], "explanation")).text)
     assert drawn.pk not in {near["crop"] for row in told["classes"] for near in row["nearest"]}
     answer(known.study, dora, drawn, kind_of(drawn))
     assert drawn.pk in near_drawn(dora, known, drawn)
@@ -364,7 +389,7 @@ def test_an_unsettled_random_check_is_no_labelled_neighbour_for_who_has_still_to
 
 def near_drawn(user: Any, known: Bench, drawn: Crop) -> set[int]:
     """Labelled crops that the explanation of any crop names to the user."""
-    hidden = hidden_checks(user, known.study)
+    hidden = still_to_read(user, known.study)
     return {number for crop in known.crops[:48] for number in shown_crops(explanation_of(known.study, crop, hidden))}
 
 

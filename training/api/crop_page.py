@@ -11,7 +11,7 @@ from labeling.models import Annotation, Study
 from labeling.services import access
 from labeling.services.comments import comments_on
 from training.api.payloads import asked_words, pictures, shown_crops, words
-from training.services.crop_facts import answers_to, asked, hidden_checks, readers_of, sees_opinions
+from training.services.crop_facts import answers_to, asked, readers_of, sees_opinions, still_to_read
 from training.worker.explanations import Explanation, explanation_of
 from training.worker.similar import Similar, Wish
 
@@ -23,7 +23,7 @@ def crop_context(study: Study, crop: Crop, user: Any) -> dict[str, Any]:
     """Everything on the page of a crop."""
     is_lead = access.is_lead(user, study)
     answers = answers_to(study, crop, user)
-    explanation = explanation_of(study, crop, hidden_checks(user, study))
+    explanation = explanation_of(study, crop, still_to_read(user, study))
     labelled = _labelled_rows(study, explanation, with_readers=is_lead)
     report = crop.image.quality_reports.last()
     return {

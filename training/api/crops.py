@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from labeling.services.requests import MOST_REQUESTED, RequestRefused, request_crops
 from training.api.payloads import asked_words, wish_of, words
-from training.services.crop_facts import answers_to, asked, explained_crop_for, hidden_checks, searched_crop_for
+from training.services.crop_facts import answers_to, asked, explained_crop_for, searched_crop_for, still_to_read
 from training.services.work import Refused
 from training.worker.explanations import explanation_of
 from training.worker.similar import SHOWN, similar_crops
@@ -129,7 +129,7 @@ class ExplanationView(APIView):
     def get(self, request: Request, pk: int, crop: int) -> Response:
         """Predicted probabilities of a crop, its nearest labelled crops, what each adds, and each channel's part."""
         study, row = explained_crop_for(request.user, pk, crop)
-        found = explanation_of(study, row, hidden_checks(request.user, study))
+        found = explanation_of(study, row, still_to_read(request.user, study))
         why = asked(study, row)
         said = asked_words(why, answers_to(study, row, request.user))
         body = {name: getattr(found, name) for name in found.__slots__}

@@ -15,7 +15,7 @@ from labeling.models import Annotation, Lease, QueueEntry, Ranked, Study
 from labeling.models.annotation import is_excluded
 from labeling.services import access
 from labeling.services.reader_study.guard import refuse_results, with_open_results
-from labeling.services.reads import STREAM
+from labeling.services.reads import STREAM, awaiting_reads
 from labeling.services.stream import State, stream_crops
 
 # As `training.worker.saving` names them.
@@ -32,6 +32,10 @@ BLIND_SEARCH = (
 BLIND_MODELS = (
     "This study is blind: its readers see crops, but neither models nor how their answers compare with a model's. "
     "Leads of the study may open this page."
+)
+UNREAD = (
+    "This crop waits for your own read, which is to be given without sight of what a model or others say of it. "
+    "Read it first; the page is shown once you have answered it."
 )
 UNREAD_CHECK = (
     "This crop is a random check, which is read without sight of other answers and of what a model says of it. "
@@ -72,13 +76,18 @@ def crop_for(user: Any, study_pk: int, crop_pk: int) -> tuple[Study, Crop]:
 def explained_crop_for(user: Any, study_pk: int, crop_pk: int) -> tuple[Study, Crop]:
     """The same for those who may see a model's opinion: leads, and annotators of studies that are not blind.
 
-    PermissionDenied says why a blind reader may not, and why nobody but a lead may before reading a random check.
+    PermissionDenied says why a blind reader may not, and why nobody but a lead may before their own read of a random
+    check or of any other crop that still wants one.
     """
     study, crop = crop_for(user, study_pk, crop_pk)
     if not sees_opinions(user, study):
         raise PermissionDenied(BLIND)
-    if not access.is_lead(user, study) and _is_random_check(study, crop) and not _has_answered(user, study, crop):
+    if access.is_lead(user, study) or _has_answered(user, study, crop):
+        return study, crop
+    if _is_random_check(study, crop):
         raise PermissionDenied(UNREAD_CHECK)
+    if awaiting_reads(study, {crop.pk: crop.key}):
+        raise PermissionDenied(UNREAD)
     return study, crop
 
 
@@ -127,18 +136,24 @@ def model_studies_of(user: Any) -> QuerySet[Study]:
     )
 
 
-def hidden_checks(user: Any, study: Study) -> frozenset[int]:
-    """Random checks whose class the user may not see yet: none for leads, else those that are neither settled nor
-    read by the user."""
+def still_to_read(user: Any, study: Study) -> frozenset[int]:
+    """Answered crops whose class the user may not see yet: none for leads, else those that the user has not read and
+    that are random checks which are not settled, or want another read for any other reason."""
     if access.is_lead(user, study):
         return frozenset()
+    own = Annotation.objects.reads().filter(study=study, annotator=user).values_list("crop_id", flat=True)
+    others = Annotation.objects.reads().filter(study=study).exclude(crop__in=own)
+    waiting = awaiting_reads(study, dict(others.values_list("crop_id", "crop__key")))
+    return (_unsettled_checks(study) | waiting).difference(own)
+
+
+def _unsettled_checks(study: Study) -> frozenset[int]:
     settled = {crop.crop_id: crop.state in (State.AGREE, State.DECIDED) for crop in stream_crops(study)}
     # Drawn now, though read before for another reason.
     for rows in (QueueEntry.objects, Lease.objects):
         drawn = rows.filter(study=study, why=STREAM).values_list("crop_id", flat=True)
         settled = dict.fromkeys(drawn, False) | settled
-    own = Annotation.objects.reads().filter(study=study, annotator=user).values_list("crop_id", flat=True)
-    return frozenset(crop for crop, is_settled in settled.items() if not is_settled).difference(own)
+    return frozenset(crop for crop, is_settled in settled.items() if not is_settled)
 
 
 def asked(study: Study, crop: Crop) -> Asked:

@@ -17,7 +17,7 @@ from labeling.services.export.objects import labelled, looks, pictures
 
 CONSENSUS_HEADER = [
     "crop", "experiment", "image", "x", "y", "class", "reads", "share", "disputed", "not_sure", "bad_crop",
-    "wrong_object",
+    "wrong_object", "decided",
 ]  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def consensus_rows(study: Study) -> Iterator[list[object]]:
         yield [
             item.place.key, guarded(image.experiment), guarded(image.name), item.place.x, item.place.y,
             guarded(said.name), said.reads, round(said.share, 4), said.disputed, said.not_sure, said.bad_crop,
-            said.wrong_object,
+            said.wrong_object, item.decided,
         ]  # fmt: skip
 
 
@@ -127,7 +127,7 @@ EXPORTS = {
         ),
         Export(
             "consensus", "Consensus", ".csv", "text/csv; charset=utf-8",
-            "One row per crop: its class by most reads or by decision, its share, whether readers differ.",
+            "One row per crop: its class by most reads or by decision, its share, whether disputed, who decided.",
             "R, pandas, Excel", consensus_csv,
         ),
         Export(

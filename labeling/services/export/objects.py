@@ -17,9 +17,10 @@ from labeling.exchange.qupath import Look
 from labeling.exchange.rings import opened
 from labeling.models import Annotation, Study
 from labeling.models.annotation import is_independent
-from labeling.services.reads import Read, reopened_after
+from labeling.services.reads import ADJUDICATION, Read, decision_of, reopened_after
 from labeling.services.verdicts import verdict_of
 
+LEAD = "lead"
 CLASS = Coalesce("labels__label_class__merged_into__key", "labels__label_class__key")
 CROP_COLUMNS = ("crop__key", "crop__x", "crop__y", "crop__x0", "crop__y0", "crop__x1", "crop__y1", "crop__contour")
 READ_COLUMNS = (
@@ -52,7 +53,7 @@ class Given:
 class Labelled:
     """A crop that somebody read: its number, its image's, its place, its reads in order, and what was decided.
 
-    `verdict`: as `verdict_of` tells it.
+    `verdict`: as `verdict_of` tells it; `decided` by whom: LEAD, ADJUDICATION, or "" where nobody did.
     """
 
     crop: int
@@ -60,11 +61,13 @@ class Labelled:
     place: Place
     given: tuple[Given, ...]
     verdict: str | None
+    decided: str = ""
 
     @property
     def majority(self) -> Majority:
         """What most reads say, or what was decided where they differ."""
-        return majority([item.read.said for item in self.given if not item.read.is_decision], self.verdict)
+        said = [item.read.said for item in self.given if not item.read.is_decision]
+        return majority(said, self.verdict, is_settled=bool(self.decided))
 
     @property
     def label(self) -> Label | None:
@@ -87,8 +90,16 @@ def labelled(study: Study, images: dict[int, "Picture"]) -> Iterator[Labelled]:
         given = tuple(map(_given, found))
         if all(item.read.is_decision for item in given):
             continue
-        verdict = verdict_of([item.read for item in given], reopened.get(crop))
-        yield Labelled(crop, image, _place(found[0], images[image].name), given, verdict)
+        reads = [item.read for item in given]
+        decided = _decided_by(reads, reopened.get(crop))
+        place = _place(found[0], images[image].name)
+        yield Labelled(crop, image, place, given, verdict_of(reads, reopened.get(crop)), decided)
+
+
+def _decided_by(reads: list[Read], reopened_at: int | None) -> str:
+    if decision_of(reads, reopened_at) is not None:
+        return LEAD
+    return ADJUDICATION if any(read.why == ADJUDICATION for read in reads) else ""
 
 
 def _rows(study: Study) -> Iterator[tuple[Any, ...]]:

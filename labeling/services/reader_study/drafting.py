@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from audit import services as audit
+from audit.models import AuditEvent
 from imaging.models import Crop
 from labeling.models import LONGEST_WASHOUT_DAYS, ReaderCase, ReaderStudy, Study
 from labeling.services.progress import pool
@@ -23,6 +24,7 @@ from labeling.services.refusals import StudyRefused
 MOST_CASES = 5_000
 LONGEST_TEXT = 4_000
 SEEDS = 2**31
+CASES = "protocol.cases"
 EDITABLE = (
     "question", "primary_measure", "margin_kind", "margin", "stopping", "stops_on", "stopping_rule", "washout_days",
     "reread_share", "seed",
@@ -90,6 +92,15 @@ def choose_cases(study: Study, lead: Any, numbers: Sequence[int]) -> list[int]:
     return crops
 
 
+def cases_came(study: Study) -> str:
+    """How the cases of the study came about, in a sentence for its figures."""
+    changes = AuditEvent.objects.filter(action=CASES, object_type=study._meta.label_lower, object_id=str(study.pk))
+    newest = changes.order_by("sequence").last()
+    if newest is not None and newest.detail.get("how") == "drawn":
+        return "The cases were drawn at random by the protocol's seed, evenly by experiment."
+    return "The cases were named by a lead, so the figure stands for these cases and not for all crops of the study."
+
+
 def _draft(study: Study) -> ReaderStudy:
     """The draft, which nobody else changes until the transaction ends."""
     lock(study)
@@ -132,7 +143,7 @@ def _replace(study: Study, lead: Any, crops: Sequence[int], how: str) -> None:
     )
     keys = dict(Crop.objects.filter(pk__in=crops).values_list("pk", "key"))
     detail = {"how": how, "before": len(before), "crops": [keys[crop] for crop in crops]}
-    audit.record("protocol.cases", study, actor=audit.actor_of(lead), detail=detail)
+    audit.record(CASES, study, actor=audit.actor_of(lead), detail=detail)
 
 
 def _check(draft: ReaderStudy) -> None:
