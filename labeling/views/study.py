@@ -14,7 +14,7 @@ from labeling.services import access, progress
 from labeling.services.counts import Counts, counts_of
 from labeling.services.exclusions import excluded_readers
 from labeling.services.guidelines import current_guideline
-from labeling.services.guidelines_shown import newest_number
+from labeling.services.guidelines_shown import newest_number, unopened_version
 from labeling.services.members import lead_names
 from labeling.services.next_steps import DISPUTED, Labels, next_steps
 from labeling.services.preferences import preferences_of
@@ -65,6 +65,7 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
         "own": own,
         "ranking": ranking_payload(study, request.user),
         "ranking_problem": told_problem(study, request.user),
+        "unopened": unopened_version(study, request.user),
         "progress": {"answered": counts.answered, "total": progress.pool_size(study)},
     }
     is_open = results_are_open(study)
@@ -140,6 +141,7 @@ def _room_config(request: HttpRequest, study: Study, classes: list[dict[str, Any
         "classes": classes,
         "keys": preferences_of(request.user).keys,
         "guideline": newest_number(study),
+        "unopened": _unopened(study, request.user),
         "idle_cap_s": study.idle_cap_s,
         "blind": study.is_blind,
         "locked": study.locks_view,
@@ -147,3 +149,10 @@ def _room_config(request: HttpRequest, study: Study, classes: list[dict[str, Any
         "channels": first.channels if first else [],
         "progress": {"answered": own.answered, "total": own.total, "today": own.today, "goal": own.goal},
     }
+
+
+def _unopened(study: Study, user: Any) -> dict[str, Any] | None:
+    version = unopened_version(study, user)
+    if version is None:
+        return None
+    return {"number": version.number, "since": f"{version.created_at:%Y-%m-%d}", "change": version.change}

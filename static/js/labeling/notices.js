@@ -19,6 +19,12 @@ function advice(kind, body, comesAgain) {
   return body.replaces ? "Your answer before it stands" : "";
 }
 
+/** "Guidelines version 2 since 2026-11-30: folded tissue is bad. Press g to read them." */
+export function unopenedText({ number, since, change }) {
+  const what = change ? `: ${change.replace(/\.$/, "")}` : "";
+  return `Guidelines version ${number} since ${since}${what}. Press g to read them.`;
+}
+
 export class Notices {
   /** showAgain(crop) brings a crop back on screen; closed() gives the focus back. */
   constructor({ holder, showAgain, closed }) {
