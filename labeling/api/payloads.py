@@ -14,7 +14,7 @@ from labeling.models import Study, Suggestion
 from labeling.services.access import reads_blind
 from labeling.services.examples import examples_of
 from labeling.services.guidelines_shown import NEWEST, number_in
-from labeling.services.progress import own_counts, own_total, progress_in
+from labeling.services.progress import own_counts, pool_size, progress_in
 from labeling.services.queue import RANKED, Candidate, Served, newest_ranking, serve
 from labeling.services.reader_study.guard import results_are_open
 from labeling.services.reads import MORE_LIKE_THIS, told_why
@@ -43,11 +43,11 @@ def room_state(study: Study, user: Any, count: int) -> dict[str, Any]:
     )
     # Cases come in an order of their own, which no ranking made.
     ranking = None if study.is_reader_study else _ranking(study, user, ranked)
-    total = ranking["pool"] if ranking else own_total(study)
+    total = ranking["pool"] if ranking else pool_size(study)
     return {
         "crops": crop_payloads(study, served.crops, shown_crops(*crops)),
         "ranking": ranking,
-        "progress": asdict(progress_in(counts, total, served.reader.goal)),
+        "progress": asdict(progress_in(counts, total, served.reader.goal, is_capped=study.is_reader_study)),
         "sitting": sitting_payload(served),
         "guideline": number_in(guideline),
     }

@@ -21,7 +21,7 @@ from labeling.services import access, history
 from labeling.services.answers import AnswerConflict, AnswerRefused, Submission
 from labeling.services.comments import CommentRefused, add_comment
 from labeling.services.preferences import preferences_of
-from labeling.services.reader_study.guard import refuse_results, results_are_open
+from labeling.services.reader_study.guard import is_done, refuse_results, results_are_open
 from labeling.services.reads import told_why
 from labeling.views.bars import bars_of
 
@@ -188,6 +188,7 @@ def _list_context(request: HttpRequest, study: Study, reader: Any, rows: list[An
         "study": study,
         "reader": reader,
         "is_own": reader == request.user,
+        "is_done": is_done(study),
         "is_lead": is_lead,
         "filters": _chips(request, study),
         "marks": _marks(request),
@@ -247,7 +248,8 @@ def _row(
     comments = history.own_comments(study, request.user, [crop.pk]).get(crop.pk, [])
     tile = _tile(row, history.changes_of([row]).get(row.pk, []), comments)
     tile |= _facts(study, row, is_lead=access.is_lead(request.user, study))
-    context = {"study": study, "tile": tile, "is_own": True, "is_fresh": status == 200, **more}
+    about = {"study": study, "is_own": True, "is_done": is_done(study)}
+    context = about | {"tile": tile, "is_fresh": status == 200, **more}
     return render(request, "labeling/_mine_row.html", context, status=status)
 
 

@@ -19,7 +19,8 @@ from labeling.services.members import lead_names
 from labeling.services.next_steps import DISPUTED, Labels, next_steps
 from labeling.services.preferences import preferences_of
 from labeling.services.quality import called_by_image
-from labeling.services.reader_study.guard import results_are_open, with_open_results
+from labeling.services.reader_study.drafting import awaits_protocol
+from labeling.services.reader_study.guard import is_done, results_are_open, with_open_results
 from labeling.services.sitting import may_choose_by_model, resume
 from labeling.views.agreement import shown_agreement, with_addresses
 
@@ -32,9 +33,8 @@ def room(request: HttpRequest, pk: int) -> HttpResponse:
     """The page where an annotator reads crops, one at a time."""
     study = access.study_for(request.user, pk)
     if study.archived_at is not None:
-        return render(
-            request, "labeling/archived.html", {"study": study, "is_lead": access.is_lead(request.user, study)}
-        )
+        context = {"study": study, "is_lead": access.is_lead(request.user, study), "is_done": is_done(study)}
+        return render(request, "labeling/archived.html", context)
     # Who opens the room is back from a pause.
     resume(study, request.user)
     classes = list(
@@ -69,7 +69,8 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
         "progress": {"answered": counts.answered, "total": progress.pool_size(study)},
     }
     is_open = results_are_open(study)
-    context |= {"is_open": is_open, "has_protocol": is_lead or study.is_reader_study}
+    context |= {"is_open": is_open, "has_protocol": is_lead or study.is_reader_study, "is_done": is_done(study)}
+    context["awaits_protocol"] = awaits_protocol(study)
     if is_lead and is_open:
         context["progress"] |= {
             "by_class": [row for row in counts.by_class if row["is_open"] or row["count"]],
@@ -99,6 +100,7 @@ def _steps(study: Study, counts: Counts, shown: dict[str, Any]) -> list[dict[str
         # Where two classes are named to be discussed, their crops are among those of the page.
         disputed=0 if any(step.route == DISPUTED for step in asked) else counts.disputed,
         by_class=[(row["name"], row["count"]) for row in counts.by_class if row["is_open"]],
+        awaits_protocol=awaits_protocol(study),
     )
     return with_addresses(study, [*next_steps(labels), *asked])
 
@@ -142,6 +144,8 @@ def _room_config(request: HttpRequest, study: Study, classes: list[dict[str, Any
         "keys": preferences_of(request.user).keys,
         "guideline": newest_number(study),
         "unopened": _unopened(study, request.user),
+        "cases": study.is_reader_study,
+        "awaits_protocol": awaits_protocol(study),
         "idle_cap_s": study.idle_cap_s,
         "blind": study.is_blind,
         "locked": study.locks_view,
