@@ -124,6 +124,6 @@ export class Actions {
   }
 
   closeNote() {
-    this.note.close();
+    if (this.note.close()) this.status.tell("The note is put aside and goes with no answer: the note's key brings it back.");
   }
 }
