@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from imaging.services.access import experiment_for
 from labeling.api.payloads import ranking_payload, told_problem
 from labeling.models import Study
+from labeling.registry import strategies
 from labeling.services import access, progress
 from labeling.services.counts import Counts, counts_of
 from labeling.services.exclusions import excluded_readers
@@ -63,7 +64,8 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
         "study": study,
         "is_lead": is_lead,
         "own": own,
-        "ranking": ranking_payload(study, request.user),
+        "ranking": (ranking := ranking_payload(study, request.user)),
+        "ranking_words": strategies.describe(ranking["strategy"]) if ranking else "",
         "ranking_problem": told_problem(study, request.user),
         "unopened": unopened_version(study, request.user),
         "progress": {"answered": counts.answered, "total": progress.pool_size(study)},
