@@ -15,6 +15,7 @@ from imaging.services.quality import reason_text
 from imaging.services.storage import fetch
 from inference.models import InferenceRun, StageRecord
 from labeling.services import access, progress
+from labeling.services.reader_study.guard import is_done
 from training.services.crop_facts import sees_opinions
 
 LATEST = 5
@@ -112,6 +113,7 @@ def _study_row(study: Any, user: Any) -> dict[str, Any]:
         "role": "lead" if access.is_lead(user, study) else "annotator",
         "is_simulated": study.is_simulated,
         "archived_at": study.archived_at,
+        "is_done": is_done(study),
         "sees_models": sees_opinions(user, study),
     }
 

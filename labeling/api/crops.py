@@ -16,6 +16,7 @@ from labeling.api.serializers.crops import CommentSerializer, GuideOut
 from labeling.models import Study
 from labeling.services import access
 from labeling.services.comments import CommentRefused, add_comment, comments_on
+from labeling.services.guidelines_shown import note_opened
 
 
 class CommentsView(APIView):
@@ -47,7 +48,11 @@ class GuideView(APIView):
     @extend_schema(responses=GuideOut)
     def get(self, request: Request, pk: int) -> Response:
         """The guidelines that stand, and example crops in the order of the classes, ready to be drawn."""
-        return Response(guide_payload(access.study_for(request.user, pk)))
+        study = access.study_for(request.user, pk)
+        guide = guide_payload(study)
+        if guide["guideline"]:
+            note_opened(study, request.user, guide["guideline"]["number"])
+        return Response(guide)
 
 
 def _study_and_crop(user: Any, pk: int, crop: int) -> tuple[Study, Crop]:

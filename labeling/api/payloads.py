@@ -14,17 +14,17 @@ from labeling.models import Study, Suggestion
 from labeling.services.access import reads_blind
 from labeling.services.examples import examples_of
 from labeling.services.guidelines_shown import NEWEST, number_in
-from labeling.services.progress import own_counts, own_total, progress_in
+from labeling.services.progress import own_counts, pool_size, progress_in
 from labeling.services.queue import RANKED, Candidate, Served, newest_ranking, serve
 from labeling.services.reader_study.guard import results_are_open
-from labeling.services.reads import ADJUDICATION, MORE_LIKE_THIS
+from labeling.services.reads import MORE_LIKE_THIS, told_why
 from labeling.services.suggestions import shows, suggestions_for
 
 PREFETCH = 12
 # What a browser may keep for the time of a broken line.
 MOST_AT_ONCE = 60
-# What a reader asked for themselves is no secret, and who adjudicates may know it: it tells no answer.
-TOLD_TO_ALL = frozenset({ADJUDICATION, MORE_LIKE_THIS})
+# What a reader asked for themselves is no secret.
+TOLD_TO_ALL = frozenset({MORE_LIKE_THIS})
 # What a blind reader is told in place of a ranking's note and problem, which may name an experiment.
 PLAIN_WORDS = (
     "Another encoder ranked than the study's; leads see why.",
@@ -43,11 +43,11 @@ def room_state(study: Study, user: Any, count: int) -> dict[str, Any]:
     )
     # Cases come in an order of their own, which no ranking made.
     ranking = None if study.is_reader_study else _ranking(study, user, ranked)
-    total = ranking["pool"] if ranking else own_total(study)
+    total = ranking["pool"] if ranking else pool_size(study)
     return {
         "crops": crop_payloads(study, served.crops, shown_crops(*crops)),
         "ranking": ranking,
-        "progress": asdict(progress_in(counts, total, served.reader.goal)),
+        "progress": asdict(progress_in(counts, total, served.reader.goal, is_capped=study.is_reader_study)),
         "sitting": sitting_payload(served),
         "guideline": number_in(guideline),
     }
@@ -90,9 +90,15 @@ def suggestion_payload(suggestion: Suggestion | None) -> dict[str, Any] | None:
 
 
 def crop_payload(study: Study, crop: Crop, candidate: Candidate | None = None) -> dict[str, Any]:
-    """One crop: where its pixels are, how to show them, and, unless the study is blind, why it is asked."""
+    """One crop: where its pixels are, how to show them, and, unless the study is blind, why it is asked.
+
+    The reason tells of no other reader: who reads blind must not know that others differ.
+    """
     may_know = candidate is not None and (not study.is_blind or candidate.why in TOLD_TO_ALL)
-    return drawn(study, crop) | {"why": candidate.why if may_know else None, "suggestion": None}
+    return drawn(study, crop) | {
+        "why": told_why(candidate.why) if candidate and may_know else None,
+        "suggestion": None,
+    }
 
 
 def picture_payload(study: Study, crop: Crop) -> dict[str, Any]:

@@ -14,13 +14,15 @@ from labeling.forms.words import HINTS, LABELS, MORE
 from labeling.models import MORE_THAN_ALL, MOST_TEMPERATURE, NO_SUGGESTIONS_WHERE_BLIND, Study
 from labeling.services.guidelines import LONGEST_CHANGE
 from labeling.services.refusals import StudyRefused
-from labeling.services.studies import check_experiments
+from labeling.services.studies import check_experiments, unlike
 
 LONGEST_GUIDELINES = 50_000
+# The field with which a lead confirms experiments that differ; it is no setting of the study.
+MIXES = "mixes_experiments"
 
 # What stands together on the page; one row of the page for each inner tuple.
 GROUPS: tuple[tuple[str, str, str, tuple[tuple[str, ...], ...]], ...] = (
-    ("question", "The question", "", (("name", "question"), ("guidelines",), ("experiments",))),
+    ("question", "The question", "", (("name", "question"), ("guidelines",), ("experiments",), (MIXES,))),
     (
         "reads",
         "Who reads what",
@@ -69,6 +71,7 @@ class SettingsForm(forms.Form):
     name = forms.CharField(max_length=200)
     question = forms.CharField(max_length=500)
     experiments = forms.ModelMultipleChoiceField(Experiment.objects.none(), widget=forms.CheckboxSelectMultiple)
+    mixes_experiments = forms.BooleanField(required=False)
     strategy = StrategyField()
     encoder = EncoderField()
     coverage_share = PercentField(initial=0.2)
@@ -90,6 +93,7 @@ class SettingsForm(forms.Form):
     def __init__(self, user: Any, *args: Any, study: Study | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
         self.study = study
+        self.unlike: list[str] = []
         rows = experiments_of(user)
         if study is not None:
             rows = rows | Experiment.objects.filter(studies=study)
@@ -136,6 +140,7 @@ class SettingsForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """The settings; too large shares, and suggestions in a blind study, are refused in words."""
         given = super().clean() or {}
+        self._ask_about_unlike(given.get("experiments") or (), is_confirmed=bool(given.pop(MIXES, False)))
         shares = given.get("random_share", 0) + given.get("coverage_share", 0)
         if shares > 1:
             self.add_error("random_share", MORE_THAN_ALL)
@@ -143,14 +148,29 @@ class SettingsForm(forms.Form):
             self.add_error("shows_suggestions", NO_SUGGESTIONS_WHERE_BLIND)
         return given
 
+    def _ask_about_unlike(self, chosen: Any, *, is_confirmed: bool) -> None:
+        """Experiments that differ in kind are taken once the lead says that they belong together."""
+        if self.study is not None and set(chosen) == set(self.study.experiments.all()):
+            return
+        self.unlike = unlike(list(chosen))
+        if self.unlike and not is_confirmed:
+            self.add_error(
+                "experiments",
+                f"These experiments differ in {' and in '.join(self.unlike)}. A ranking over both compares what is "
+                "not alike. Choose again, or say below that they belong together; nothing was stored yet.",
+            )
+
     def groups(self) -> list[Group]:
         """The fields as they stand on the page."""
         found = []
         for key, title, text, rows in GROUPS:
-            bound = [[self._told(name) for name in row if name in self.fields] for row in rows]
+            bound = [[self._told(name) for name in row if self._is_shown(name)] for row in rows]
             wrong = any(field.errors for row in bound for field in row)
             found.append(Group(key, title, text, [row for row in bound if row], wrong))
         return found
+
+    def _is_shown(self, name: str) -> bool:
+        return name in self.fields and (name != MIXES or bool(self.unlike))
 
     def _told(self, name: str) -> Any:
         field: Any = self[name]
@@ -168,7 +188,9 @@ class SettingsForm(forms.Form):
     @staticmethod
     def of(study: Study) -> dict[str, Any]:
         """What the form shows of a study."""
-        values = {name: getattr(study, name) for name in SettingsForm.base_fields if name != "experiments"}
+        values = {
+            name: getattr(study, name) for name in SettingsForm.base_fields if name not in ("experiments", MIXES)
+        }
         return values | {"experiments": study.experiments.all()}
 
 

@@ -53,6 +53,7 @@ MORE = {
     "the same when the share is changed back.",
 }
 LABELS = {
+    "mixes_experiments": "These experiments belong together all the same",
     "strategy": "Strategy",
     "encoder": "Encoder",
     "coverage_share": "Hedge, % of queries",

@@ -156,6 +156,9 @@ class Membership(models.Model):
     is_senior = models.BooleanField(default=False, help_text="reads what others could not tell")
     daily_goal = models.PositiveIntegerField(null=True, blank=True)
     is_simulated = models.BooleanField(default=False)
+    guidelines_opened = models.PositiveIntegerField(
+        null=True, blank=True, help_text="newest version of the guidelines that they opened"
+    )
 
     class Meta:
         constraints = [

@@ -38,7 +38,8 @@ class Discussed:
     """A crop with everything that was said of it: standing reads in order, the decision, comments, oldest first.
 
     Rows of readers who are left out are among them, with `is_left_out`: they are shown and count for nothing.
-    `waits`: a further reader is still to come.
+    `waits`: a further reader is still to come. `settled_on`: the key of the class that a further reader has settled
+    it on, "" where none has.
     """
 
     crop: Crop
@@ -46,6 +47,7 @@ class Discussed:
     decision: Annotation | None = None
     comments: list[Comment] = field(default_factory=list)
     waits: bool = False
+    settled_on: str = ""
 
 
 def confusion(study: Study, readers: Sequence[int] = ()) -> list[Cell]:
@@ -101,15 +103,26 @@ def discussed(study: Study, crops: Sequence[int]) -> list[Discussed]:
     for note in Comment.objects.filter(study=study, crop__in=known).select_related("author").order_by("id"):
         comments[note.crop_id].append(note)
     waiting = awaiting_reads(study, {crop.pk: crop.key for crop in known.values()})
+    settled = _settled(study, list(known))
     return [
-        _discussed(known[crop], reads[crop], comments[crop], waits=crop in waiting) for crop in crops if crop in known
+        _discussed(known[crop], reads[crop], comments[crop], crop in waiting, settled[crop])
+        for crop in crops
+        if crop in known
     ]
 
 
-def _discussed(crop: Crop, rows: list[Annotation], comments: list[Comment], *, waits: bool) -> Discussed:
+def _settled(study: Study, crops: list[int]) -> dict[int, str]:
+    """The class that readers have settled each crop on, "" where they have not."""
+    reads, reopened = reads_of(study, crops), reopened_after(study, crops)
+    return {crop: verdict_of(reads[crop], reopened.get(crop)) or "" for crop in crops}
+
+
+def _discussed(
+    crop: Crop, rows: list[Annotation], comments: list[Comment], waits: bool, settled_on: str
+) -> Discussed:
     decided = [row for row in rows if row.source == Annotation.Source.DECISION]
     reads = [row for row in rows if row.source != Annotation.Source.DECISION]
-    return Discussed(crop, reads, decided[-1] if decided else None, comments, waits)
+    return Discussed(crop, reads, decided[-1] if decided else None, comments, waits, settled_on)
 
 
 def _table_of(study: Study, readers: Sequence[int]) -> tuple[ReadTable, str | None]:

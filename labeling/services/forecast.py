@@ -61,8 +61,9 @@ def forecast(missing: int, daily: Sequence[int], today: date) -> Forecast:
 
 def _too_little(active: int, answers: int) -> str:
     return (
-        f"too little to say: {answers:,} {'answer' if answers == 1 else 'answers'} on {active} "
-        f"{'day' if active == 1 else 'days'}; at least {FEWEST_ANSWERS} answers on {FEWEST_DAYS} days are needed"
+        f"too little to say: {answers:,} {'answer' if answers == 1 else 'answers'} on {active} complete "
+        f"{'day' if active == 1 else 'days'}, today not among them; at least {FEWEST_ANSWERS} answers on "
+        f"{FEWEST_DAYS} days are needed"
     )
 
 

@@ -42,7 +42,8 @@ class Labels:
     """How far the labels of a study are.
 
     `answered` crops, `annotators` whose answers count for agreement, its `word` (empty: not computable), `disputed`
-    crops, and the number of answers of each open class by its name, in order.
+    crops, and the number of answers of each open class by its name, in order. `awaits_protocol`: a protocol is to be
+    locked before anybody answers.
     """
 
     has_guidelines: bool
@@ -51,6 +52,7 @@ class Labels:
     word: str
     disputed: int
     by_class: Sequence[tuple[str, int]]
+    awaits_protocol: bool = False
 
 
 def next_steps(labels: Labels) -> tuple[Step, ...]:
@@ -79,6 +81,9 @@ def _guidelines(labels: Labels) -> Step | None:
 
 
 def _first_answers(labels: Labels) -> Step | None:
+    if labels.awaits_protocol:
+        why = "Before anybody answers: any answer makes the lock impossible."
+        return Step("Draw the cases and lock the protocol", why, "labeling:protocol")
     if labels.answered:
         return None
     return Step("Read the first crops yourself", "Fifty answers show whether the classes fit.", "labeling:room")

@@ -16,7 +16,6 @@ from labeling.models import (
     AnnotationQuerySet,
     Ranked,
     ReaderCase,
-    ReaderStudy,
     Reopening,
     Study,
 )
@@ -49,14 +48,6 @@ def pool_size(study: Study) -> int:
     return ranked.pool_size if ranked else pool(study).count()
 
 
-def own_total(study: Study) -> int:
-    """How many answers one reader may give: one a crop, in a study of readers also the second readings."""
-    size = pool_size(study)
-    if not study.is_reader_study:
-        return size
-    return size + round(ReaderStudy.objects.get(study=study).reread_share * size)
-
-
 def daily_goal(study: Study, user: Any) -> int | None:
     """How many crops a day the user means to read in the study; None where none is set."""
     return study.memberships.filter(user=user).values_list("daily_goal", flat=True).first()
@@ -80,9 +71,11 @@ FROM {Annotation._meta.db_table} WHERE study_id = %s AND annotator_id = %s AND s
 def own_progress(study: Study, user: Any, total: int | None = None, *, goal: int | None = None) -> Progress:
     """The user's own progress in the study; `total` is the size of the pool where the caller knows it.
 
-    Re-reads count like all other answers: nobody should tell them apart. `goal` is passed on.
+    Re-reads count like all other answers: nobody should tell them apart. In a study of readers the second reading
+    adds nothing: nobody is to know that there is one. `goal` is passed on.
     """
-    return progress_in(ask_all(own_counts(study, user))[0], own_total(study) if total is None else total, goal)
+    size = pool_size(study) if total is None else total
+    return progress_in(ask_all(own_counts(study, user))[0], size, goal, is_capped=study.is_reader_study)
 
 
 def own_counts(study: Study, user: Any) -> Bound:
@@ -92,10 +85,10 @@ def own_counts(study: Study, user: Any) -> Bound:
     return Bound(OWN_COUNTS, [since, study.pk, user.pk, since, since, study.pk, user.pk])
 
 
-def progress_in(rows: Rows, total: int, goal: int | None) -> Progress:
-    """The progress from the rows of `own_counts`."""
+def progress_in(rows: Rows, total: int, goal: int | None, *, is_capped: bool = False) -> Progress:
+    """The progress from the rows of `own_counts`; `is_capped`: at most the total is answered."""
     answered, today = rows[0]
-    return Progress(answered, total, today, goal)
+    return Progress(min(answered, total) if is_capped else answered, total, today, goal)
 
 
 def answered_crops(study: Study) -> int:

@@ -23,6 +23,10 @@ EASY = "easy"
 SAME_PLACE = "same place"
 CLASS_SPLIT = "class was split"
 READER_STUDY = "reader study"
+# What the ranking says of most crops.
+UNCERTAIN = "uncertain"
+# These reasons would tell a reader what others said of the crop, or that they read it before themselves.
+ROUTED = frozenset({SECOND_READ, ADJUDICATION, RE_READ})
 NOT_SURE = Annotation.Answer.NOT_SURE
 BAD = frozenset({Annotation.Answer.BAD_CROP, Annotation.Answer.WRONG_OBJECT})
 # Two readers who cannot tell: a third would only cost time.
@@ -113,6 +117,11 @@ def reopened_after(study: Study, crops: Collection[int] | None = None) -> dict[i
     if crops is not None:
         rows = rows.filter(crop__in=crops)
     return dict(rows.order_by("id").values_list("crop_id", "last_annotation"))
+
+
+def told_why(why: str) -> str:
+    """The reason for asking as readers hear it: one that tells of earlier reads sounds like that of other crops."""
+    return UNCERTAIN if why in ROUTED else why
 
 
 def in_stream(reads: Iterable[Read]) -> bool:

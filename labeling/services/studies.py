@@ -25,6 +25,8 @@ from labeling.services.queue import forget_outside
 from labeling.services.refusals import StudyRefused
 
 SHORTEST_CAP_S = 1
+# Pixel sizes so many times apart show objects in another size.
+APART = 1.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,26 @@ def check_experiments(experiments: Sequence[Experiment]) -> None:
     if len({len(row.channels) for row in experiments}) > 1:
         named = ", ".join(f"{row.name} has {len(row.channels)}" for row in experiments)
         raise StudyRefused(f"All experiments of a study need the same number of channels: {named}.")
+
+
+def unlike(experiments: Sequence[Experiment]) -> list[str]:
+    """In what experiments differ that one study seldom holds together, a phrase each; empty where they are alike.
+
+    Pixel sizes differ from a twentieth on; one that is unknown differs from none.
+    """
+    rows = list(experiments)
+    sizes = [row.pixel_size_um for row in rows if row.pixel_size_um]
+    told = {
+        "modality": {row.name: row.get_modality_display() for row in rows},
+        "channels": {row.name: ", ".join(str(channel["name"]) for channel in row.channels) for row in rows},
+    }
+    if sizes and max(sizes) > APART * min(sizes):
+        told["pixel size"] = {row.name: f"{row.pixel_size_um:g} µm" for row in rows if row.pixel_size_um}
+    return [
+        f"{what} ({'; '.join(f'{name}: {value}' for name, value in values.items())})"
+        for what, values in told.items()
+        if len(set(values.values())) > 1
+    ]
 
 
 def check_rules(settings: "StudyPlan | Study") -> None:

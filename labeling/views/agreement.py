@@ -14,7 +14,7 @@ from labeling.services.agreement import Shown, report_of
 from labeling.services.agreement_shown import disputed_of, matrix_of, steps_of, time_plot, word_of
 from labeling.services.counts import Counts, counts_of
 from labeling.services.next_steps import DISPUTED, Labels, Step, next_steps
-from labeling.services.reader_study.drafting import cases_came
+from labeling.services.reader_study.drafting import awaits_protocol, cases_came
 from labeling.services.reader_study.guard import led_results_for
 from labeling.tasks import ring_for_agreement
 
@@ -68,6 +68,7 @@ def steps_for(study: Study, counts: Counts, shown: dict[str, Any]) -> list[dict[
         # Where two classes are named to be discussed, their crops are among those of the page.
         disputed=0 if any(step.route == DISPUTED for step in shown["steps"]) else counts.disputed,
         by_class=[(row["name"], row["count"]) for row in counts.by_class if row["is_open"]],
+        awaits_protocol=awaits_protocol(study),
     )
     return with_addresses(study, [*next_steps(labels), *shown["steps"]])
 

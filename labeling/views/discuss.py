@@ -36,6 +36,13 @@ EMPTY = {
     Settled.ALL: "No crop is disputed between these two. Choose another cell of the table.",
 }
 
+# What the crops of a cell are that are not listed.
+OTHERS = {
+    Settled.UNDECIDED: "the others are decided",
+    Settled.DECIDED: "the others are not decided yet",
+    Settled.ALL: "",
+}
+
 
 @require_safe
 def discuss(request: HttpRequest, pk: int) -> HttpResponse:
@@ -47,6 +54,7 @@ def discuss(request: HttpRequest, pk: int) -> HttpResponse:
     chosen = _chosen(request, study, cells)
     show = _show(request)
     crops = discussion.disputed_crops(study, *chosen, readers, show) if chosen else []
+    total = len(discussion.disputed_crops(study, *chosen, readers)) if chosen else 0
     page = Paginator(crops, discussion.PAGE).get_page(request.GET.get("page"))
     context = {
         "page": page,
@@ -55,6 +63,8 @@ def discuss(request: HttpRequest, pk: int) -> HttpResponse:
         "matrix": _matrix(request, study, cells, chosen),
         "shows": [{"name": one.value, "on": one == show, "url": _url(request, show=one.value)} for one in Settled],
         "nothing": EMPTY[show],
+        "total": total,
+        "others": OTHERS[show],
         "sessions": _sessions(study),
         "most_crops": sessions.MOST_CROPS,
         **_about(request, study, chosen),

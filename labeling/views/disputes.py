@@ -14,6 +14,7 @@ from labeling.models import Annotation, LabelClass, Study
 from labeling.services.discussion import Discussed, discussed
 from labeling.services.preferences import preferences_of
 from labeling.services.reads import ADJUDICATION
+from labeling.views.acting import line
 
 NOT_DECIDABLE = "not decidable"
 
@@ -39,7 +40,9 @@ def card_response(
     """The card of one crop as it is now, with what was done or why not."""
     (row,) = discussed(study, [crop])
     card = _card(study, row, list(_open_classes(study)))
-    context = {"study": study, "card": card, "problem": problem, "done": said}
+    # What was typed is not lost where nothing was stored.
+    reason = line(request, "reason") if problem else ""
+    context = {"study": study, "card": card, "problem": problem, "done": said, "reason": reason}
     return render(request, "labeling/_dispute.html", context, status=status)
 
 
@@ -64,12 +67,20 @@ def _card(study: Study, row: Discussed, classes: Sequence[LabelClass]) -> dict[s
         "decision": decision,
         "stands": row.decision.client_id if row.decision else "",
         "comments": row.comments,
+        "settled": _settled(study, row),
         "waits": row.waits,
         "client_id": uuid4(),
         # The classes in dispute first of all; any other is one key or one list away.
         "choices": [(place, one) for place, one in enumerate(classes, start=1) if one.key in named],
         "classes": classes,
     }
+
+
+def _settled(study: Study, row: Discussed) -> str:
+    """Name of the class that a further reader has settled the crop on; "" where a lead has decided, or nobody."""
+    if row.decision or not row.settled_on:
+        return ""
+    return str(study.classes.values_list("name", flat=True).get(key=row.settled_on))
 
 
 def _read(row: Annotation) -> dict[str, Any]:

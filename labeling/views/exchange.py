@@ -13,6 +13,7 @@ from labeling.exchange.labels import FileRefused, clean
 from labeling.models import LabelImport, Study
 from labeling.services import access
 from labeling.services.export.files import EXPORTS
+from labeling.services.export.masks import has_outlines
 from labeling.services.imports.people import pseudonym
 from labeling.services.imports.plan import WORDS, Plan, plan
 from labeling.services.imports.reading import Upload
@@ -28,6 +29,7 @@ from labeling.views.acting import confirm_first
 MOST_BYTES = 16 * 2**20
 SHOWN = 200
 AUTOMATIC = "as the file looks"
+NO_OUTLINES = "There are no outlined objects in this study: the file would be empty."
 
 
 class ImportForm(forms.Form):
@@ -84,7 +86,9 @@ def exports(request: HttpRequest, pk: int) -> HttpResponse:
     """The formats that a study's labels can leave in."""
     study = access.led_study_for(request.user, pk)
     refuse_results(study)
-    return render(request, "labeling/exports.html", {"study": study, "exports": EXPORTS.values()})
+    missing = {} if has_outlines(study) else {"ome_zarr": NO_OUTLINES}
+    rows = [{"is": row, "missing": missing.get(row.key, "")} for row in EXPORTS.values()]
+    return render(request, "labeling/exports.html", {"study": study, "exports": rows})
 
 
 @require_safe

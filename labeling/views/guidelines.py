@@ -12,6 +12,7 @@ from labeling.forms.study import GuidelinesForm
 from labeling.models import GuidelineVersion, Study
 from labeling.services import access
 from labeling.services.guidelines import answers_by_version, change_guidelines, compare
+from labeling.services.guidelines_shown import note_opened
 from labeling.services.refusals import StudyRefused
 from labeling.views.acting import number
 
@@ -30,6 +31,8 @@ def guidelines(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("labeling:guidelines", pk)
     context = {"study": study, "is_lead": is_lead, "form": form, "versions": _told(study, versions, is_lead=is_lead)}
     chosen = _chosen(request, versions)
+    if request.method == "GET" and newest:
+        note_opened(study, request.user, newest)
     return render(request, "labeling/guidelines.html", context | chosen, status=400 if form.errors else 200)
 
 

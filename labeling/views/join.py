@@ -39,6 +39,10 @@ class JoinForm(UserCreationForm):
         model = get_user_model()
         labels = {"username": "User name"}
 
+    def validate_password_for_user(self, user: Any, password_field_name: str = "password1") -> None:
+        """What is wrong with the password stands at the password, not at its repetition."""
+        super().validate_password_for_user(user, password_field_name)
+
 
 @login_not_required
 @never_cache

@@ -21,7 +21,8 @@ from labeling.services import access, history
 from labeling.services.answers import AnswerConflict, AnswerRefused, Submission
 from labeling.services.comments import CommentRefused, add_comment
 from labeling.services.preferences import preferences_of
-from labeling.services.reader_study.guard import refuse_results, results_are_open
+from labeling.services.reader_study.guard import is_done, refuse_results, results_are_open
+from labeling.services.reads import told_why
 from labeling.views.bars import bars_of
 
 NO_ANSWER = UUID(int=1)
@@ -181,20 +182,21 @@ def _open_classes(study: Study) -> Any:
 
 
 def _list_context(request: HttpRequest, study: Study, reader: Any, rows: list[Annotation]) -> dict[str, Any]:
-    crops = [row.crop_id for row in rows]
+    crops, is_lead = [row.crop_id for row in rows], access.is_lead(request.user, study)
     before, comments = history.changes_of(rows), history.own_comments(study, reader, crops)
     return {
         "study": study,
         "reader": reader,
         "is_own": reader == request.user,
-        "is_lead": access.is_lead(request.user, study),
+        "is_done": is_done(study),
+        "is_lead": is_lead,
         "filters": _chips(request, study),
         "marks": _marks(request),
         "kept": [(name, value) for name, value in request.GET.items() if name not in ("day", "before")],
         "newest_url": _url(request) if "before" in request.GET else "",
         "nothing": NOTHING if request.GET else NOTHING_YET,
         "rows": [
-            _tile(row, before.get(row.pk, []), comments.get(row.crop_id, [])) | _facts(request.user, study, row)
+            _tile(row, before.get(row.pk, []), comments.get(row.crop_id, [])) | _facts(study, row, is_lead=is_lead)
             for row in rows
         ],
         "pictures": {row.crop_id: picture_payload(study, row.crop) for row in rows},
@@ -211,11 +213,12 @@ def _tile(row: Annotation, before: list[Annotation], comments: list[Any]) -> dic
     }
 
 
-def _facts(user: Any, study: Study, row: Annotation) -> dict[str, str]:
-    """Where the crop is from and why it was asked, unless the study is blind for the user."""
-    if study.is_blind and not access.is_lead(user, study):
+def _facts(study: Study, row: Annotation, *, is_lead: bool) -> dict[str, str]:
+    """Where the crop is from and why it was asked, unless the study is blind; leads learn all of it."""
+    if study.is_blind and not is_lead:
         return {}
-    names = [row.crop.image.sample.experiment.name, row.why_asked, "re-read" if row.is_reread else ""]
+    why = row.why_asked if is_lead else told_why(row.why_asked)
+    names = [row.crop.image.sample.experiment.name, why, "re-read" if row.is_reread and is_lead else ""]
     url = reverse("training:crop", args=[study.pk, row.crop_id])
     return {"facts": " · ".join(dict.fromkeys(filter(None, names))), "url": url}
 
@@ -244,8 +247,9 @@ def _row(
     row = known.prefetch_related("labels__label_class").get(pk=row.pk)
     comments = history.own_comments(study, request.user, [crop.pk]).get(crop.pk, [])
     tile = _tile(row, history.changes_of([row]).get(row.pk, []), comments)
-    tile |= _facts(request.user, study, row)
-    context = {"study": study, "tile": tile, "is_own": True, "is_fresh": status == 200, **more}
+    tile |= _facts(study, row, is_lead=access.is_lead(request.user, study))
+    about = {"study": study, "is_own": True, "is_done": is_done(study)}
+    context = about | {"tile": tile, "is_fresh": status == 200, **more}
     return render(request, "labeling/_mine_row.html", context, status=status)
 
 

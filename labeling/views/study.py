@@ -10,16 +10,17 @@ from django.views.decorators.http import require_safe
 from imaging.services.access import experiment_for
 from labeling.api.payloads import ranking_payload, told_problem
 from labeling.models import ReaderStudy, Study
+from labeling.registry import strategies
 from labeling.services import access, progress
 from labeling.services.counts import Counts, counts_of
 from labeling.services.exclusions import excluded_readers
 from labeling.services.guidelines import current_guideline
-from labeling.services.guidelines_shown import newest_number
+from labeling.services.guidelines_shown import newest_number, unopened_version
 from labeling.services.members import lead_names
 from labeling.services.preferences import preferences_of
 from labeling.services.quality import called_by_image
-from labeling.services.reader_study.drafting import cases_came
-from labeling.services.reader_study.guard import results_are_open, with_open_results
+from labeling.services.reader_study.drafting import awaits_protocol, cases_came
+from labeling.services.reader_study.guard import is_done, results_are_open, with_open_results
 from labeling.services.reader_study.report import report_of
 from labeling.services.sitting import may_choose_by_model, resume
 from labeling.views.agreement import shown_agreement, steps_for
@@ -33,9 +34,8 @@ def room(request: HttpRequest, pk: int) -> HttpResponse:
     """The page where an annotator reads crops, one at a time."""
     study = access.study_for(request.user, pk)
     if study.archived_at is not None:
-        return render(
-            request, "labeling/archived.html", {"study": study, "is_lead": access.is_lead(request.user, study)}
-        )
+        context = {"study": study, "is_lead": access.is_lead(request.user, study), "is_done": is_done(study)}
+        return render(request, "labeling/archived.html", context)
     # Who opens the room is back from a pause.
     resume(study, request.user)
     classes = list(
@@ -64,12 +64,15 @@ def overview(request: HttpRequest, pk: int) -> HttpResponse:
         "study": study,
         "is_lead": is_lead,
         "own": own,
-        "ranking": ranking_payload(study, request.user),
+        "ranking": (ranking := ranking_payload(study, request.user)),
+        "ranking_words": strategies.describe(ranking["strategy"]) if ranking else "",
         "ranking_problem": told_problem(study, request.user),
+        "unopened": unopened_version(study, request.user),
         "progress": {"answered": counts.answered, "total": progress.pool_size(study)},
     }
     is_open = results_are_open(study)
-    context |= {"is_open": is_open, "has_protocol": is_lead or study.is_reader_study}
+    context |= {"is_open": is_open, "has_protocol": is_lead or study.is_reader_study, "is_done": is_done(study)}
+    context["awaits_protocol"] = awaits_protocol(study)
     if is_lead and is_open:
         context["progress"] |= {
             "by_class": [row for row in counts.by_class if row["is_open"] or row["count"]],
@@ -133,6 +136,9 @@ def _room_config(request: HttpRequest, study: Study, classes: list[dict[str, Any
         "classes": classes,
         "keys": preferences_of(request.user).keys,
         "guideline": newest_number(study),
+        "unopened": _unopened(study, request.user),
+        "cases": study.is_reader_study,
+        "awaits_protocol": awaits_protocol(study),
         "idle_cap_s": study.idle_cap_s,
         "blind": study.is_blind,
         "locked": study.locks_view,
@@ -140,3 +146,10 @@ def _room_config(request: HttpRequest, study: Study, classes: list[dict[str, Any
         "channels": first.channels if first else [],
         "progress": {"answered": own.answered, "total": own.total, "today": own.today, "goal": own.goal},
     }
+
+
+def _unopened(study: Study, user: Any) -> dict[str, Any] | None:
+    version = unopened_version(study, user)
+    if version is None:
+        return None
+    return {"number": version.number, "since": f"{version.created_at:%Y-%m-%d}", "change": version.change}

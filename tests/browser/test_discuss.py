@@ -148,3 +148,18 @@ def test_a_session_is_held_and_closed_with_a_new_rule(
     expect(discuss.locator("main")).to_contain_text("came of it")
     assert DisagreementSession.objects.get().guideline.text == "Open rims are long."
     assert troubles == []
+
+
+def test_an_arrow_chooses_the_first_crop_and_a_key_takes_the_reason_along(
+    discuss: Page, disputed: list[Crop], troubles: list[str]
+) -> None:
+    discuss.keyboard.press("ArrowDown")
+    assert discuss.evaluate("document.activeElement.id") == f"crop-{disputed[0].pk}"
+    discuss.keyboard.press("n")
+    discuss.keyboard.type("3 lobes")
+    discuss.keyboard.press("Enter")
+    assert not Annotation.objects.decisions().exists()
+    discuss.keyboard.press("0")
+    expect(discuss.locator(f"#crop-{disputed[0].pk} .dispute-said")).to_have_text("not decidable")
+    assert Annotation.objects.decisions().get().reason == "3 lobes"
+    assert troubles == []

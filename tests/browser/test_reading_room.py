@@ -238,3 +238,16 @@ def test_a_wrong_object_has_its_key_and_the_last_crop_leads_to_more_like_it(room
 def test_the_time_from_key_to_paint_is_measured(room: Page) -> None:
     _press(room, "1")
     _wait_for_entries(room, "measure", "key-to-paint", 1)
+
+
+def test_on_a_phone_a_question_of_two_lines_leaves_the_last_row_in_sight(room: Page, study: Study) -> None:
+    Study.objects.filter(pk=study.pk).update(
+        question="Is the nucleus in the middle of the crop round, or is it rather long?"
+    )
+    room.set_viewport_size({"width": 390, "height": 844})
+    room.reload()
+    room.wait_for_selector("main[data-state=ready]")
+    box = room.locator(".room-foot").bounding_box()
+    assert box is not None and box["y"] + box["height"] <= 844
+    frame = room.locator("#crop-frame").bounding_box()
+    assert frame is not None and frame["width"] >= 300

@@ -472,7 +472,7 @@ test("exceptions confirm what was on screen alone, and the rest once it was", ()
 test("words: the order by uncertainty names its score on each tile, and what is kept back is counted", () => {
   const names = new Map([["disc", "Disc"]]);
   const crop = { id: 4, predicted: "disc", probability: 0.914, value: 0.03161, answer: null };
-  assert.equal(tileWords(crop, names, { sort: "uncertain" }).text, "0.032 · Disc 91 %");
+  assert.equal(tileWords(crop, names, { sort: "uncertain" }).text, "0.032 · 91 % Disc");
   assert.match(tileWords(crop, names, { sort: "uncertain" }).name, /score 0\.0316/);
   assert.match(orderWords({ sort: "uncertain" }, "uherding"), /highest first \(doubt between/);
   assert.match(orderWords({ sort: "uncertain" }, "plugged-in"), /strategy plugged-in/);
@@ -484,7 +484,7 @@ test("words: the order by uncertainty names its score on each tile, and what is 
 test("words: tiles say what was answered or predicted, steps why something was not taken", () => {
   const names = new Map([["disc", "Disc"], ["ring", "Ring"]]);
   const crop = { id: 4, predicted: "disc", probability: 0.914, value: 12.34, answer: null };
-  assert.equal(tileWords(crop, names).text, "Disc 91 %");
+  assert.equal(tileWords(crop, names).text, "91 % Disc");
   assert.match(tileWords(crop, names, { sort: "size", unit: "µm²" }).text, /^12 µm²$/);
   assert.equal(tileWords({ ...crop, answer: { kind: "label", label: "ring", is_bulk: true } }, names).text, "Ring");
   assert.equal(tileWords(crop, names, { other: "ring" }).text, "→ Ring");

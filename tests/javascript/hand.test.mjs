@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { heldPlaces, matches } from "../../static/js/labeling/classes.js";
-import { refusalText } from "../../static/js/labeling/notices.js";
+import { Note } from "../../static/js/labeling/note.js";
+import { refusalText, unopenedText } from "../../static/js/labeling/notices.js";
 import { reasonAt } from "../../static/js/labeling/reasons.js";
 import { unreachable, unsentAnswers } from "../../static/js/labeling/status.js";
 import { suggestionDetail } from "../../static/js/labeling/suggestion.js";
@@ -167,4 +168,29 @@ test("a refusal says what was not taken, of which crop where that may be said, a
   assert.equal(blind, "A change was not taken: Round. no. Your answer before it stands.");
   const undo = refusalText({ kind: "undo", body: { answer: "some-id" } }, "There is none.", { names: NAMES, crop: null, comesAgain: false });
   assert.ok(undo.startsWith("Not undone. There is none.") && !undo.includes("some-id"));
+});
+
+test("new guidelines are named with their number, day and what is new, where that was said", () => {
+  const version = { number: 2, since: "2026-11-30", change: "Folds are bad." };
+  assert.equal(unopenedText(version), "Guidelines version 2 since 2026-11-30: Folds are bad. Press g to read them.");
+  assert.equal(unopenedText({ ...version, change: "" }), "Guidelines version 2 since 2026-11-30. Press g to read them.");
+});
+
+test("a note that is closed goes with no answer and comes back when it is opened again", () => {
+  const input = { value: "", parentElement: { hidden: true }, addEventListener() {}, focus() {} };
+  globalThis.document ??= { activeElement: null };
+  const note = new Note({ find: () => input });
+  note.show({ id: 1 }, null);
+  note.open();
+  input.value = "a fold";
+  assert.equal(note.close(), true);
+  assert.equal(note.text, "");
+  note.show({ id: 2 }, null);
+  note.open();
+  assert.equal(note.text, "");
+  assert.equal(note.close(), false);
+  note.show({ id: 1 }, null);
+  assert.equal(note.text, "");
+  note.open();
+  assert.equal(note.text, "a fold");
 });

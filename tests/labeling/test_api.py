@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from imaging.services.pixels import crop_pixels
-from labeling.models import Annotation, Preferences, Study
+from labeling.models import Annotation, Lease, Preferences, Study
 from labeling.services.answers import AnswerRefused, submit
 from labeling.services.queue import NewEntry, RankingInfo, replace_queue
 from tests.factories import answer, fill_queue, submission
@@ -252,14 +252,23 @@ def test_before_the_first_ranking_there_is_none(room: Room) -> None:
     assert client_of(room.bob).get(url(room, "")).json()["ranking"] is None
 
 
-def test_an_adjudicator_of_a_blind_study_hears_that_it_is_one_and_nothing_else(room: Room) -> None:
-    Study.objects.filter(pk=room.study.pk).update(is_blind=True)
+@pytest.mark.parametrize(("is_blind", "told"), [(True, None), (False, "uncertain")])
+def test_an_adjudicator_does_not_hear_that_others_differ(room: Room, is_blind: bool, told: str | None) -> None:
+    Study.objects.filter(pk=room.study.pk).update(is_blind=is_blind)
     fill_queue(room.study, room.crops[:1], why="random check")
     answer(room.study, room.bob, room.crops[0], "disc")
     answer(room.study, room.dora, room.crops[0], "ring")
     reply = client_of(room.alice).get(url(room, "next/"))
-    assert reply.json()["crops"][0]["why"] == "adjudication"
-    assert not {"bob", "dora", "disc", "ring"} & set(re.findall(r"\w+", reply.content.decode()))
+    assert reply.json()["crops"][0]["why"] == told
+    assert Lease.objects.get(user=room.alice, crop=room.crops[0]).why == "adjudication"
+    assert not {"adjudication", "bob", "dora", "disc", "ring"} & set(re.findall(r"\w+", reply.content.decode()))
+
+
+def test_readers_of_an_open_study_see_no_routing_in_their_answers_and_leads_do(room: Room) -> None:
+    given = answer(room.study, room.bob, room.crops[0], "disc")
+    Annotation.objects.filter(pk=given.pk).update(why_asked="second read")
+    told = [client_of(user).get(url(room, "answers/")).json()["results"][0] for user in (room.bob, room.alice)]
+    assert [row["why_asked"] for row in told] == ["uncertain", "second read"]
 
 
 def test_an_answer_tells_its_probability_or_that_there_was_none(room: Room) -> None:

@@ -219,3 +219,34 @@ def test_who_is_left_out_mixes_nothing_up_and_their_answers_are_shown_marked(dis
     assert all("left out" in said.content.decode() for said in (refused, act(disputed, "ask")))
     put_back(study, disputed.dora, disputed.alice, "it was the microscope")
     assert disputed_crops(study, "disc", "ring", settled=Settled.UNDECIDED) == [first.pk]
+
+
+def test_what_a_third_reader_settled_says_so_and_the_list_says_of_how_many(disputed: Room) -> None:
+    study, crop = disputed.study, disputed.crops[0]
+    given = answer(study, add_reader(study, "eve"), crop, "ring")
+    answer(study, disputed.bob, disputed.crops[4], "disc")
+    answer(study, disputed.dora, disputed.crops[4], "ring")
+    Annotation.objects.filter(pk=given.pk).update(why_asked="adjudication")
+    text = page(disputed, "?a=disc&b=ring&show=decided")
+    assert shown(text) == [crop.pk]
+    assert "Settled by a further reader" in text and "Not decided" not in text
+    assert "1 of the 2 crops of this cell; the others are not decided yet" in text
+    undecided = page(disputed, "?a=disc&b=ring")
+    assert "1 of the 2 crops of this cell; the others are decided" in undecided
+    assert "Settled by" not in undecided
+
+
+def test_a_session_can_be_started_on_two_classes_and_not_sure_says_why_not(disputed: Room) -> None:
+    act(disputed, "decide", choice="label:ring")
+    for show in Settled:
+        assert "Start a session" in page(disputed, f"?a=disc&b=ring&show={show.value}")
+    unsure = page(disputed, f"?a=disc&b={NOT_SURE_LABEL}")
+    assert "Start a session" not in unsure and "choose a cell of two to start one" in unsure
+
+
+@pytest.mark.parametrize("choice", ["label:ring", "not_sure"])
+def test_any_decision_takes_its_reason_along_and_a_refused_one_keeps_it(disputed: Room, choice: str) -> None:
+    refused = act(disputed, "decide", choice="label:none", reason="the rim is open").content.decode()
+    assert 'value="the rim is open"' in refused
+    act(disputed, "decide", choice=choice, reason="the rim is open")
+    assert standing_decision(disputed.study, disputed.crops[0].pk).reason == "the rim is open"

@@ -14,6 +14,7 @@ import pytest
 import tifffile
 import zarr
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from imaging.models import Crop
@@ -500,3 +501,23 @@ def test_an_image_too_large_for_memory_is_left_out_by_name(read: Room) -> None:
     image_of(read.study, shape=[1, 1, 200_000, 100_000])
     files = unzipped(exported(read.study, "ome_zarr"))
     assert files.keys() == {"README.txt"} and b"field.tif" in files["README.txt"]
+
+
+def test_label_images_are_offered_only_where_objects_have_outlines(read: Room) -> None:
+    lead = Client()
+    lead.force_login(read.alice)
+    page = reverse("labeling:exports", args=[read.study.pk])
+    file = reverse("labeling:download", args=[read.study.pk, "ome_zarr"])
+    seen = lead.get(page).content.decode()
+    assert file in seen and "no outlined objects" not in seen
+    Crop.objects.update(contour=None)
+    seen = lead.get(page).content.decode()
+    assert file not in seen and "There are no outlined objects in this study" in seen
+
+
+def test_who_stands_behind_a_pseudonym_is_said_on_the_pages_of_people(read: Room) -> None:
+    lead = Client()
+    lead.force_login(read.alice)
+    assert f"user:{read.bob.pk}" in exported(read.study, "answers").decode()
+    for name, more in (("labeling:members", ()), ("labeling:reader", (read.bob.pk,))):
+        assert f"user:{read.bob.pk}<" in lead.get(reverse(name, args=[read.study.pk, *more])).content.decode()

@@ -145,3 +145,30 @@ def test_the_form_keeps_a_text_that_came_second(room: Room) -> None:
 def test_a_version_that_does_not_exist_is_no_error(room: Room, query: str) -> None:
     change_guidelines(room.study, room.alice, "one")
     assert client_of(room.alice).get(f"/studies/{room.study.pk}/guidelines/?{query}").status_code == 200
+
+
+def told(room: Room, user: Any) -> tuple[bool, dict[str, Any] | None]:
+    """Whether the study's page speaks of new guidelines, and what the reading room does."""
+    client = client_of(user)
+    seen = client.get(f"/studies/{room.study.pk}/").content.decode()
+    return "See what is new" in seen, client.get(f"/studies/{room.study.pk}/read/").context["room_config"]["unopened"]
+
+
+def test_who_answered_before_hears_of_new_guidelines_until_they_open_them(room: Room) -> None:
+    answer(room.study, room.bob, room.crops[0])
+    assert told(room, room.bob) == (False, None)
+    change_guidelines(room.study, room.alice, "Folded tissue is bad.", "folds")
+    # Who is new, and who wrote them, hear of no change.
+    assert told(room, room.dora) == told(room, room.alice) == (False, None)
+    is_told, new = told(room, room.bob)
+    assert is_told and new is not None
+    assert (new["number"], new["change"]) == (2, "folds")
+    client_of(room.bob).get(f"/api/v1/studies/{room.study.pk}/guide/")
+    assert told(room, room.bob) == (False, None)
+    change_guidelines(room.study, room.alice, "Folded tissue is good.")
+    assert told(room, room.bob)[0]
+    for _ in range(2):
+        client_of(room.bob).get(f"/studies/{room.study.pk}/guidelines/")
+    assert told(room, room.bob) == (False, None)
+    opened = AuditEvent.objects.filter(action="guidelines.opened", actor=f"user:{room.bob.pk}").order_by("pk")
+    assert [event.detail["number"] for event in opened] == [2, 3]

@@ -17,6 +17,7 @@ from labeling.services.invitations import InvitationEnded, InvitationUnknown, ac
 from labeling.services.queueing import leases
 from labeling.services.refusals import StudyRefused
 from labeling.services.settings import remove_member, set_member
+from labeling.views.join import JoinForm
 from tests.factories import answer, make_study, make_user
 from tests.labeling.conftest import Room
 
@@ -241,3 +242,9 @@ def test_guessing_is_stopped_like_guessing_passwords(room: Room, settings: Any) 
     locked = Client().get(f"/join/{secret}/")
     assert locked.status_code == 429 and "Wait a quarter of an hour" in locked.content.decode()
     assert Client(REMOTE_ADDR="192.0.2.7").get(f"/join/{secret}/").status_code == 200
+
+
+@pytest.mark.django_db
+def test_what_is_wrong_with_a_password_stands_at_the_password_and_not_at_its_repetition() -> None:
+    for wrong, field in ((newcomer(password="short"), "password1"), (newcomer(again="another-one-9"), "password2")):
+        assert set(JoinForm(wrong).errors) == {field}

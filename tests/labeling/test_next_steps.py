@@ -24,6 +24,7 @@ def test_nothing_is_advised_where_nothing_is_missing() -> None:
     [
         ({"has_guidelines": False}, "labeling:guidelines"),
         ({"answered": 0}, "labeling:room"),
+        ({"answered": 0, "awaits_protocol": True}, "labeling:protocol"),
         ({"annotators": 1}, "labeling:members"),
         ({"word": "low"}, "labeling:guidelines"),
         ({"word": "tentative"}, "labeling:settings"),

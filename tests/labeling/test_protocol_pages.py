@@ -3,14 +3,17 @@
 import csv
 import html
 import io
+import re
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
+from labeling.forms.presets import preset_named
 from labeling.models import AgreementReport, Ranked, ReaderStudy, Study
 from labeling.services.queue import next_crops
+from labeling.services.reader_study.closing import close_protocol
 from labeling.services.reader_study.drafting import cases_came, change_draft, choose_cases, draw_cases, protocol_of
 from labeling.services.reader_study.locking import draft_digest, lock_protocol
 from labeling.services.settings import change_study
@@ -323,3 +326,41 @@ def test_readers_see_their_own_cases_of_their_own_and_the_lead_all_reads(locked:
     lead.post(url(locked, "labeling:protocol-close"), {"reason": "enough"})
     shown = lead.get(url(locked, "labeling:progress")).content.decode()
     assert "1 of 8 reads of the protocol" in shown and "missing" not in shown
+
+
+def test_a_closed_protocol_invites_nobody_to_read_or_change(locked: Room) -> None:
+    reader, places = (
+        client_of(locked.bob),
+        (reverse("home"), url(locked, "labeling:overview"), url(locked, "labeling:mine")),
+    )
+    read_all(locked)
+    assert all("Read crops" in reader.get(place).content.decode() for place in places)
+    assert "data-edit" in reader.get(places[2]).content.decode()
+    close_protocol(locked.study, locked.alice)
+    for place in places:
+        seen = reader.get(place).content.decode()
+        assert "Read crops" not in seen and "data-edit" not in seen, place
+
+
+def test_the_room_of_a_protocol_offers_nothing_that_is_closed(locked: Room) -> None:
+    room = client_of(locked.bob).get(url(locked, "labeling:room"))
+    text = room.content.decode()
+    assert room.context["room_config"]["cases"] is True
+    assert url(locked, "training:grid") not in text
+    assert re.search(r'id="open-sitting"[^>]* hidden', text)
+
+
+def test_a_study_that_is_meant_for_a_protocol_leads_there_until_somebody_answers(blind: Room) -> None:
+    lead, room = client_of(blind.alice), url(blind, "labeling:room")
+    preset = preset_named("readers")
+    assert preset is not None
+    change_study(blind.study, blind.alice, preset.values)
+
+    def leads_there() -> tuple[bool, bool, bool]:
+        seen = lead.get(url(blind, "labeling:overview")).content.decode()
+        told = lead.get(room).context["room_config"]["awaits_protocol"]
+        return "Draw the cases and lock the protocol" in seen, "Read the first crops yourself" not in seen, told
+
+    assert leads_there() == (True, True, True)
+    answer(blind.study, blind.bob, blind.crops[0])
+    assert leads_there() == (False, True, False)

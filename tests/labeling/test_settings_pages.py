@@ -1,6 +1,7 @@
 """The forms of a study: who may open them, what they store, and what they say of nonsense."""
 
 import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from django.contrib.admin import site
 from django.test import Client
 from django.urls import reverse
 
+from imaging.models import Experiment
+from imaging.services.access import grant_view
 from labeling.models import Annotation, LabelClass, Reopening, Study
 from tests.factories import answer, make_experiment, make_user
 from tests.labeling.conftest import Room
@@ -296,3 +299,37 @@ def test_every_table_is_looked_at_in_admin_and_a_merge_is_made_on_the_settings_p
             assert admin.get(address).status_code == 200, table
     page = admin.get(f"/admin/labeling/study/{room.study.pk}/change/").content.decode()
     assert "classes-0-name" in page and "classes-0-merged_into" not in page
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        ({"modality": "brightfield"}, "modality (plate 1: multi-channel; slides: bright field, RGB)"),
+        ({"pixel_size_um": 0.25}, "pixel size (plate 1: 0.5 µm; slides: 0.25 µm)"),
+        ({"channels": None}, "channels ("),
+    ],
+)
+def test_experiments_of_another_kind_are_taken_once_the_lead_confirms(
+    room: Room, tmp_path: Path, other: dict[str, Any], named: str
+) -> None:
+    first, second = room.study.experiments.get(), make_experiment(tmp_path, "slides", crops=2, seed=3)
+    grant_view(second, room.alice)
+    lead, given = client_of(room.alice), new_study(room, experiments=[first.pk, second.pk])
+    if other.get("channels", "") is None:
+        other = {"channels": [row | {"name": f"{row['name']} 2"} for row in second.channels]}
+    Experiment.objects.filter(pk=second.pk).update(**other)
+    refused = lead.post("/studies/new/", given)
+    text = unescape(refused.content.decode())
+    assert refused.status_code == 400 and named in text and 'name="mixes_experiments"' in text
+    assert not Study.objects.filter(name="second").exists()
+    assert lead.post("/studies/new/", given | {"mixes_experiments": "on"}).status_code == 302
+    assert Study.objects.get(name="second").experiments.count() == 2
+
+
+def test_experiments_that_are_alike_are_taken_without_a_question(room: Room, tmp_path: Path) -> None:
+    more = make_experiment(tmp_path, "plate 2", crops=2, seed=3)
+    grant_view(more, room.alice)
+    assert "mixes_experiments" not in client_of(room.alice).get("/studies/new/").content.decode()
+    Experiment.objects.filter(pk=more.pk).update(pixel_size_um=0.51)
+    given = new_study(room, experiments=[room.study.experiments.get().pk, more.pk])
+    assert client_of(room.alice).post("/studies/new/", given).status_code == 302

@@ -369,7 +369,7 @@ def test_unanswered_means_by_anybody_and_for_a_blind_reader_by_themselves(blind:
 def test_annotators_of_an_open_study_see_opinions_but_only_their_own_answers(known: Bench) -> None:
     dora = add_reader(known.study, "dora")
     text = fetch(dora, page(known.study, known.crops[0])).text
-    assert "What the head says" in text and "bob" not in text
+    assert "What the ranking model expects" in text and "bob" not in text
     assert "bob" in fetch(known.alice, page(known.study, known.crops[0])).text
 
 

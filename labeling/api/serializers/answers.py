@@ -8,6 +8,7 @@ from rest_framework import serializers
 from labeling.api.plain import plain_json
 from labeling.models import Annotation
 from labeling.services.answers import ANY
+from labeling.services.reads import told_why
 
 
 class DigestField(serializers.RegexField):
@@ -57,9 +58,10 @@ class UndoIn(serializers.Serializer[Any]):
 
 
 class AnnotationSerializer(serializers.ModelSerializer[Annotation]):
-    """An answer as it stands in the table; annotators by their pseudonym."""
+    """An answer as it stands in the table; annotators by their pseudonym, the reason as readers hear it."""
 
     annotator = serializers.SerializerMethodField()
+    why_asked = serializers.SerializerMethodField()
     probability_asked = serializers.SerializerMethodField()
     crop_key = serializers.CharField(source="crop.key", read_only=True)
     classes = serializers.SerializerMethodField()
@@ -76,6 +78,10 @@ class AnnotationSerializer(serializers.ModelSerializer[Annotation]):
     def get_annotator(self, row: Annotation) -> str:
         """Pseudonym that is the same in every export."""
         return f"user:{row.annotator_id}"
+
+    def get_why_asked(self, row: Annotation) -> str:
+        """Why the crop was asked; tells of no earlier read."""
+        return told_why(row.why_asked)
 
     @extend_schema_field({"oneOf": [{"type": "number"}, {"type": "string"}], "nullable": True})
     def get_probability_asked(self, row: Annotation) -> float | str | None:
@@ -100,6 +106,7 @@ class BlindAnnotationSerializer(AnnotationSerializer):
 class LeadAnnotationSerializer(AnnotationSerializer):
     """An answer as leads see it; `excluded`: its reader is left out now, so that it counts for nothing."""
 
+    why_asked = serializers.CharField(read_only=True)
     excluded = serializers.BooleanField(source="is_left_out", read_only=True)
 
     class Meta(AnnotationSerializer.Meta):

@@ -39,6 +39,11 @@ def label_images(study: Study) -> Iterator[tuple[str, bytes]]:
     yield NOTE, _note(left_out).encode()
 
 
+def has_outlines(study: Study) -> bool:
+    """Whether any object would be painted."""
+    return _outlined(study).filter(image__in=pictures(study)).exists()
+
+
 def _outlined(study: Study) -> CropQuerySet:
     """Crops whose outlines are painted: those that stand, and those whose object is gone if their answer is kept."""
     answered = Annotation.objects.counted().filter(study=study).order_by().values("crop")

@@ -5,8 +5,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.utils import timezone
-
 from labeling.models import Annotation, ReaderCase, ReaderStudy, Study
 from labeling.services.progress import pool
 from labeling.services.queueing.candidates import Candidate
@@ -42,11 +40,8 @@ def why_none(reader: Reader) -> str:
     if reader.user.pk not in protocol.readers:
         return "The protocol of this study names its readers, and you are none of them."
     keys = case_keys(reader.study)
-    first, again = reads_by(reader.study, reader.user.pk, keys)
-    if again_cases(protocol, reader.user.pk, keys) <= again:
-        return f"All {len(keys)} cases of this study are read. Thank you: nothing is left to do."
-    when = timezone.localtime(again_from(protocol, first.values()))
-    return f"All {len(keys)} cases are read. Some of them come again from {when:%Y-%m-%d %H:%M} on."
+    # Whether cases come again is for leads to know: who expects it keeps in mind what they said.
+    return f"All {len(keys)} cases of this study are read. Thank you: nothing is left to do for now."
 
 
 def case_keys(study: Study, *, with_dropped: bool = False) -> dict[int, str]:

@@ -14,7 +14,7 @@ from django.db import transaction
 from audit import services as audit
 from audit.models import AuditEvent
 from imaging.models import Crop
-from labeling.models import LONGEST_WASHOUT_DAYS, ReaderCase, ReaderStudy, Study
+from labeling.models import LONGEST_WASHOUT_DAYS, Annotation, ReaderCase, ReaderStudy, Study
 from labeling.services.progress import pool
 from labeling.services.queue import lock
 from labeling.services.reader_study.guard import refuse_locked
@@ -23,6 +23,8 @@ from labeling.services.refusals import StudyRefused
 # A reader answers some 1,000 crops a day; what nobody finishes is no protocol.
 MOST_CASES = 5_000
 LONGEST_TEXT = 4_000
+# A study's strategy that no model steers.
+RANDOM = "random"
 SEEDS = 2**31
 CASES = "protocol.cases"
 EDITABLE = (
@@ -34,6 +36,16 @@ EDITABLE = (
 def protocol_of(study: Study) -> ReaderStudy | None:
     """The study's protocol, draft or locked; None where nobody began one."""
     return ReaderStudy.objects.select_related("study", "locked_by", "closed_by").filter(study=study).first()
+
+
+def awaits_protocol(study: Study) -> bool:
+    """Whether a protocol is meant to come and can still be locked: one is drafted, or the study asks as one would
+    (blind, the same picture, random order, several reads and nobody who decides), and nobody has answered yet."""
+    if study.is_reader_study:
+        return False
+    asks_so = study.is_blind and study.locks_view and study.strategy == RANDOM and not study.adjudicates
+    is_meant = (asks_so and study.reads_per_crop > 1) or ReaderStudy.objects.filter(study=study).exists()
+    return is_meant and not Annotation.objects.filter(study=study).exists()
 
 
 def change_draft(study: Study, lead: Any, changes: Mapping[str, Any]) -> ReaderStudy:

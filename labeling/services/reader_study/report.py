@@ -167,7 +167,9 @@ def _classes(protocol: ReaderStudy, found: Mapping[str, Any]) -> Table:
 def _not_sure(found: Mapping[str, Any]) -> Table:
     ways = {"as_class": "as a class of its own", "as_missing": "as a missing answer", "sure_unsure": "sure or not"}
     rows = tuple((words, *_estimate(found["not_sure"][name])) for name, words in ways.items())
-    note = f"Krippendorff's α, nominal, three ways; {found['not_sure']['n']} answers say “not sure”."
+    n = found["not_sure"]["n"]
+    said = "1 answer says" if n == 1 else f"{n} answers say"
+    note = f"Krippendorff's α, nominal, three ways; {said} “not sure”."
     return Table("not-sure", "“Not sure” three ways", ("“Not sure” counts", *ESTIMATE), rows, note)
 
 

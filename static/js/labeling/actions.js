@@ -45,7 +45,7 @@ export class Actions {
       note: () => this.openNote(),
       comments: () => this.session.current && this.sheets.comments.open(this.session.current),
       guidelines: () => this.sheets.guide.open(),
-      sitting: () => this.sheets.sitting.open(),
+      sitting: () => (this.session.config.cases ? this.status.tell("Cases come in an order of your own: there is nothing to choose.") : this.sheets.sitting.open()),
       pause: () => this.pause(),
       ...this.eye.actions,
       keys: () => this.keys.open(),
@@ -124,6 +124,6 @@ export class Actions {
   }
 
   closeNote() {
-    this.note.close();
+    if (this.note.close()) this.status.tell("The note is put aside and goes with no answer: the note's key brings it back.");
   }
 }

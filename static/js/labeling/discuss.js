@@ -31,8 +31,13 @@ function printKeys(root, map) {
 
 function send(tile, choice) {
   const { client, replaces, decide, undo } = tile.dataset;
-  const values = { client_id: client, replaces, choice };
+  const values = { client_id: client, replaces, choice, reason: tile.querySelector("[name=reason]").value };
   window.htmx.ajax("POST", choice === "back" ? undo : decide, { source: tile, target: tile, swap: "outerHTML", values });
+}
+
+/** An arrow while nothing has the focus: the first crop takes it, and the page stays where it is. */
+export function startsAt(key, active, body) {
+  return key.startsWith("Arrow") && (!active || active === body);
 }
 
 function openComment(tile) {
@@ -50,6 +55,11 @@ function bind(section, { classes, keys }) {
 
   section.addEventListener("keydown", (event) => {
     const tile = event.target;
+    // Enter would press the first button of the form: it leads back to the crop, where a key decides.
+    if (tile.matches("[name=reason]") && event.key === "Enter") {
+      event.preventDefault();
+      return tile.closest(".dispute").focus();
+    }
     if (!tile.matches(".dispute") || isTyping(tile)) return;
     const tiles = [...section.querySelectorAll(".dispute")];
     const place = movedPlace(tiles.indexOf(tile), event.key, columnsOf(tiles), tiles.length);
@@ -63,11 +73,23 @@ function bind(section, { classes, keys }) {
       event.preventDefault();
       return openComment(tile);
     }
+    if (asked?.action === "note") {
+      event.preventDefault();
+      return tile.querySelector("[name=reason]").focus();
+    }
     const choice = decisionFor(asked, classes);
     if (!choice || (choice === "back" && !tile.dataset.replaces)) return;
     event.preventDefault();
     tile.dataset.sent = "";
     send(tile, choice);
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || !startsAt(event.key, document.activeElement, document.body)) return;
+    const first = section.querySelector(".dispute");
+    if (!first) return;
+    event.preventDefault();
+    first.focus();
   });
 
   let typed = new Map();

@@ -9,6 +9,7 @@ export class Note {
     this.frame = this.input.parentElement;
     this.crop = null;
     this.drafts = new Map();
+    this.aside = new Map(); // What was typed and closed: it goes with no answer, and comes back where it was.
     this.input.addEventListener("blur", () => this.wake());
   }
 
@@ -36,13 +37,18 @@ export class Note {
   open() {
     if (!this.crop) return;
     this.frame.hidden = false;
+    if (!this.input.value) this.input.value = this.aside.get(this.crop.id) ?? "";
+    this.aside.delete(this.crop.id);
     this.input.focus();
   }
 
-  /** Nothing is to be said of the crop on screen. */
+  /** Nothing is to be said of the crop on screen for now; returns whether something was typed, which is kept. */
   close() {
+    const { text } = this;
+    if (this.crop && text) this.aside.set(this.crop.id, text);
     this.input.value = "";
     this.frame.hidden = true;
+    return Boolean(text);
   }
 
   /** After a crop changed under the fingers. */

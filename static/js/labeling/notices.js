@@ -19,6 +19,15 @@ function advice(kind, body, comesAgain) {
   return body.replaces ? "Your answer before it stands" : "";
 }
 
+export const UNLOCKED =
+  "This study is set up for a protocol, and none is locked yet. Any answer makes the lock impossible: ask the lead first.";
+
+/** "Guidelines version 2 since 2026-11-30: folded tissue is bad. Press g to read them." */
+export function unopenedText({ number, since, change }) {
+  const what = change ? `: ${change.replace(/\.$/, "")}` : "";
+  return `Guidelines version ${number} since ${since}${what}. Press g to read them.`;
+}
+
 export class Notices {
   /** showAgain(crop) brings a crop back on screen; closed() gives the focus back. */
   constructor({ holder, showAgain, closed }) {

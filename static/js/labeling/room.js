@@ -17,7 +17,7 @@ import { Guide } from "./guide.js";
 import { KeySheet } from "./keysheet.js";
 import { asMember } from "./membership.js";
 import { Note } from "./note.js";
-import { Notices, refusalText } from "./notices.js";
+import { Notices, refusalText, UNLOCKED, unopenedText } from "./notices.js";
 import { Reasons } from "./reasons.js";
 import { Session } from "./session.js";
 import { SittingSheet } from "./sitting.js";
@@ -215,6 +215,8 @@ function catchUp() {
 
 async function start() {
   actions.bind();
+  if (config.awaits_protocol) notices.add(UNLOCKED, { topic: "protocol" });
+  if (config.unopened) notices.add(unopenedText(config.unopened), { topic: "guidelines" });
   bindTabs();
   attention.follow();
   window.addEventListener("online", catchUp);

@@ -56,7 +56,8 @@ export function rankingDetail(ranking) {
 
 /** "412 of 1,500 · today 138 of 200" where 200 are the goal, with the answers that are still on their way counted in. */
 export function progressLine(progress, waiting) {
-  const answered = progress.answered + waiting;
+  // What is on its way may be a second answer to a crop: no more than all are answered.
+  const answered = Math.min(progress.answered + waiting, Math.max(progress.answered, progress.total));
   const goal = progress.goal ? ` of ${count(progress.goal)}` : "";
   const today = progress.today === undefined ? "" : ` · today ${count(progress.today + waiting)}${goal}`;
   return { answered, text: `${count(answered)} of ${count(progress.total)}${today}` };

@@ -86,7 +86,7 @@ export class StatusBar {
   writeRanking(now) {
     const line = this.find("ranking");
     const waiting = this.outbox.items.filter(({ kind }) => kind === "answer").length;
-    setText(line, rankingLine(withWaiting(this.session.ranking, waiting), now));
+    setText(line, this.session.config.cases ? "cases in your own order" : rankingLine(withWaiting(this.session.ranking, waiting), now));
     const detail = rankingDetail(this.session.ranking);
     if (line.title !== detail) line.title = detail;
     setText(this.find("ranking-detail"), detail);

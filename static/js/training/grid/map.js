@@ -56,6 +56,7 @@ export class EmbeddingMap {
     this.find("map-stop")?.toggleAttribute("hidden", !runs);
     this.find("map-body").hidden = !layouts.length;
     this.find("map-empty").hidden = Boolean(layouts.length);
+    this.find("map-make").textContent = layouts.length ? "Make the map anew" : "Make the map";
     for (const option of this.layout.options) option.disabled = !layouts.includes(option.value);
     if (!layouts.includes(this.layout.value)) this.layout.value = layouts[0] ?? "";
   }

@@ -29,7 +29,8 @@ export function tileWords(crop, names, { other, waiting, unit = "", sort = "" } 
   if (crop.answer) return { text: answerName(crop.answer, names), name: parts.join(", "), tone: "answered" };
   if (["size", "outlier", "similar"].includes(sort)) return { text: value, name: parts.join(", "), tone: "open" };
   const ahead = sort === "uncertain" && value ? `${Number(crop.value.toPrecision(2))} · ` : "";
-  const text = crop.predicted ? `${names.get(crop.predicted) ?? crop.predicted} ${Math.round(100 * crop.probability)} %` : "";
+  // The number first: a long name is cut at its end.
+  const text = crop.predicted ? `${Math.round(100 * crop.probability)} % ${names.get(crop.predicted) ?? crop.predicted}` : "";
   return { text: ahead + text, name: parts.join(", "), tone: "open" };
 }
 
