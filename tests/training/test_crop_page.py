@@ -16,7 +16,7 @@ from audit.models import AuditEvent
 from imaging.models import Crop, Experiment, Image
 from imaging.services.pixels import crop_pixels
 from imaging.services.storage import local_folder
-from labeling.models import Ranked, RequestedCrop, Study
+from labeling.models import Annotation, Ranked, RequestedCrop, Study
 from labeling.services.queue import NewEntry, RankingInfo, next_crops, replace_queue
 from labeling.services.reads import STREAM
 from tests.factories import (
@@ -476,3 +476,12 @@ def test_words_name_the_margin_and_the_labels_near_by(known: Bench) -> None:
 
 def test_a_pool_that_was_never_ranked_says_so() -> None:
     assert asked_words(Asked(), []) == ["The pool has not been ranked yet."]
+
+
+@pytest.mark.parametrize("why", ["second read", "adjudication", "re-read"])
+def test_a_reader_does_not_hear_that_a_crop_was_routed_to_them_and_a_lead_does(bench: Bench, why: str) -> None:
+    given = Annotation(why_asked=why)
+    queued = Asked(rank=0, queue=5, why=why, pool=9)
+    for_reader = " ".join(asked_words(queued, [given], for_lead=False))
+    assert why not in for_reader and "uncertain" in for_reader
+    assert " ".join(asked_words(queued, [given])).count(why) == 2

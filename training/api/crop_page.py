@@ -10,6 +10,7 @@ from imaging.services.quality import reason_text
 from labeling.models import Annotation, Study
 from labeling.services import access
 from labeling.services.comments import comments_on
+from labeling.services.reads import told_why
 from training.api.payloads import asked_words, pictures, shown_crops, words
 from training.services.crop_facts import answers_to, asked, readers_of, sees_opinions, still_to_read
 from training.worker.explanations import Explanation, explanation_of
@@ -32,8 +33,8 @@ def crop_context(study: Study, crop: Crop, user: Any) -> dict[str, Any]:
         "is_lead": is_lead,
         "open_classes": study.classes.filter(retired_at__isnull=True).order_by("position") if is_lead else (),
         "reasons": [reason_text(reason) for reason in report.reasons] if report else [],
-        "asked": asked_words(asked(study, crop), answers),
-        "answers": [_answer_row(row) for row in answers],
+        "asked": asked_words(asked(study, crop), answers, for_lead=is_lead),
+        "answers": [_answer_row(row, is_lead) for row in answers],
         "comments": comments_on(study, user, crop),
         "explanation": explanation,
         "words": words(explanation),
@@ -93,14 +94,15 @@ def _answered(study: Study, crop_ids: list[int], by: Any) -> Iterable[int]:
     return (standing if by is None else standing.filter(annotator=by)).values_list("crop_id", flat=True)
 
 
-def _answer_row(row: Annotation) -> dict[str, Any]:
+def _answer_row(row: Annotation, for_lead: bool) -> dict[str, Any]:
+    why = row.why_asked if for_lead else told_why(row.why_asked)
     names = [label.label_class.name for label in row.labels.all()]
     return {
         "reader": row.annotator.get_username(),
         "said": ", ".join(names) or row.get_answer_display(),
         "reason": row.reason,
         "at": row.answered_at,
-        "why": "decided by a lead" if row.source == Annotation.Source.DECISION else row.why_asked,
+        "why": "decided by a lead" if row.source == Annotation.Source.DECISION else why,
         "is_simulated": row.source == Annotation.Source.SIMULATED,
         "is_excluded": getattr(row, "is_left_out", False),
     }

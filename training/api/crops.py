@@ -1,5 +1,6 @@
 """Explanations of a crop, and crops like it, over HTTP."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.core.exceptions import ValidationError as BadWish
@@ -10,6 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from labeling.services import access
+from labeling.services.reads import told_why
 from labeling.services.requests import MOST_REQUESTED, RequestRefused, request_crops
 from training.api.payloads import asked_words, wish_of, words
 from training.services.crop_facts import answers_to, asked, explained_crop_for, searched_crop_for, still_to_read
@@ -130,8 +133,9 @@ class ExplanationView(APIView):
         """Predicted probabilities of a crop, its nearest labelled crops, what each adds, and each channel's part."""
         study, row = explained_crop_for(request.user, pk, crop)
         found = explanation_of(study, row, still_to_read(request.user, study))
-        why = asked(study, row)
-        said = asked_words(why, answers_to(study, row, request.user))
+        why, is_lead = asked(study, row), access.is_lead(request.user, study)
+        why = why if is_lead else replace(why, why=told_why(why.why))
+        said = asked_words(why, answers_to(study, row, request.user), for_lead=is_lead)
         body = {name: getattr(found, name) for name in found.__slots__}
         body |= {"crop": row.pk, "words": words(found), "asked": _fields(why) | {"words": said}}
         return Response(ExplanationOut(body).data)

@@ -1,6 +1,7 @@
 """One crop and its explanation as a page and a program want them: figures, what they mean in words, and pictures."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -8,6 +9,7 @@ from django.core.exceptions import ValidationError
 from imaging.models import Crop
 from labeling.api.payloads import crop_payload
 from labeling.models import Annotation, Study
+from labeling.services.reads import told_why
 from training.services.crop_facts import Asked, sees_opinions
 from training.worker.explanations import Explanation
 from training.worker.similar import Wish
@@ -71,14 +73,15 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def asked_words(asked: Asked, answers: list[Annotation]) -> list[str]:
-    """Why the crop is, was or would be asked, one sentence each."""
-    said = [_in_queue(asked)]
+def asked_words(asked: Asked, answers: list[Annotation], *, for_lead: bool = True) -> list[str]:
+    """Why the crop is, was or would be asked, one sentence each; readers do not hear that it was routed to them."""
+    told = (lambda why: why) if for_lead else told_why
+    said = [_in_queue(replace(asked, why=told(asked.why)))]
     if asked.above is not None:
         said.append(
             f"Its score is higher than that of {percent(asked.above)} of the {asked.pool:,} crops of the pool."
         )
-    reasons = dict.fromkeys(row.why_asked for row in answers if row.why_asked)
+    reasons = dict.fromkeys(told(row.why_asked) for row in answers if row.why_asked)
     if reasons:
         said.append(f"It was asked as: {', '.join(reasons)}.")
     return said
