@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -136,3 +137,11 @@ def come_as(context: BrowserContext, live_server: Any, user: Any) -> None:
     client = Client()
     client.force_login(user)
     context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}])
+
+
+def until(page: Page, script: str, arg: object = None, within_s: float = 15.0) -> None:
+    """Wait until the script is true on the page; a page's own policy forbids the browser to look again by itself."""
+    end = time.monotonic() + within_s
+    while not page.evaluate(script, arg):
+        assert time.monotonic() < end, f"not within {within_s:g} s: {script}"
+        page.wait_for_timeout(50)

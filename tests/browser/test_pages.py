@@ -15,6 +15,7 @@ from labeling.models import Study
 from labeling.services.archive import archive_study
 from tests.browser import many
 from tests.browser.access import serious
+from tests.browser.conftest import until
 from tests.browser.rows import make_model, make_run
 from tests.factories import answer
 from tests.factories import make_model as trained
@@ -175,7 +176,7 @@ def test_on_paper_nothing_is_cut_off_and_the_ground_is_white(
     address = PAGES[name](study) if name in PAGES else CROWDED[name](many.crowded(study, CROPS))
     _open(page, live_server.url + address, 1050, "dark")
     page.emulate_media(media="print")
-    page.wait_for_function(ON_WHITE)
+    until(page, ON_WHITE)
     assert page.evaluate(CUT_OFF) == []
     assert _overflow(page) <= 0
 
@@ -191,7 +192,7 @@ def test_a_plot_has_the_colours_of_the_page_where_nothing_moves_and_follows_the_
     assert page.evaluate(accent) == "rgb(15, 118, 110)"
     before = page.evaluate("document.querySelector('.uplot canvas').toDataURL()")
     page.click("[data-theme-toggle]")
-    page.wait_for_function("before => document.querySelector('.uplot canvas').toDataURL() !== before", arg=before)
+    until(page, "before => document.querySelector('.uplot canvas').toDataURL() !== before", before)
     assert page.locator(".uplot").count() == 1
 
 

@@ -19,6 +19,7 @@ from labeling.services.imports.store import take
 from labeling.services.invitations import invite
 from labeling.services.studies import NewClass
 from tests.browser.access import serious
+from tests.browser.conftest import until
 from tests.factories import answer
 
 
@@ -122,7 +123,7 @@ def test_more_rows_come_without_a_new_page_and_errors_take_the_focus(
     page.wait_for_selector("#id_class-11-name")
     assert page.evaluate("window.isSamePage") and page.input_value("#id_name") == "many classes"
     assert page.input_value("#id_class-5-name") == "class 5"
-    page.wait_for_function("document.activeElement.id === 'id_class-6-name'")
+    until(page, "document.activeElement.id === 'id_class-6-name'")
     page.keyboard.type("class 6")
     page.click("text=Make the study")
     page.wait_for_selector(".notice.error")
@@ -178,7 +179,7 @@ def test_a_new_person_is_invited_makes_an_account_and_reads(
     page.click("text=Make a link")
     link = page.input_value("#fresh-link")
     page.click("[data-copy]")
-    page.wait_for_function("document.getElementById('copied').textContent !== ''")
+    until(page, "document.getElementById('copied').textContent !== ''")
     other = browser.new_context()
     visitor = other.new_page()
     visitor.goto(link)

@@ -15,7 +15,7 @@ from labeling.models import Membership, Sitting, Study
 from labeling.services.queue import NewEntry, RankingInfo, replace_queue
 from labeling.services.studies import StudyPlan, create_study
 from tests.browser.access import serious
-from tests.browser.conftest import field_of_nuclei
+from tests.browser.conftest import field_of_nuclei, until
 
 READY = "main[data-state=ready]"
 
@@ -67,7 +67,7 @@ def choose(room: Page, *steps: str) -> None:
 
 
 def said(room: Page, text: str) -> None:
-    room.wait_for_function("text => document.querySelector('#sitting-state').textContent === text", arg=text)
+    until(room, "text => document.querySelector('#sitting-state').textContent === text", text)
 
 
 def test_a_reader_stays_on_an_image_for_three_crops_and_then_moves_on(room: Page, troubles: list[str]) -> None:
